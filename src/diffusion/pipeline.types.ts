@@ -1,0 +1,22 @@
+import type { Picture } from '../images/picture.ts';
+import type { Tensor } from '../math/tensor.ts';
+import type { Denoiser } from './types.ts';
+
+/**
+ * A whole text-to-image model, ready to run: what attacks, generation and the lab work with.
+ */
+export interface Pipeline {
+  readonly name: string;
+  /** SHA-256 over the weights and configs, hex: tables name the model by it. */
+  readonly digest: string;
+  readonly denoiser: Denoiser;
+  /** Guidance scale stored with the model; 1 means unguided. */
+  readonly guidance: number;
+  /** Text states [captions, tokens, width]; the empty caption '' is the unconditional one. */
+  encodeText(captions: readonly string[]): Promise<Tensor<'float32'>>;
+  /** Latents [n, c, h, w] as the denoiser sees them (scaled) → pictures. */
+  decode(latents: Tensor<'float32'>): Promise<Picture[]>;
+  /** Pictures of the model's own size → latents as the denoiser sees them: mean of the posterior, scaled. */
+  encode(pictures: readonly Picture[]): Promise<Tensor<'float32'>>;
+  close(): Promise<void>;
+}
