@@ -1,0 +1,127 @@
+import { column, nullable, type Row } from '../tables/index.ts';
+
+/**
+ * The tables of a run, column by column: the contract between the stages, the labels and the reports.
+ * docs/run-folder.md says the same for readers with pandas or DuckDB.
+ *
+ * Every table has a nullable `error`: a failed item is a row with its reason and nulls where the
+ * result would be. `evaluations` are stored per row, so that every total can be recomputed.
+ * No table holds a clock, a host name or a path.
+ */
+
+/** One row per caption that is audited. Folder: tables/candidates. Order: as in the dataset. */
+export const candidateColumns = {
+  /** Unique in this table; never used as a path. */
+  key: column('VARCHAR'),
+  caption: column('VARCHAR'),
+  /** Position of its training picture in the dataset; null when the caption has none (held-out, a list of prompts). */
+  dataset_index: nullable('INTEGER'),
+  /** How often this caption's picture stands in the training set, when known. */
+  copies: nullable('INTEGER'),
+  /** 'duplicate' | 'template' | 'unique' | 'held-out' | 'other-twin' where the truth is known, else null. */
+  role: nullable('VARCHAR'),
+  /** Why the dataset could not give this row; such a row is not scored. */
+  error: nullable('VARCHAR'),
+} as const;
+export type CandidateRow = Row<typeof candidateColumns>;
+
+/**
+ * One row per (caption, attack). Folders: tables/scores/all (every caption, the first attack and those
+ * of `alsoScore`) and tables/scores/selected (the second attack, on what the first one selected).
+ */
+export const scoreColumns = {
+  key: column('VARCHAR'),
+  attack: column('VARCHAR'),
+  /** Higher = more likely memorized. Null when it failed. */
+  score: nullable('DOUBLE'),
+  /** What this attack alone costs for this caption. */
+  evaluations: column('INTEGER'),
+  /** Evaluations really spent on this row: attacks that share outputs pay for them once. Sums to the total. */
+  spent: column('INTEGER'),
+  /** Noise level of the one step. */
+  sigma: column('DOUBLE'),
+  /** Seeds of the noise, comma separated: '0,1,2,3'. */
+  seeds: column('VARCHAR'),
+  guidance: column('DOUBLE'),
+  error: nullable('VARCHAR'),
+} as const;
+export type ScoreRow = Row<typeof scoreColumns>;
+
+/** What the cascade kept, one row per (step, caption). Folder: tables/selections. */
+export const selectionColumns = {
+  /** 'first' = kept by the first attack, 'second' = kept by the second: these are synthesized. */
+  step: column('VARCHAR'),
+  /** The attack that decided. */
+  attack: column('VARCHAR'),
+  /** 1 = highest score. */
+  rank: column('INTEGER'),
+  key: column('VARCHAR'),
+  score: column('DOUBLE'),
+} as const;
+export type SelectionRow = Row<typeof selectionColumns>;
+
+/** One row per generated picture. Folder: tables/generations. (key, sample) is unique. */
+export const generationColumns = {
+  key: column('VARCHAR'),
+  /** 0, 1, … for full syntheses; -1 for the one-step picture (steps = 1). */
+  sample: column('INTEGER'),
+  seed: column('BIGINT'),
+  steps: column('INTEGER'),
+  sampler: column('VARCHAR'),
+  guidance: column('DOUBLE'),
+  /** Which generator made the noise: 'torch-cpu'. */
+  noise: column('VARCHAR'),
+  /** SHA-256 of the PNG file, hex: images/<first two digits>/<sha256>.png. Null when it failed. */
+  image: nullable('VARCHAR'),
+  evaluations: column('INTEGER'),
+  error: nullable('VARCHAR'),
+} as const;
+export type GenerationRow = Row<typeof generationColumns>;
+
+/** One row per (full synthesis, rule). Folder: tables/labels. One-step pictures are not labelled. */
+export const labelColumns = {
+  key: column('VARCHAR'),
+  sample: column('INTEGER'),
+  /** The generated picture. */
+  image: nullable('VARCHAR'),
+  /** 'reference' (Webster's fixed threshold at 256×256) or 'calibrated' (held-out pictures decide). */
+  rule: column('VARCHAR'),
+  /** 'MV' | 'none'; null when it failed. */
+  verdict: nullable('VARCHAR'),
+  /** To the nearest training picture, in the rule's own unit. */
+  distance: nullable('DOUBLE'),
+  /** The verdict is MV when distance ≤ threshold ('calibrated') or < threshold ('reference'). */
+  threshold: nullable('DOUBLE'),
+  /** Dataset position of the nearest training picture. */
+  training_index: nullable('INTEGER'),
+  /** SHA-256 of that picture's PNG in images/; stored for findings, else null. */
+  training_image: nullable('VARCHAR'),
+  /** JSON object: what else the rule saw. */
+  evidence: nullable('VARCHAR'),
+  error: nullable('VARCHAR'),
+} as const;
+export type LabelRow = Row<typeof labelColumns>;
+
+/** The planted truth as seen from the audited model, one row per distinct (picture, caption). Folder: tables/truth. */
+export const truthColumns = {
+  key: column('VARCHAR'),
+  /** 'duplicate' | 'template' | 'unique' | 'held-out'. */
+  kind: column('VARCHAR'),
+  /** 'A' | 'B' | 'both' | 'none': which twin was trained on it. */
+  twin: column('VARCHAR'),
+  /** The planted group or family; the key itself for uniques and held-outs. A reserved word in SQL: quote it. */
+  group: column('VARCHAR'),
+  caption: column('VARCHAR'),
+  /** The kind of picture: 'flag', 'film-poster', … */
+  scene: column('VARCHAR'),
+  /** How often this (picture, caption) stands in its twin's training set. */
+  repeats: column('INTEGER'),
+  /** How often the group's picture stands there under any caption. */
+  copies: column('INTEGER'),
+  picture_index: column('INTEGER'),
+  /** Templates: the region that varies, pixels, JSON [x, y, width, height]. */
+  region: nullable('VARCHAR'),
+  /** Whether the audited twin was trained on it. */
+  member: column('BOOLEAN'),
+} as const;
+export type TruthTableRow = Row<typeof truthColumns>;

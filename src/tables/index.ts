@@ -1,0 +1,2 @@
+export type { Column, Columns, ColumnType, ColumnValues, Row } from './columns.ts';
+export { column, nullable } from './columns.ts';
