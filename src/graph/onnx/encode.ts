@@ -1,0 +1,215 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { VerbatimError } from '../../errors.ts';
+import { elementCount } from '../../math/tensor.ts';
+import type { Attribute, ConstantData, Model, Node, Shape, Value } from '../value.ts';
+import { bytesOf, ELEMENT_BYTES, ONNX_TYPE } from './dtypes.ts';
+import {
+  ATTRIBUTE_TYPE,
+  type AttributeProto,
+  encodeProto,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+  toInt64,
+  type ValueInfoProto,
+} from './schema.ts';
+
+/** Protobuf's own limit on one message. */
+const LARGEST_MODEL_BYTES = 2 ** 31 - 1;
+
+/** How a constant enters the file: its bytes inside, or a reference to bytes elsewhere. */
+export type PlaceConstant = (name: string, constant: ConstantData) => Partial<TensorProto>;
+
+/**
+ * The bytes of an `.onnx` file with the weights inside.
+ *
+ * Written are the nodes and constants that the outputs need, and every input of the graph. A value that
+ * leaves the model takes its public name; values that have several names, or are inputs or constants
+ * themselves, pass through an Identity. Constants in files are read.
+ *
+ * @throws VerbatimError above protobuf's 2 GiB: use `writeModel`, which puts weights beside the model.
+ */
+export function encodeModel(model: Model): Uint8Array {
+  const { constants } = neededParts(model);
+  let weightBytes = 0;
+  for (const [, data] of constants) weightBytes += constantBytes(data);
+  const refuse = () => {
+    throw new VerbatimError(
+      `a model of ${weightBytes} bytes of weights does not fit into one .onnx file, whose limit is 2 GiB; use writeModel, which puts the weights beside it`,
+    );
+  };
+  if (weightBytes > LARGEST_MODEL_BYTES) refuse();
+  const bytes = encodeProto(modelProto(model, (_, data) => ({ raw_data: readConstant(data) })));
+  if (bytes.byteLength > LARGEST_MODEL_BYTES) refuse();
+  return bytes;
+}
+
+/** A constant's size in bytes. */
+export function constantBytes(data: ConstantData): number {
+  return data.kind === 'file' ? data.lengthBytes : data.tensor.data.byteLength;
+}
+
+/** A constant's content as bytes: a view on memory, or read from its file. */
+export function readConstant(data: ConstantData): Uint8Array {
+  if (data.kind === 'memory') return bytesOf(data.tensor);
+  const bytes = new Uint8Array(data.lengthBytes);
+  const file = openSync(data.path, 'r');
+  try {
+    let done = 0;
+    while (done < bytes.byteLength) {
+      const count = readSync(file, bytes, done, bytes.byteLength - done, data.offsetBytes + done);
+      if (count === 0)
+        throw new VerbatimError(
+          `${data.path}: ends after ${data.offsetBytes + done} bytes, but a constant reaches to byte ${data.offsetBytes + data.lengthBytes}; the file was cut short`,
+        );
+      done += count;
+    }
+  } finally {
+    closeSync(file);
+  }
+  return bytes;
+}
+
+/** The nodes (in order) and constants that the model's outputs depend on. */
+export function neededParts(model: Model): {
+  nodes: readonly Node[];
+  constants: ReadonlyMap<Value, ConstantData>;
+} {
+  const needed = new Set<Value>(model.outputs.values());
+  const nodes: Node[] = [];
+  for (let at = model.graph.nodes.length - 1; at >= 0; at--) {
+    const node = model.graph.nodes[at]!;
+    if (!node.outputs.some((value) => needed.has(value))) continue;
+    nodes.push(node);
+    for (const value of node.inputs) if (value) needed.add(value);
+  }
+  const constants = new Map([...model.graph.constants].filter(([value]) => needed.has(value)));
+  return { nodes: nodes.reverse(), constants };
+}
+
+/** The model as a protobuf message; `place` decides where each constant's bytes go. */
+export function modelProto(model: Model, place: PlaceConstant): ModelProto {
+  const { graph, outputs } = model;
+  const { nodes, constants } = neededParts(model);
+  const { nameOf, identities } = publicNames(model);
+  const proto: GraphProto = {
+    name: 'main',
+    node: nodes.map((node) => nodeProto(node, nameOf)),
+    initializer: [...constants].map(([value, data]) => ({
+      name: nameOf(value),
+      data_type: ONNX_TYPE[value.dtype],
+      dims: [...(data.kind === 'file' ? data.shape : data.tensor.shape)],
+      ...place(nameOf(value), checkConstant(value, data)),
+    })),
+    input: graph.inputs.map((value) => valueInfo(nameOf(value), value)),
+    output: [...outputs].map(([name, value]) => valueInfo(name, value)),
+  };
+  for (const [name, value] of identities)
+    proto.node?.push({ op_type: 'Identity', name: `output ${name}`, input: [nameOf(value)], output: [name] });
+  const domains = new Set(nodes.map((node) => node.domain).filter((domain) => domain !== ''));
+  return {
+    ir_version: graph.opset > 20 ? 10 : 9,
+    producer_name: 'verbatim',
+    opset_import: [
+      { domain: '', version: graph.opset },
+      ...[...domains].sort().map((domain) => ({ domain, version: 1 })),
+    ],
+    graph: proto,
+  };
+}
+
+/**
+ * The name under which each value is written, and the outputs that need an Identity.
+ * Public names win: an inner value that happens to be called like an output is renamed.
+ */
+function publicNames(model: Model): {
+  nameOf: (value: Value) => string;
+  identities: [string, Value][];
+} {
+  const chosen = new Map<Value, string>();
+  const identities: [string, Value][] = [];
+  const taken = new Set(model.graph.inputs.map((value) => value.name));
+  for (const name of model.outputs.keys()) {
+    if (taken.has(name))
+      throw new VerbatimError(`output "${name}" is called like an input of the model; give it another name`);
+    taken.add(name);
+  }
+  for (const value of model.graph.inputs) chosen.set(value, value.name);
+  for (const [name, value] of model.outputs) {
+    if (value.producer && !chosen.has(value)) chosen.set(value, name);
+    else identities.push([name, value]);
+  }
+  const nameOf = (value: Value): string => {
+    const known = chosen.get(value);
+    if (known !== undefined) return known;
+    let name = value.name;
+    for (let copy = 1; taken.has(name); copy++) name = `${value.name}.${copy}`;
+    taken.add(name);
+    chosen.set(value, name);
+    return name;
+  };
+  return { nameOf, identities };
+}
+
+function checkConstant(value: Value, data: ConstantData): ConstantData {
+  const dtype = data.kind === 'file' ? data.dtype : data.tensor.dtype;
+  const shape = data.kind === 'file' ? data.shape : data.tensor.shape;
+  const expected = elementCount(shape) * ELEMENT_BYTES[dtype];
+  if (dtype !== value.dtype || constantBytes(data) !== expected)
+    throw new VerbatimError(
+      `constant "${value.name}": ${constantBytes(data)} bytes of ${dtype} do not fill ${value.dtype} [${shape.join(', ')}], which takes ${expected} bytes`,
+    );
+  return data;
+}
+
+function valueInfo(name: string, value: Value): ValueInfoProto {
+  return {
+    name,
+    type: { tensor_type: { elem_type: ONNX_TYPE[value.dtype], shape: { dim: dimensions(value.shape) } } },
+  };
+}
+
+function dimensions(shape: Shape): { dim_value?: number; dim_param?: string }[] {
+  return shape.map((size) => (typeof size === 'number' ? { dim_value: size } : { dim_param: size }));
+}
+
+function nodeProto(node: Node, nameOf: (value: Value) => string): NodeProto {
+  return {
+    op_type: node.op,
+    domain: node.domain,
+    name: node.name,
+    input: node.inputs.map((value) => (value ? nameOf(value) : '')),
+    output: node.outputs.map(nameOf),
+    attribute: Object.entries(node.attributes).map(([name, attribute]) => ({
+      name,
+      ...attributeProto(attribute),
+    })),
+  };
+}
+
+const utf8 = new TextEncoder();
+
+function attributeProto(attribute: Attribute): AttributeProto {
+  switch (attribute.type) {
+    case 'int':
+      return { type: ATTRIBUTE_TYPE.INT, i: toInt64(attribute.value) };
+    case 'float':
+      return { type: ATTRIBUTE_TYPE.FLOAT, f: attribute.value };
+    case 'string':
+      return { type: ATTRIBUTE_TYPE.STRING, s: utf8.encode(attribute.value) };
+    case 'ints':
+      return { type: ATTRIBUTE_TYPE.INTS, ints: attribute.value.map(toInt64) };
+    case 'floats':
+      return { type: ATTRIBUTE_TYPE.FLOATS, floats: [...attribute.value] };
+    case 'strings':
+      return { type: ATTRIBUTE_TYPE.STRINGS, strings: attribute.value.map((text) => utf8.encode(text)) };
+    case 'tensor': {
+      const { dtype, shape } = attribute.value;
+      return {
+        type: ATTRIBUTE_TYPE.TENSOR,
+        t: { data_type: ONNX_TYPE[dtype], dims: [...shape], raw_data: bytesOf(attribute.value) },
+      };
+    }
+  }
+}
