@@ -1,0 +1,110 @@
+import { input, mul, reduceMean, sub } from '../graph/index.ts';
+import { createRandom, floatTensor, hashSeed, type Tensor } from '../math/index.ts';
+import {
+  type ClipTextConfig,
+  clipText,
+  clipTextParameters,
+  scope,
+  type UNetConfig,
+  unet2DCondition,
+  unetParameters,
+} from '../models/index.ts';
+import { epochBatches, type NoiseLevels, timestepSampler } from './batches.ts';
+import { type FitResult, fit, type LabContext, type Optimisation } from './fit.ts';
+
+/** What a twin learns from: latents of the distinct pictures, token ids of the distinct captions, and the pairs. */
+export interface TwinData {
+  /** [pictures, channels, side, side], scaled to unit variance. */
+  readonly latents: Tensor<'float32'>;
+  /** [captions, tokens]; row `emptyCaption` is the caption ''. */
+  readonly ids: Tensor<'int64'>;
+  readonly emptyCaption: number;
+  /** One entry per copy in the training set: which picture under which caption. */
+  readonly pictureOf: Int32Array;
+  readonly captionOf: Int32Array;
+}
+
+/**
+ * Trains a denoiser and its text encoder together on v-prediction (Salimans & Ho 2022):
+ * x_t = √ᾱ·x0 + √(1−ᾱ)·ε, target v = √ᾱ·ε − √(1−ᾱ)·x0, unit weight. The two networks' weights come back
+ * under `unet.` and `text_encoder.`.
+ */
+export async function trainTwin(options: {
+  readonly name: string;
+  readonly unet: UNetConfig;
+  readonly text: ClipTextConfig;
+  /** Ascending training sigmas; the index is the timestep. */
+  readonly sigmas: Float64Array;
+  readonly data: TwinData;
+  readonly levels: NoiseLevels;
+  readonly captionDropout: number;
+  readonly optimisation: Optimisation;
+  readonly seed: number;
+  readonly digest: string;
+  readonly context: LabContext;
+}): Promise<FitResult> {
+  const { data, sigmas, optimisation, seed } = options;
+  const batchSize = optimisation.batchSize;
+  const sampleShape = [batchSize, ...data.latents.shape.slice(1)];
+  const sampleLength = sampleShape.slice(1).reduce((a, b) => a * b, 1);
+  const tokens = data.ids.shape[1]!;
+  const draw = epochBatches(data.pictureOf.length, batchSize, hashSeed(seed, options.name));
+  const timestepOf = timestepSampler(sigmas, options.levels);
+  const parameters = [
+    ...clipTextParameters(options.text).map((p) => ({ ...p, name: `text_encoder.${p.name}` })),
+    ...unetParameters(options.unet).map((p) => ({ ...p, name: `unet.${p.name}` })),
+  ];
+  return fit({
+    work: options.name,
+    parameters,
+    loss: (graph, weights) => {
+      const sample = input(graph, 'sample', 'float32', sampleShape);
+      const target = input(graph, 'target', 'float32', sampleShape);
+      const timestep = input(graph, 'timestep', 'float32', [batchSize]);
+      const ids = input(graph, 'ids', 'int64', [batchSize, tokens]);
+      const states = clipText(scope(weights, 'text_encoder'), options.text, ids).lastHiddenState;
+      const predicted = unet2DCondition(scope(weights, 'unet'), options.unet, {
+        sample,
+        timestep,
+        encoderHiddenStates: states,
+      });
+      const difference = sub(predicted, target);
+      return reduceMean(mul(difference, difference));
+    },
+    batch: (step) => {
+      // Twins share the stream of noise, levels and dropout: they differ in their data alone.
+      const random = createRandom(hashSeed(seed, 'twin-noise', step));
+      const sample = new Float32Array(batchSize * sampleLength);
+      const target = new Float32Array(batchSize * sampleLength);
+      const timestep = new Float32Array(batchSize);
+      const ids = new BigInt64Array(batchSize * tokens);
+      draw(step).forEach((entry, row) => {
+        const t = timestepOf(random);
+        timestep[row] = t;
+        const variance = sigmas[t]! ** 2;
+        const signal = Math.sqrt(1 / (1 + variance));
+        const noiseScale = Math.sqrt(variance / (1 + variance));
+        const from = data.pictureOf[entry]! * sampleLength;
+        for (let i = 0; i < sampleLength; i++) {
+          const x0 = data.latents.data[from + i]!;
+          const epsilon = random.normal();
+          sample[row * sampleLength + i] = signal * x0 + noiseScale * epsilon;
+          target[row * sampleLength + i] = signal * epsilon - noiseScale * x0;
+        }
+        const caption = random.uniform() < options.captionDropout ? data.emptyCaption : data.captionOf[entry]!;
+        ids.set(data.ids.data.subarray(caption * tokens, (caption + 1) * tokens), row * tokens);
+      });
+      return {
+        sample: floatTensor(sampleShape, sample),
+        target: floatTensor(sampleShape, target),
+        timestep: floatTensor([batchSize], timestep),
+        ids: { dtype: 'int64', shape: [batchSize, tokens], data: ids },
+      };
+    },
+    optimisation,
+    // Both twins start from the same weights.
+    seed: hashSeed(seed, 'twin'),
+    digest: options.digest,
+    context: options.context,
+  });
+}
