@@ -1,2 +1,13 @@
+export {
+  atomically,
+  contentPath,
+  explainWriteError,
+  putFile,
+  removeTemporaries,
+  writeFileAtomic,
+  writeJsonAtomic,
+} from './atomic.ts';
 export type { Column, Columns, ColumnType, ColumnValues, Row } from './columns.ts';
 export { column, nullable } from './columns.ts';
+export { fromParquet, identifier, type SqlValue, sql, textLiteral } from './database.ts';
+export { readTable, tableFiles, writeTable } from './parquet.ts';
