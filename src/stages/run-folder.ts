@@ -1,0 +1,154 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VerbatimError } from '../errors.ts';
+import { removeTemporaries, tableFiles, writeJsonAtomic } from '../tables/index.ts';
+import { lockFolder } from './lock.ts';
+
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/**
+ * What a run is: the content of run.json. Two runs with equal descriptions have equal tables, so it
+ * holds neither clock nor host.
+ */
+export interface RunDescription {
+  /** 'audit', … */
+  readonly command: string;
+  /** Version of this program. */
+  readonly verbatim: string;
+  /** Libraries that decide bytes: onnxruntime-node, @duckdb/node-api. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly model: { readonly name: string; readonly digest: string };
+  readonly dataset: { readonly name: string; readonly digest: string; readonly size: number };
+  readonly config: { readonly [key: string]: Json };
+}
+
+/** Where things lie in a run folder. */
+export interface RunFolder {
+  readonly path: string;
+  readonly tables: string;
+  readonly images: string;
+  readonly report: string;
+  readonly log: string;
+}
+
+/** The paths of a run folder; touches nothing. */
+export function runFolder(path: string): RunFolder {
+  return {
+    path,
+    tables: join(path, 'tables'),
+    images: join(path, 'images'),
+    report: join(path, 'report'),
+    log: join(path, 'log.jsonl'),
+  };
+}
+
+/** The shards of a table of this run, all stages below it, in order. */
+export function runTable(folder: RunFolder, name: string): Promise<string[]> {
+  return tableFiles(join(folder.tables, name));
+}
+
+/** Keys whose values do not reach the tables: a run may go on with others. */
+const freeKeys: ReadonlySet<string> = new Set([
+  'config.output',
+  'config.threads',
+  'config.maxEvaluations',
+  // Named by digest; the folder may have moved.
+  'config.model',
+  'config.dataset.path',
+]);
+
+/**
+ * Opens a run folder for writing: creates it or goes on with it, locked against other processes, with
+ * the temporary files of killed processes removed.
+ *
+ * @throws VerbatimError when the folder belongs to another run (naming the first key that differs), holds
+ *   files that are no run's, or is in use.
+ */
+export async function openRun(
+  path: string,
+  description: RunDescription,
+): Promise<{ folder: RunFolder; resumed: boolean; release: () => Promise<void> }> {
+  const folder = runFolder(path);
+  const release = await lockFolder(path);
+  try {
+    const existing = await readRun(path).catch((error: unknown) => {
+      if (error instanceof VerbatimError && error.cause === 'no run') return undefined;
+      throw error;
+    });
+    if (existing === undefined) {
+      await refuseForeignFolder(path);
+      await writeJsonAtomic(join(path, 'run.json'), description);
+    } else {
+      const difference = firstDifference(existing, description);
+      if (difference !== undefined)
+        throw new VerbatimError(
+          `${path} holds another run: ${difference}; choose another output folder or delete this one`,
+          { exitCode: 2 },
+        );
+    }
+    await removeTemporaries(path);
+    return { folder, resumed: existing !== undefined, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** Reads run.json. @throws VerbatimError when there is none or it is not one of ours. */
+export async function readRun(path: string): Promise<RunDescription> {
+  const file = join(path, 'run.json');
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new VerbatimError(`${path} is not a run folder: it has no run.json`, {
+      cause: 'no run',
+      exitCode: 2,
+    });
+  }
+  try {
+    const value = JSON.parse(text) as RunDescription;
+    if (typeof value.config === 'object' && typeof value.model?.digest === 'string') return value;
+  } catch {
+    // Not JSON: the same line as for JSON of another kind.
+  }
+  throw new VerbatimError(`${file} is not a description of a run; delete the folder or choose another`, {
+    exitCode: 2,
+  });
+}
+
+async function refuseForeignFolder(path: string): Promise<void> {
+  const foreign = (await readdir(path)).filter(
+    (name) => !name.startsWith('.') && !name.startsWith('lock.json'),
+  );
+  if (foreign.length > 0)
+    throw new VerbatimError(
+      `${path} is not empty and no run folder (it holds ${foreign[0]}); choose a new output folder`,
+      { exitCode: 2 },
+    );
+}
+
+/** 'config.seed is 1 there and 2 here' for the first key, in the order of `there`, that differs; else undefined. */
+export function firstDifference(there: unknown, here: unknown, path = ''): string | undefined {
+  if (freeKeys.has(path)) return undefined;
+  if (isRecord(there) && isRecord(here)) {
+    for (const key of new Set([...Object.keys(there), ...Object.keys(here)])) {
+      const difference = firstDifference(there[key], here[key], path === '' ? key : `${path}.${key}`);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  }
+  if (JSON.stringify(there) === JSON.stringify(here)) return undefined;
+  return `${path} is ${shown(there)} there and ${shown(here)} here`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'not set';
+  const text = JSON.stringify(value);
+  return text.length > 70 ? `${text.slice(0, 67)}...` : text;
+}
