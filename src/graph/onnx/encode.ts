@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
+import { relative, sep } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import { elementCount } from '../../math/tensor.ts';
 import type { Attribute, ConstantData, Model, Node, Shape, Value } from '../value.ts';
@@ -6,6 +7,7 @@ import { bytesOf, ELEMENT_BYTES, ONNX_TYPE } from './dtypes.ts';
 import {
   ATTRIBUTE_TYPE,
   type AttributeProto,
+  EXTERNAL,
   encodeProto,
   type GraphProto,
   type ModelProto,
@@ -21,6 +23,14 @@ const LARGEST_MODEL_BYTES = 2 ** 31 - 1;
 /** How a constant enters the file: its bytes inside, or a reference to bytes elsewhere. */
 export type PlaceConstant = (name: string, constant: ConstantData) => Partial<TensorProto>;
 
+export interface EncodeOptions {
+  /**
+   * Leaves constants that lie in files where they are and refers to them, relative to this folder.
+   * Such bytes are for a session of this process, not for a file that travels.
+   */
+  readonly referToFilesFrom?: string | undefined;
+}
+
 /**
  * The bytes of an `.onnx` file with the weights inside.
  *
@@ -30,19 +40,39 @@ export type PlaceConstant = (name: string, constant: ConstantData) => Partial<Te
  *
  * @throws VerbatimError above protobuf's 2 GiB: use `writeModel`, which puts weights beside the model.
  */
-export function encodeModel(model: Model): Uint8Array {
+export function encodeModel(model: Model, options: EncodeOptions = {}): Uint8Array {
+  const folder = options.referToFilesFrom;
   const { constants } = neededParts(model);
   let weightBytes = 0;
-  for (const [, data] of constants) weightBytes += constantBytes(data);
+  for (const [, data] of constants)
+    if (data.kind === 'memory' || folder === undefined) weightBytes += constantBytes(data);
   const refuse = () => {
     throw new VerbatimError(
       `a model of ${weightBytes} bytes of weights does not fit into one .onnx file, whose limit is 2 GiB; use writeModel, which puts the weights beside it`,
     );
   };
   if (weightBytes > LARGEST_MODEL_BYTES) refuse();
-  const bytes = encodeProto(modelProto(model, (_, data) => ({ raw_data: readConstant(data) })));
+  const bytes = encodeProto(
+    modelProto(model, (_, data) =>
+      data.kind === 'file' && folder !== undefined
+        ? externalData(relative(folder, realpathSync(data.path)), data.offsetBytes, data.lengthBytes)
+        : { raw_data: readConstant(data) },
+    ),
+  );
   if (bytes.byteLength > LARGEST_MODEL_BYTES) refuse();
   return bytes;
+}
+
+/** The fields of a tensor whose bytes lie in another file, at `location` relative to the model's folder. */
+export function externalData(location: string, offsetBytes: number, lengthBytes: number): TensorProto {
+  return {
+    data_location: EXTERNAL,
+    external_data: [
+      { key: 'location', value: location.split(sep).join('/') },
+      { key: 'offset', value: String(offsetBytes) },
+      { key: 'length', value: String(lengthBytes) },
+    ],
+  };
 }
 
 /** A constant's size in bytes. */

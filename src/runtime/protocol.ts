@@ -1,0 +1,77 @@
+import type { DType, Tensor } from '../math/tensor.ts';
+import type { Port, Provider } from './session.types.ts';
+
+/** What the session's two halves say to each other. Tensors' buffers are transferred, never shared. */
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+export interface OpenRequest {
+  readonly kind: 'open';
+  /** The model's file, or its bytes. */
+  readonly model: string | Uint8Array;
+  /** Where the external data of a model given as bytes lies. */
+  readonly externalFolder: string | undefined;
+  readonly provider: Provider;
+  readonly threads: number;
+}
+
+export interface RunRequest {
+  readonly kind: 'run';
+  readonly feeds: Tensors;
+  /** Outputs to bring back. */
+  readonly fetch: readonly string[];
+  /** Output → input. */
+  readonly carry: Readonly<Record<string, string>>;
+}
+
+export type Request =
+  | OpenRequest
+  | RunRequest
+  | { readonly kind: 'hold'; readonly values: Tensors }
+  | { readonly kind: 'held'; readonly name: string };
+
+/** A port as ONNX Runtime reports it: its type may be one that we do not have. */
+export interface RawPort {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: Port['shape'];
+}
+
+export interface Replies {
+  open: { readonly inputs: readonly RawPort[]; readonly outputs: readonly RawPort[] };
+  run: Tensors;
+  hold: undefined;
+  held: Tensor;
+}
+
+export interface Envelope {
+  readonly id: number;
+  readonly request: Request;
+}
+
+export type Answer =
+  | { readonly id: number; readonly ok: true; readonly reply: unknown }
+  | { readonly id: number; readonly ok: false; readonly message: string };
+
+/** Typed array classes by dtype: to check what callers feed, and to rebuild views over copied bytes. */
+export const ARRAY_OF = {
+  float32: Float32Array,
+  float16: Uint16Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+} as const satisfies Record<DType, unknown>;
+
+/** The buffers of tensors, for a transfer list. */
+export function buffersOf(tensors: Iterable<Tensor>): ArrayBuffer[] {
+  return [...new Set([...tensors].map((tensor) => tensor.data.buffer as ArrayBuffer))];
+}
+
+/** A copy of a tensor in a buffer of its own. */
+export function copyTensor({ dtype, shape, data }: Tensor): Tensor {
+  const copy = new ArrayBuffer(data.byteLength);
+  new Uint8Array(copy).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return { dtype, shape: [...shape], data: new ARRAY_OF[dtype](copy) };
+}
