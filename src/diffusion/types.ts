@@ -18,9 +18,5 @@ export interface Denoiser {
   /** All training sigmas, ascending (index = timestep). */
   readonly sigmas: Float64Array;
   /** Every call adds its batch size to the meter that the denoiser was opened with. */
-  denoise(
-    x: Tensor<'float32'>,
-    sigma: number,
-    condition: Tensor<'float32'>,
-  ): Promise<Tensor<'float32'>>;
+  denoise(x: Tensor<'float32'>, sigma: number, condition: Tensor<'float32'>): Promise<Tensor<'float32'>>;
 }

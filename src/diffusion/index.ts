@@ -1,0 +1,33 @@
+export {
+  concatBatch,
+  expandBatch,
+  gatherBatch,
+  groupEqualSamples,
+  sampleLength,
+  sliceBatch,
+} from './batch.ts';
+export { createDenoiser, type DenoiserOptions, type Predict, scalings, toEpsilon } from './denoiser.ts';
+export {
+  encodeDistinct,
+  type Generated,
+  type GenerateOptions,
+  generate,
+  type OneStepOptions,
+  oneStep,
+  type SeededNoise,
+} from './generate.ts';
+export { combineGuided, guided } from './guidance.ts';
+export type { Pipeline } from './pipeline.types.ts';
+export * from './samplers/index.ts';
+export {
+  type BetaSchedule,
+  makeBetas,
+  type NoiseSchedule,
+  type Parametrization,
+  scheduleFromBetas,
+  scheduleFromConfig,
+  stableDiffusionSchedule,
+} from './schedule.ts';
+export { karrasSigmas, plainSigmas, type Spacing } from './spacing.ts';
+export { sigmaToTimestep, timestepToSigma } from './timesteps.ts';
+export type { Denoise, Denoiser } from './types.ts';

@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { VerbatimError } from '../errors.ts';
+import { scheduleFromConfig, stableDiffusionSchedule } from './schedule.ts';
+import { karrasSigmas, plainSigmas } from './spacing.ts';
+import { readGolden, relativeError } from './testing.ts';
+import { sigmaToTimestep, timestepToSigma } from './timesteps.ts';
+
+const golden = readGolden();
+const { sigmas } = stableDiffusionSchedule('epsilon');
+
+describe('scheduleFromConfig', () => {
+  it.each(golden.schedules.map((entry) => [JSON.stringify(entry.config), entry] as const))(
+    'agrees with diffusers: %s',
+    (_, entry) => {
+      const schedule = scheduleFromConfig(entry.config, 'scheduler_config.json');
+      expect(schedule.sigmas.length).toBe(entry.timesteps);
+      entry.at.forEach((timestep, i) => {
+        expect(Math.abs(schedule.sigmas[timestep]! / entry.sigmas[i]! - 1)).toBeLessThan(1e-5);
+        // diffusers multiplies in float32.
+        expect(Math.abs(schedule.alphasCumprod[timestep]! / entry.alphasCumprod[i]! - 1)).toBeLessThan(1e-4);
+      });
+      expect(schedule.parametrization).toBe(entry.config['prediction_type'] ?? 'epsilon');
+    },
+  );
+
+  it('knows the ends of Stable Diffusion’s schedule', () => {
+    expect(sigmas[0]).toBeCloseTo(0.0291672, 7);
+    expect(sigmas[999]).toBeCloseTo(14.614641, 6);
+  });
+
+  it.each([
+    [{ prediction_type: 'flow_prediction' }, '"prediction_type" is "flow_prediction"'],
+    [{ beta_schedule: 'sigmoid' }, '"beta_schedule" is "sigmoid"'],
+    [
+      { _class_name: 'FlowMatchEulerDiscreteScheduler' },
+      '"_class_name" is "FlowMatchEulerDiscreteScheduler"',
+    ],
+    [{ rescale_betas_zero_snr: true }, '"rescale_betas_zero_snr" is not supported'],
+    [{ beta_end: 3 }, '"beta_end"'],
+    [{ num_train_timesteps: 1.5 }, '"num_train_timesteps"'],
+    [{ trained_betas: [0.1, 0.2] }, '"trained_betas" has 2 values'],
+    [[], 'the file'],
+  ])('refuses %j and names the key and the file', (config, message) => {
+    const read = () => scheduleFromConfig(config, 'model/scheduler/scheduler_config.json');
+    expect(read).toThrow(VerbatimError);
+    expect(read).toThrow(message);
+    expect(read).toThrow('model/scheduler/scheduler_config.json');
+  });
+});
+
+describe('timesteps', () => {
+  it('agree with k-diffusion, interpolated and quantised', () => {
+    golden.probe.sigmas.forEach((sigma, i) => {
+      expect(sigmaToTimestep(sigmas, sigma)).toBeCloseTo(golden.probe.timesteps[i]!, 3);
+      expect(sigmaToTimestep(sigmas, sigma, { quantize: true })).toBe(golden.probe.quantized[i]);
+    });
+  });
+
+  it('are exact at every training sigma', () => {
+    sigmas.forEach((sigma, timestep) => {
+      expect(sigmaToTimestep(sigmas, sigma)).toBe(timestep);
+      expect(timestepToSigma(sigmas, timestep)).toBe(sigma);
+    });
+  });
+
+  it('invert each other', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 999, noNaN: true }), (timestep) => {
+        expect(sigmaToTimestep(sigmas, timestepToSigma(sigmas, timestep))).toBeCloseTo(timestep, 6);
+      }),
+    );
+  });
+
+  it('refuse levels that have none', () => {
+    expect(() => sigmaToTimestep(sigmas, 0)).toThrow('sigma');
+    expect(() => sigmaToTimestep(sigmas, Number.NaN)).toThrow('sigma');
+    expect(() => timestepToSigma(sigmas, 1000)).toThrow('timestep');
+  });
+});
+
+describe('spacings', () => {
+  it('agree with k-diffusion', () => {
+    const steps = golden.karras.length - 1;
+    expect(relativeError(karrasSigmas(steps, sigmas[0]!, sigmas[999]!), golden.karras)).toBeLessThan(1e-6);
+    const plain = plainSigmas(sigmas, steps);
+    golden.plain.forEach((value, i) => {
+      if (value > 0) expect(Math.abs(plain[i]! / value - 1)).toBeLessThan(1e-5);
+      else expect(plain[i]).toBe(0);
+    });
+  });
+
+  it('of one step go from σ_max to 0', () => {
+    expect([...plainSigmas(sigmas, 1)]).toEqual([sigmas[999], 0]);
+    expect([...karrasSigmas(1, sigmas[0]!, sigmas[999]!)]).toEqual([sigmas[999], 0]);
+    expect(golden.plain1[0]).toBeCloseTo(sigmas[999]!, 9);
+  });
+
+  it('descend to 0 from σ_max', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 60 }), fc.constantFrom('karras', 'plain'), (steps, kind) => {
+        const levels =
+          kind === 'plain' ? plainSigmas(sigmas, steps) : karrasSigmas(steps, sigmas[0]!, sigmas[999]!);
+        expect(levels.length).toBe(steps + 1);
+        expect(levels[0]).toBe(sigmas[999]);
+        expect(levels[steps]).toBe(0);
+        for (let i = 0; i < steps; i++) expect(levels[i]!).toBeGreaterThan(levels[i + 1]!);
+      }),
+    );
+  });
+
+  it.each([0, -1, 2.5, Number.NaN])('refuse %s steps', (steps) => {
+    expect(() => plainSigmas(sigmas, steps)).toThrow('at least 1');
+  });
+});
