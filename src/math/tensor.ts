@@ -1,13 +1,5 @@
 /** Element types, named as ONNX and safetensors users know them. */
-export type DType =
-  | 'float32'
-  | 'float16'
-  | 'float64'
-  | 'int8'
-  | 'uint8'
-  | 'int32'
-  | 'int64'
-  | 'bool';
+export type DType = 'float32' | 'float16' | 'float64' | 'int8' | 'uint8' | 'int32' | 'int64' | 'bool';
 
 /** The typed array that holds each dtype in memory; float16 as raw bits, bool as 0 or 1. */
 export interface DTypeArrays {

@@ -1,0 +1,21 @@
+export { betaQuantile, logGamma, normalQuantile, regularizedBeta } from './distributions.ts';
+export { toFloat16, toFloat32 } from './float16.ts';
+export {
+  type BootstrapOptions,
+  bootstrapInterval,
+  clopperPearsonInterval,
+  type Interval,
+  wilsonInterval,
+} from './intervals.ts';
+export { createRandom, hashSeed, mix32, type Random } from './random.ts';
+export {
+  precisionAtK,
+  precisionCurve,
+  type RocCurve,
+  rankDescending,
+  rocAuc,
+  rocCurve,
+  tprAtFpr,
+} from './ranking.ts';
+export { dot, mean, quantile, squaredDistance, standardDeviation } from './summary.ts';
+export { type DType, type DTypeArrays, elementCount, floatTensor, type Tensor } from './tensor.ts';
