@@ -1,0 +1,326 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { VerbatimError } from '../errors.ts';
+import { elementCount, type Tensor } from '../math/tensor.ts';
+import { bfloatToFloat, floatToHalf, halfToFloat } from './half.ts';
+
+/** Bytes per element of safetensors' dtypes; those that we can read are in `readable`. */
+const sizes: Readonly<Record<string, number>> = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U64: 8,
+  U32: 4,
+  U16: 2,
+  U8: 1,
+  BOOL: 1,
+};
+
+/** A header is names and numbers: the format itself limits it to 100 MB. */
+const headerLimitBytes = 100_000_000;
+
+/** What a file's header says of one tensor, checked; offsets count from the start of the file. */
+export interface TensorEntry {
+  readonly name: string;
+  /** safetensors' own name of the element type: 'F32', 'F16', 'BF16', … */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+/** An opened file: the header in memory, the tensors on disk until they are asked for. */
+export interface SafetensorsFile {
+  readonly path: string;
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** One positioned read. bfloat16 comes as float32 (exactly), float16 as raw bits. */
+  read(name: string): Tensor;
+  close(): void;
+}
+
+/**
+ * Opens a safetensors file (https://github.com/huggingface/safetensors, format section): 8 bytes of
+ * header length, a JSON header, the data. Throws a VerbatimError that names the file and the tensor when
+ * the file is cut short, its header is no such header, or offsets overlap, leave holes or lie outside.
+ */
+export function openSafetensors(path: string): SafetensorsFile {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (cause) {
+    throw new VerbatimError(`${path}: cannot be opened (${(cause as NodeJS.ErrnoException).code}).`, {
+      cause,
+    });
+  }
+  try {
+    const fileBytes = fstatSync(descriptor).size;
+    const { header, dataStart } = readHeader(path, descriptor, fileBytes);
+    const entries = checkEntries(path, header, dataStart, fileBytes);
+    const metadata = (header['__metadata__'] ?? {}) as Record<string, string>;
+    const read = (name: string): Tensor => {
+      const entry = entries.get(name);
+      if (!entry) throw new VerbatimError(`${path}: tensor "${name}" is missing.`);
+      return decode(path, entry, readAt(path, descriptor, entry.offsetBytes, entry.lengthBytes));
+    };
+    return { path, entries, metadata, read, close: () => closeSync(descriptor) };
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+/** Reads exactly so many bytes; a copy, so that typed arrays over it are aligned. */
+function readAt(path: string, descriptor: number, offset: number, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  // One read call transfers at most 2^31 − 1 bytes.
+  for (let done = 0; done < length; ) {
+    const count = readSync(descriptor, bytes, done, Math.min(length - done, 2 ** 30), offset + done);
+    if (count === 0)
+      throw new VerbatimError(`${path}: the file ends ${length - done} bytes early; copy it again.`);
+    done += count;
+  }
+  return bytes;
+}
+
+function readHeader(path: string, descriptor: number, fileBytes: number) {
+  if (fileBytes < 8)
+    throw new VerbatimError(`${path}: ${fileBytes} bytes are too few for a safetensors file; copy it again.`);
+  const length = new DataView(readAt(path, descriptor, 0, 8).buffer).getBigUint64(0, true);
+  if (length > headerLimitBytes)
+    throw new VerbatimError(
+      `${path}: a header of ${length} bytes is over the limit of ${headerLimitBytes}; this is no safetensors file, or it is damaged.`,
+    );
+  const dataStart = 8 + Number(length);
+  if (dataStart > fileBytes)
+    throw new VerbatimError(
+      `${path}: cut short: the header should end at byte ${dataStart}, the file has ${fileBytes}; copy it again.`,
+    );
+  const bytes = readAt(path, descriptor, 8, Number(length));
+  let header: unknown;
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    header = JSON.parse(text);
+  } catch (cause) {
+    throw new VerbatimError(
+      `${path}: the header is not JSON; this is no safetensors file, or it is damaged.`,
+      { cause },
+    );
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw new VerbatimError(`${path}: the header is not a JSON object; this is no safetensors file.`);
+  const repeated = repeatedKey(text);
+  if (repeated !== undefined)
+    throw new VerbatimError(`${path}: tensor "${repeated}" stands twice in the header.`);
+  return { header: header as Record<string, unknown>, dataStart };
+}
+
+/** JSON.parse keeps the last of equal keys and says nothing; this finds the first repeated outer one. */
+function repeatedKey(json: string): string | undefined {
+  const seen = new Set<string>();
+  let depth = 0;
+  const token = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g;
+  for (const match of json.matchAll(token)) {
+    const text = match[0];
+    if (text === '{' || text === '[') depth++;
+    else if (text === '}' || text === ']') depth--;
+    else if (depth === 1 && match[1] !== undefined) {
+      const key = JSON.parse(text.slice(0, text.length - match[1].length)) as string;
+      if (seen.has(key)) return key;
+      seen.add(key);
+    }
+  }
+  return undefined;
+}
+
+function isSize(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function checkEntries(path: string, header: Record<string, unknown>, dataStart: number, fileBytes: number) {
+  const found: TensorEntry[] = [];
+  for (const [name, value] of Object.entries(header)) {
+    if (name === '__metadata__') continue;
+    const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
+    const bytes = typeof dtype === 'string' && Object.hasOwn(sizes, dtype) ? sizes[dtype] : undefined;
+    if (bytes === undefined)
+      throw new VerbatimError(`${path}: tensor "${name}" has the unknown dtype ${JSON.stringify(dtype)}.`);
+    if (!Array.isArray(shape) || !shape.every(isSize))
+      throw new VerbatimError(
+        `${path}: tensor "${name}" has the shape ${JSON.stringify(shape)}, not a list of sizes.`,
+      );
+    const [begin, end] = Array.isArray(offsets) && offsets.length === 2 ? (offsets as unknown[]) : [];
+    if (!isSize(begin) || !isSize(end) || begin > end)
+      throw new VerbatimError(
+        `${path}: tensor "${name}" has data_offsets ${JSON.stringify(offsets)}, not [begin, end].`,
+      );
+    if (end - begin !== elementCount(shape) * bytes)
+      throw new VerbatimError(
+        `${path}: tensor "${name}" [${shape.join(', ')}] of ${dtype} needs ${elementCount(shape) * bytes} bytes, its offsets give ${end - begin}.`,
+      );
+    if (dataStart + end > fileBytes)
+      throw new VerbatimError(
+        `${path}: cut short: tensor "${name}" ends at byte ${dataStart + end}, the file has ${fileBytes}; copy it again.`,
+      );
+    found.push({
+      name,
+      dtype: dtype as string,
+      shape,
+      offsetBytes: dataStart + begin,
+      lengthBytes: end - begin,
+    });
+  }
+  checkCovering(path, found, dataStart, fileBytes);
+  return new Map(found.map((entry) => [entry.name, entry]));
+}
+
+/** The tensors must cover the data exactly, as the reference implementation demands. */
+function checkCovering(path: string, entries: TensorEntry[], dataStart: number, fileBytes: number): void {
+  const ordered = [...entries].sort((a, b) => a.offsetBytes - b.offsetBytes || a.lengthBytes - b.lengthBytes);
+  let position = dataStart;
+  let before = 'the header';
+  for (const entry of ordered) {
+    if (entry.offsetBytes !== position) {
+      const fault = entry.offsetBytes < position ? 'overlaps' : 'leaves unused bytes after';
+      throw new VerbatimError(`${path}: tensor "${entry.name}" ${fault} ${before}; the file is damaged.`);
+    }
+    position += entry.lengthBytes;
+    before = `tensor "${entry.name}"`;
+  }
+  if (position !== fileBytes)
+    throw new VerbatimError(`${path}: ${fileBytes - position} bytes follow ${before}; the file is damaged.`);
+}
+
+function decode(path: string, entry: TensorEntry, bytes: Uint8Array<ArrayBuffer>): Tensor {
+  const { buffer } = bytes;
+  const { shape } = entry;
+  switch (entry.dtype) {
+    case 'F32':
+      return { dtype: 'float32', shape, data: new Float32Array(buffer) };
+    case 'F16':
+      return { dtype: 'float16', shape, data: new Uint16Array(buffer) };
+    case 'BF16':
+      return { dtype: 'float32', shape, data: bfloatToFloat(new Uint16Array(buffer)) };
+    case 'F64':
+      return { dtype: 'float64', shape, data: new Float64Array(buffer) };
+    case 'I64':
+      return { dtype: 'int64', shape, data: new BigInt64Array(buffer) };
+    case 'I32':
+      return { dtype: 'int32', shape, data: new Int32Array(buffer) };
+    case 'I8':
+      return { dtype: 'int8', shape, data: new Int8Array(buffer) };
+    case 'U8':
+      return { dtype: 'uint8', shape, data: bytes };
+    case 'BOOL':
+      return { dtype: 'bool', shape, data: bytes };
+    default:
+      throw new VerbatimError(
+        `${path}: tensor "${entry.name}" has dtype ${entry.dtype}, which cannot be read; convert it to F32.`,
+      );
+  }
+}
+
+/** Any floating-point tensor as float32. Throws a VerbatimError on integers, with `where` for the message. */
+export function toFloat32(tensor: Tensor, where: string): Float32Array {
+  switch (tensor.dtype) {
+    case 'float32':
+      return tensor.data as Float32Array;
+    case 'float16':
+      return halfToFloat(tensor.data as Uint16Array);
+    case 'float64':
+      return Float32Array.from(tensor.data as Float64Array);
+    default:
+      throw new VerbatimError(`${where}: expected floating-point numbers, found ${tensor.dtype}.`);
+  }
+}
+
+const writtenNames: Partial<Record<Tensor['dtype'], string>> = {
+  float32: 'F32',
+  float16: 'F16',
+  float64: 'F64',
+  int64: 'I64',
+  int32: 'I32',
+  int8: 'I8',
+  uint8: 'U8',
+  bool: 'BOOL',
+};
+
+export interface SafetensorsWriteOptions {
+  /** Stores float32 tensors in half precision. Default 'float32'. */
+  readonly dtype?: 'float32' | 'float16';
+  /** Default {format: 'pt'}, without which transformers refuses a file. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The bytes of a safetensors file: tensors by element size (so that each is aligned), then by name, the
+ * header padded to 8 bytes; equal tensors give equal bytes.
+ */
+export function encodeSafetensors(
+  tensors: Readonly<Record<string, Tensor>>,
+  options: SafetensorsWriteOptions = {},
+): Uint8Array[] {
+  const stored = Object.entries(tensors).map(([name, tensor]): [string, Tensor] => {
+    if (options.dtype !== 'float16' || tensor.dtype !== 'float32') return [name, tensor];
+    const data = floatToHalf(tensor.data as Float32Array);
+    return [name, { dtype: 'float16', shape: tensor.shape, data }];
+  });
+  stored.sort(
+    ([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : a > b ? 1 : 0),
+  );
+  const header: Record<string, unknown> = { __metadata__: options.metadata ?? { format: 'pt' } };
+  const parts: Uint8Array[] = [];
+  let position = 0;
+  for (const [name, tensor] of stored) {
+    if (tensor.data.length !== elementCount(tensor.shape))
+      throw new RangeError(`${name}: ${tensor.data.length} values do not fill [${tensor.shape}]`);
+    const { buffer, byteOffset, byteLength } = tensor.data;
+    const end = position + byteLength;
+    header[name] = { dtype: writtenNames[tensor.dtype], shape: tensor.shape, data_offsets: [position, end] };
+    parts.push(new Uint8Array(buffer, byteOffset, byteLength));
+    position = end;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const padded = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
+  padded.set(json, 8);
+  return [padded, ...parts];
+}
+
+/** Writes a safetensors file beside its place and renames it, so that a half-written one never stands there. */
+export async function writeSafetensors(
+  path: string,
+  tensors: Readonly<Record<string, Tensor>>,
+  options: SafetensorsWriteOptions = {},
+): Promise<void> {
+  await writeAtomically(path, encodeSafetensors(tensors, options));
+}
+
+/** Parts one after another into a temporary file, synced, renamed into place; nothing is left on failure. */
+export async function writeAtomically(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      for (const part of parts) await file.writeFile(part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw new VerbatimError(`${path}: cannot be written (${(cause as NodeJS.ErrnoException).code}).`, {
+      cause,
+    });
+  }
+}

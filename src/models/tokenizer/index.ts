@@ -1,0 +1,15 @@
+export { type TrainedBpe, trainBpe } from './bpe.ts';
+export {
+  type ClipTokenizer,
+  type ClipTokenizerFiles,
+  clipSpecialTokens,
+  createClipTokenizer,
+  type SpecialToken,
+} from './clipTokenizer.ts';
+export {
+  clipTokenizerTexts,
+  loadClipTokenizer,
+  type TrainClipBpeOptions,
+  trainClipBpe,
+  writeClipTokenizer,
+} from './files.ts';

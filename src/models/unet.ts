@@ -1,0 +1,158 @@
+import { VerbatimError } from '../errors.ts';
+import { add, cast, concat, constant, cos, input, mul, reshape, silu, sin } from '../graph/index.ts';
+import type { Value } from '../graph/value.ts';
+import { floatTensor } from '../math/tensor.ts';
+import type { UNetConfig } from './config.ts';
+import {
+  convLayer,
+  downsampleLayer,
+  groupNormLayer,
+  knownSize,
+  linearLayer,
+  type ResnetOptions,
+  resnetBlock,
+  scaled,
+  transformer2D,
+  upsampleLayer,
+} from './layers.ts';
+import { listParameters, type Parameter, scope, torchInit, type Weights } from './weights.ts';
+
+export interface UNetInputs {
+  /** Noisy latents, already scaled by c_in: float32 [batch, in_channels, height, width]. */
+  readonly sample: Value;
+  /** Timesteps, possibly fractional: [batch], [1] or a scalar, any number type. */
+  readonly timestep: Value;
+  /** Text states: float32 [batch | 1, tokens, cross_attention_dim]. */
+  readonly encoderHiddenStates: Value;
+}
+
+/** One entry per block of a field that may be given once for all blocks. */
+function perBlock(value: number | readonly number[], count: number): readonly number[] {
+  return typeof value === 'number' ? new Array<number>(count).fill(value) : value;
+}
+
+/**
+ * diffusers' UNet2DConditionModel as a graph: → float32 [batch, out_channels, height, width], the
+ * prediction that the scheduler's `prediction_type` names. Height and width must be known and divisible
+ * by 2^(blocks − 1). Asks `w` for diffusers' own tensor names.
+ */
+export function unet2DCondition(w: Weights, config: UNetConfig, inputs: UNetInputs): Value {
+  const channels = config.block_out_channels;
+  const count = channels.length;
+  const layers = perBlock(config.layers_per_block, count);
+  checkSample(config, inputs);
+
+  const embedding = silu(timeEmbedding(w, config, inputs.timestep));
+  const context = inputs.encoderHiddenStates;
+  const resnet: ResnetOptions = {
+    groups: config.norm_num_groups,
+    epsilon: config.norm_eps,
+    timeNorm: config.resnet_time_scale_shift,
+  };
+  const attention = (block: number) => ({
+    heads: perBlock(config.attention_head_dim, count)[block]!,
+    layers: perBlock(config.transformer_layers_per_block, count)[block]!,
+    groups: config.norm_num_groups,
+    linearProjection: config.use_linear_projection,
+  });
+
+  let h = inputs.sample;
+  if (config.center_input_sample) h = add(scaled(h, 2), constant(h.graph, -1));
+  h = convLayer(scope(w, 'conv_in'), h, config.in_channels, channels[0]!, { kernel: config.conv_in_kernel });
+
+  const skips: Value[] = [h];
+  for (let block = 0; block < count; block++) {
+    const wb = scope(w, `down_blocks.${block}`);
+    for (let layer = 0; layer < layers[block]!; layer++) {
+      h = resnetBlock(scope(wb, `resnets.${layer}`), h, channels[block]!, embedding, resnet);
+      if (config.down_block_types[block] === 'CrossAttnDownBlock2D')
+        h = transformer2D(scope(wb, `attentions.${layer}`), h, context, attention(block));
+      skips.push(h);
+    }
+    if (block < count - 1) {
+      h = downsampleLayer(scope(wb, 'downsamplers.0'), h, channels[block]!, config.downsample_padding);
+      skips.push(h);
+    }
+  }
+
+  if (config.mid_block_type !== null) {
+    const wm = scope(w, 'mid_block');
+    const mid = { ...resnet, outputScale: config.mid_block_scale_factor };
+    h = resnetBlock(scope(wm, 'resnets.0'), h, channels[count - 1]!, embedding, mid);
+    if (config.mid_block_type === 'UNetMidBlock2DCrossAttn') {
+      h = transformer2D(scope(wm, 'attentions.0'), h, context, attention(count - 1));
+      h = resnetBlock(scope(wm, 'resnets.1'), h, channels[count - 1]!, embedding, mid);
+    }
+  }
+
+  for (let up = 0; up < count; up++) {
+    const block = count - 1 - up;
+    const wb = scope(w, `up_blocks.${up}`);
+    for (let layer = 0; layer < layers[block]! + 1; layer++) {
+      h = concat([h, skips.pop()!], 1);
+      h = resnetBlock(scope(wb, `resnets.${layer}`), h, channels[block]!, embedding, resnet);
+      if (config.up_block_types[up] === 'CrossAttnUpBlock2D')
+        h = transformer2D(scope(wb, `attentions.${layer}`), h, context, attention(block));
+    }
+    if (up < count - 1) h = upsampleLayer(scope(wb, 'upsamplers.0'), h, channels[block]!);
+  }
+
+  h = silu(groupNormLayer(scope(w, 'conv_norm_out'), h, config.norm_num_groups, config.norm_eps));
+  return convLayer(scope(w, 'conv_out'), h, channels[0]!, config.out_channels, {
+    kernel: config.conv_out_kernel,
+  });
+}
+
+/**
+ * Sinusoids of the timestep (Ho 2020) through two linear layers: → [batch | 1, width]. The frequencies
+ * are e^(−ln 10000 · i / (half − freq_shift)), rounded to float32 as PyTorch computes them.
+ */
+function timeEmbedding(w: Weights, config: UNetConfig, timestep: Value): Value {
+  const size = config.block_out_channels[0]!;
+  const half = Math.floor(size / 2);
+  const frequencies = new Float32Array(half);
+  for (let i = 0; i < half; i++)
+    frequencies[i] = Math.exp(Math.fround((-Math.log(10000) * i) / (half - config.freq_shift)));
+  const time = timestep.dtype === 'float32' ? timestep : cast(timestep, 'float32');
+  const rows = time.shape.length === 0 ? 1 : time.shape[0]!;
+  const angles = mul(reshape(time, [rows, 1]), constant(time.graph, floatTensor([1, half], frequencies)));
+  const parts = config.flip_sin_to_cos ? [cos(angles), sin(angles)] : [sin(angles), cos(angles)];
+  // An odd width ends in a zero: half · 2 < size.
+  if (size % 2 === 1) parts.push(mul(reshape(time, [rows, 1]), constant(time.graph, 0)));
+  const width = config.time_embedding_dim ?? 4 * size;
+  const we = scope(w, 'time_embedding');
+  const h = silu(linearLayer(scope(we, 'linear_1'), concat(parts, 1), size, width));
+  return linearLayer(scope(we, 'linear_2'), h, width, width);
+}
+
+function checkSample(config: UNetConfig, inputs: UNetInputs): void {
+  const { sample, encoderHiddenStates } = inputs;
+  if (sample.shape[1] !== config.in_channels)
+    throw new VerbatimError(
+      `unet: sample is [${sample.shape}] but the config's in_channels is ${config.in_channels}.`,
+    );
+  const factor = 2 ** (config.block_out_channels.length - 1);
+  if (knownSize(sample, 2) % factor !== 0 || knownSize(sample, 3) % factor !== 0)
+    throw new VerbatimError(
+      `unet: sample is [${sample.shape}]; its height and width must be multiples of ${factor}.`,
+    );
+  for (const width of perBlock(config.cross_attention_dim, 1))
+    if (knownSize(encoderHiddenStates, 2) !== width)
+      throw new VerbatimError(
+        `unet: text states are [${encoderHiddenStates.shape}] but cross_attention_dim is ${width}.`,
+      );
+}
+
+/** All tensors of a UNet2DConditionModel with PyTorch's default initialisation, which diffusers uses. */
+export function unetParameters(config: UNetConfig): Parameter[] {
+  const side = 2 ** (config.block_out_channels.length - 1);
+  const width = perBlock(config.cross_attention_dim, 1)[0]!;
+  const shapes = listParameters((graph, w) =>
+    unet2DCondition(w, config, {
+      sample: input(graph, 'sample', 'float32', [1, config.in_channels, side, side]),
+      timestep: input(graph, 'timestep', 'float32', []),
+      encoderHiddenStates: input(graph, 'encoder_hidden_states', 'float32', [1, 1, width]),
+    }),
+  );
+  return torchInit(shapes);
+}
