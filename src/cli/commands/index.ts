@@ -1,0 +1,64 @@
+import type { Command } from 'commander';
+
+/** What a command is given besides its arguments. */
+export interface CommandContext {
+  /** Fires on Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Sets the exit code of a command that did its work (the gate); what is thrown sets its own. */
+  readonly exit: (code: number) => void;
+}
+
+/** A command's file exports `define`: its arguments, options and help, and what it does. */
+export interface CommandModule {
+  readonly define: (context: CommandContext) => Command;
+}
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** All commands in the order of `verbatim --help`. A new one is a file beside this one and a line here. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'demo',
+    summary: 'audit the shipped miniature over its training set and write a report',
+    load: () => import('./demo.ts'),
+  },
+  {
+    name: 'audit',
+    summary: 'find the training images that a model repeats: the whole flow, from a config',
+    load: () => import('./audit.ts'),
+  },
+  {
+    name: 'score',
+    summary: 'score captions with attacks, without generating pictures',
+    load: () => import('./score.ts'),
+  },
+  {
+    name: 'generate',
+    summary: 'generate pictures for captions or for what a run has selected',
+    load: () => import('./generate.ts'),
+  },
+  {
+    name: 'label',
+    summary: "compare a run's generated pictures with the training set",
+    load: () => import('./label.ts'),
+  },
+  {
+    name: 'report',
+    summary: "write a run's report and summary.json",
+    load: () => import('./report.ts'),
+  },
+  {
+    name: 'lab',
+    summary: 'train models whose truth is known',
+    load: () => import('./lab.ts'),
+  },
+  {
+    name: 'doctor',
+    summary: 'say what runs here: providers, threads, memory, versions',
+    load: () => import('./doctor.ts'),
+  },
+];

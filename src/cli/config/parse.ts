@@ -1,0 +1,221 @@
+import { closest, distance } from 'fastest-levenshtein';
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { VerbatimError } from '../../errors.ts';
+
+/** One value that the command line puts into a config, e.g. from `--set select.first=100` or `--output runs/x`. */
+export interface Override {
+  /** Keys from the root: ['select', 'first']. */
+  readonly path: readonly string[];
+  readonly value: unknown;
+  /** What the user typed, for error messages. */
+  readonly origin: string;
+}
+
+type Path = readonly PropertyKey[];
+
+/**
+ * Reads a YAML config, puts the command line's overrides in, and checks it against a zod schema.
+ *
+ * @param where the file's name as the user knows it: begins every message.
+ * @throws VerbatimError (exit code 2), one line, with file, line and column, for bad YAML, unknown keys
+ *   (naming the nearest known one), wrong types and values out of range.
+ */
+export function parseConfig<S extends z.ZodType>(
+  schema: S,
+  text: string,
+  where: string,
+  overrides: readonly Override[] = [],
+): z.output<S> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const broken = document.errors[0];
+  if (broken !== undefined) throw configError(at(where, lines, broken.pos[0]), `bad YAML: ${broken.message}`);
+  if (document.contents !== null && !isMap(document.contents) && !isEmptyScalar(document.contents))
+    throw configError(where, 'expected keys and values at the top level, as in "model: models/a"');
+
+  let value: unknown;
+  try {
+    value = document.toJS() ?? {};
+  } catch (error) {
+    throw configError(where, `bad YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  for (const override of overrides) value = setIn(value, override, 0);
+
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(innermost);
+  // A misspelt key usually causes the other complaints.
+  const first = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
+  const origin = overrides.find(({ path }) => concerns(path, first));
+  const place = origin?.origin ?? at(where, lines, offsetOf(document, first));
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
+  throw configError(place, `${describe(first, value, schema)}${more}`);
+}
+
+function configError(place: string, what: string): VerbatimError {
+  return new VerbatimError(`${place}: ${what}`, { exitCode: 2 });
+}
+
+function isEmptyScalar(node: unknown): boolean {
+  return isScalar(node) && node.value === null;
+}
+
+/**
+ * Reads `a.b=c`: the value is YAML, so numbers, true, lists and quoted text work.
+ *
+ * @throws VerbatimError (exit code 2) when there is no `=` or the value is not YAML.
+ */
+export function parseOverride(text: string): Override {
+  const equals = text.indexOf('=');
+  const path = text.slice(0, equals).split('.');
+  const origin = `--set ${text}`;
+  if (equals < 1 || path.includes(''))
+    throw configError(origin, 'expected KEY=VALUE with dots between keys, as in --set select.first=100');
+  const document = parseDocument(text.slice(equals + 1), { prettyErrors: false });
+  if (document.errors[0] !== undefined)
+    throw configError(origin, `the value is not YAML: ${document.errors[0].message}`);
+  return { path, value: document.toJS(), origin };
+}
+
+function setIn(target: unknown, override: Override, depth: number): unknown {
+  if (depth === override.path.length) return override.value;
+  const key = override.path[depth]!;
+  if (target !== undefined && target !== null && (typeof target !== 'object' || Array.isArray(target)))
+    throw configError(
+      override.origin,
+      `${override.path.slice(0, depth).join('.')} is a value and has no key '${key}'`,
+    );
+  const entries = new Map(Object.entries(target ?? {}));
+  entries.set(key, setIn(entries.get(key), override, depth + 1));
+  return Object.fromEntries(entries);
+}
+
+/** Of a union's alternatives the one that comes nearest: whose complaint lies deepest, then the fewest. */
+function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue;
+  const alternatives = issue.errors
+    .filter((errors) => errors.length > 0)
+    .map((errors) => errors.find(({ code }) => code === 'unrecognized_keys') ?? errors[0]!)
+    .map((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] }));
+  const best = alternatives.sort((a, b) => b.path.length - a.path.length)[0];
+  return best === undefined || best.path.length === issue.path.length ? issue : best;
+}
+
+function concerns(path: readonly string[], issue: z.core.$ZodIssue): boolean {
+  const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
+  const full = [...issue.path, ...keys.slice(0, 1)].map(String);
+  const length = Math.min(path.length, full.length);
+  return length > 0 && path.slice(0, length).every((key, i) => key === full[i]) && path.length >= full.length;
+}
+
+function describe(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): string {
+  const name = nameOf(issue.path);
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? '';
+    const known = knownKeys(schema, issue.path);
+    const inside = issue.path.length === 0 ? '' : ` in ${name}`;
+    return `unknown key '${key}'${inside}; ${suggestion(key, known)}`;
+  }
+  const got = valueAt(value, issue.path);
+  if (got === undefined) {
+    const choices = choicesAt(schema, issue.path);
+    return `${name} is missing${choices.length > 0 ? `; give one of ${choices.join(', ')}` : ''}`;
+  }
+  const shown = typeof got === 'object' ? (Array.isArray(got) ? 'a list' : 'keys') : JSON.stringify(got);
+  if (issue.code === 'invalid_type') return `${name}: expected ${plainType(issue.expected)}, got ${shown}`;
+  if (issue.code === 'invalid_value')
+    return `${name}: expected ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}, got ${shown}`;
+  if (issue.code === 'invalid_union') {
+    const choices = choicesAt(schema, issue.path);
+    return `${name}: ${choices.length > 0 ? `expected one of ${choices.join(', ')}` : 'not a value that fits'}, got ${shown}`;
+  }
+  return `${name}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}, got ${shown}`;
+}
+
+const plainTypes: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'text',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'keys and values',
+};
+function plainType(type: string): string {
+  return plainTypes[type] ?? type;
+}
+
+function nameOf(path: Path): string {
+  return path.length === 0 ? 'the config' : path.map(String).join('.');
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  if (known.length === 0) return 'remove it';
+  const nearest = closest(key, known as string[]);
+  if (distance(key, nearest) <= Math.max(2, Math.floor(nearest.length / 2)))
+    return `did you mean '${nearest}'?`;
+  return `known keys: ${known.join(', ')}`;
+}
+
+interface JsonSchema {
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+}
+
+/** The schemas that may stand at a path, unions spread out. */
+function schemasAt(schema: z.ZodType, path: Path): JsonSchema[] {
+  const spread = (node: JsonSchema): JsonSchema[] => {
+    const alternatives = node.anyOf ?? node.oneOf;
+    return alternatives === undefined ? [node] : alternatives.flatMap(spread);
+  };
+  let nodes = spread(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema);
+  for (const key of path) {
+    nodes = nodes
+      .flatMap((node) => (typeof key === 'number' ? node.items : node.properties?.[String(key)]) ?? [])
+      .flatMap(spread);
+  }
+  return nodes;
+}
+
+function knownKeys(schema: z.ZodType, path: Path): string[] {
+  return [...new Set(schemasAt(schema, path).flatMap((node) => Object.keys(node.properties ?? {})))];
+}
+
+function choicesAt(schema: z.ZodType, path: Path): string[] {
+  const values = schemasAt(schema, path).flatMap((node) =>
+    node.const === undefined ? (node.enum ?? []) : [node.const],
+  );
+  return [...new Set(values.map((value) => JSON.stringify(value)))];
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (node, key) => (typeof node === 'object' && node !== null ? (node as never)[key] : undefined),
+    value,
+  );
+}
+
+/** Where in the text an issue lies: the unknown key itself, else the value, else its nearest parent that stands there. */
+function offsetOf(document: Document, issue: z.core.$ZodIssue): number {
+  if (issue.code === 'unrecognized_keys') {
+    const map = issue.path.length === 0 ? document.contents : document.getIn(issue.path, true);
+    const pair = isMap(map)
+      ? map.items.find(({ key }) => isScalar(key) && key.value === issue.keys[0])
+      : undefined;
+    if (pair !== undefined && isNode(pair.key)) return pair.key.range?.[0] ?? 0;
+  }
+  for (let length = issue.path.length; length > 0; length -= 1) {
+    const node = document.getIn(issue.path.slice(0, length), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return 0;
+}
+
+function at(where: string, lines: LineCounter, offset: number): string {
+  const { line, col } = lines.linePos(offset);
+  return `${where}:${line}:${col}`;
+}
