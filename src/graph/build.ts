@@ -1,0 +1,238 @@
+import { VerbatimError } from '../errors.ts';
+import type { DType, Tensor } from '../math/tensor.ts';
+import { elementCount } from '../math/tensor.ts';
+import { noteKnown } from './known.ts';
+import { knownOps, ruleOf } from './registry.ts';
+import { formatShape } from './shapes.ts';
+import type { Attributes, ConstantData, Graph, Model, Node, Shape, Value } from './value.ts';
+
+/** Short constants that a graph has already, so that each number is stored once. */
+const shared = new WeakMap<Graph, Map<string, Value>>();
+
+/** An empty graph. `opset` is the version of ONNX's operators that its nodes mean; functions here build for 20. */
+export function createGraph(opset = 20): Graph {
+  return { opset, nodes: [], inputs: [], constants: new Map(), names: new Set() };
+}
+
+function claimName(graph: Graph, name: string): string {
+  if (graph.names.has(name))
+    throw new VerbatimError(`graph: the name "${name}" is used twice; give every value a name of its own`);
+  graph.names.add(name);
+  return name;
+}
+
+function freshName(graph: Graph, stem: string): string {
+  let name = stem;
+  for (let i = 1; graph.names.has(name); i++) name = `${stem}_${i}`;
+  graph.names.add(name);
+  return name;
+}
+
+/** A value that is fed at run time. A string in `shape` is a size that is bound then. */
+export function input(graph: Graph, name: string, dtype: DType, shape: Shape): Value {
+  const value: Value = { graph, name: claimName(graph, name), dtype, shape: [...shape], producer: undefined };
+  graph.inputs.push(value);
+  return value;
+}
+
+function addConstant(graph: Graph, name: string, dtype: DType, shape: readonly number[], data: ConstantData) {
+  const value: Value = { graph, name, dtype, shape: [...shape], producer: undefined };
+  graph.constants.set(value, data);
+  return value;
+}
+
+/** A constant: a tensor (kept by reference, not copied), or a number as a float32 scalar. */
+export function constant(graph: Graph, tensor: Tensor | number, name?: string): Value {
+  if (typeof tensor === 'number' && name === undefined) return scalar(graph, tensor, 'float32');
+  const content: Tensor =
+    typeof tensor === 'number' ? { dtype: 'float32', shape: [], data: Float32Array.of(tensor) } : tensor;
+  if (content.data.length !== elementCount(content.shape))
+    throw new VerbatimError(
+      `constant ${name ?? ''}: ${content.data.length} values do not fill shape ${formatShape(content.shape)}`,
+    );
+  const called =
+    name === undefined ? freshName(graph, `constant_${graph.constants.size}`) : claimName(graph, name);
+  return addConstant(graph, called, content.dtype, content.shape, { kind: 'memory', tensor: content });
+}
+
+/** A constant whose content stays in a file until it is needed: a large weight. */
+export function fileConstant(graph: Graph, name: string, data: ConstantData & { kind: 'file' }): Value {
+  return addConstant(graph, claimName(graph, name), data.dtype, data.shape, data);
+}
+
+/** A scalar of any element type, stored once per graph. */
+export function scalar(graph: Graph, value: number, dtype: DType): Value {
+  return sharedConstant(graph, [value], dtype, []);
+}
+
+/** A float32 vector of one number repeated, stored once per graph. */
+export function constantVector(graph: Graph, length: number, value: number): Value {
+  const table = shared.get(graph) ?? new Map<string, Value>();
+  shared.set(graph, table);
+  const key = `${length} times ${value}`;
+  const vector =
+    table.get(key) ??
+    constant(graph, { dtype: 'float32', shape: [length], data: new Float32Array(length).fill(value) });
+  table.set(key, vector);
+  return vector;
+}
+
+/** A vector of 64-bit integers (shapes, axes, pads), stored once per graph. */
+export function intVector(graph: Graph, values: readonly number[]): Value {
+  return sharedConstant(graph, values, 'int64', [values.length]);
+}
+
+function sharedConstant(
+  graph: Graph,
+  values: readonly number[],
+  dtype: DType,
+  shape: readonly number[],
+): Value {
+  const table = shared.get(graph) ?? new Map<string, Value>();
+  shared.set(graph, table);
+  const key = `${dtype}[${shape.join()}]${values.map((v) => (Object.is(v, -0) ? '-0' : v)).join()}`;
+  let value = table.get(key);
+  if (value === undefined) {
+    value = constant(graph, { dtype, shape, data: numbersAs(dtype, values) });
+    table.set(key, value);
+  }
+  return value;
+}
+
+function numbersAs(dtype: DType, values: readonly number[]): Tensor['data'] {
+  switch (dtype) {
+    case 'float32':
+      return Float32Array.from(values);
+    case 'float64':
+      return Float64Array.from(values);
+    case 'int64':
+      return BigInt64Array.from(values, BigInt);
+    case 'int32':
+      return Int32Array.from(values);
+    case 'int8':
+      return Int8Array.from(values);
+    case 'uint8':
+    case 'bool':
+      return Uint8Array.from(values);
+    case 'float16':
+      return Uint16Array.from(values, halfBits);
+  }
+}
+
+/** IEEE half-precision bits of a number, rounded to nearest even (scalars only; no table, no loop). */
+function halfBits(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (Number.isNaN(size)) return 0x7e00;
+  if (size >= 65520) return sign | 0x7c00;
+  const exponent = Math.max(-14, Math.floor(Math.log2(size || 2 ** -30)));
+  const steps = size / 2 ** (exponent - 10);
+  const floor = Math.floor(steps);
+  const rest = steps - floor;
+  const mantissa = rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+  // A mantissa of 1024 and more carries the exponent's lowest bit with it.
+  return sign | (mantissa + (exponent + 14) * 1024);
+}
+
+export interface NodeOptions {
+  /** '' for ONNX's own operators (default), 'com.microsoft' for ONNX Runtime's. */
+  readonly domain?: string;
+  /** The node's name; made up when absent. */
+  readonly name?: string;
+  /** Number of outputs, where the operator leaves it open (Split) or has optional ones. */
+  readonly outputs?: number;
+  /** Names of the outputs, in their order; made up where absent. */
+  readonly outputNames?: readonly (string | undefined)[];
+}
+
+/**
+ * The one door through which a node enters a graph: looks the operator up, infers its outputs' types
+ * and shapes, and throws a VerbatimError that names the operator and the shapes when they do not fit.
+ */
+export function addNode(
+  graph: Graph,
+  op: string,
+  inputs: readonly (Value | undefined)[],
+  attributes: Attributes = {},
+  options: NodeOptions = {},
+): Value[] {
+  const domain = options.domain === 'ai.onnx' ? '' : (options.domain ?? '');
+  const rule = ruleOf(op, domain);
+  if (rule === undefined) {
+    const title = domain === '' ? op : `${domain}.${op}`;
+    throw new VerbatimError(
+      `${title}: unknown operator; a graph may hold the ${knownOps().length} operators of docs/graph.md`,
+    );
+  }
+  for (const value of inputs)
+    if (value !== undefined && value.graph !== graph)
+      throw new VerbatimError(`${op}: input "${value.name}" belongs to another graph`);
+  const types = rule.infer({ graph, op, domain, inputs, attributes, outputs: options.outputs });
+
+  const name = options.name ?? `${op}_${graph.nodes.length}`;
+  const outputs: Value[] = [];
+  const node: Node = { op, domain, name, inputs: [...inputs], outputs, attributes };
+  types.forEach((type, i) => {
+    const wished = options.outputNames?.[i];
+    const called =
+      wished === undefined ? freshName(graph, i === 0 ? name : `${name}.${i}`) : claimName(graph, wished);
+    const value: Value = { graph, name: called, dtype: type.dtype, shape: [...type.shape], producer: node };
+    if (type.known !== undefined) noteKnown(value, type.known);
+    outputs.push(value);
+  });
+  graph.nodes.push(node);
+  return outputs;
+}
+
+/** Adds a node with one output. */
+export function addOne(
+  graph: Graph,
+  op: string,
+  inputs: readonly (Value | undefined)[],
+  attributes: Attributes = {},
+  options: NodeOptions = {},
+): Value {
+  return addNode(graph, op, inputs, attributes, options)[0]!;
+}
+
+/**
+ * A model with the named outputs: a copy of the graph that holds only what they need (nodes, constants
+ * and inputs), so several models can be cut from one graph. A value that has no node of its own, or
+ * leaves under two names, goes out through an Identity.
+ *
+ * @param options.inputs inputs to keep although no output needs them, such as an exported file's declared ones
+ */
+export function model(
+  graph: Graph,
+  outputs: Readonly<Record<string, Value>>,
+  options: { readonly inputs?: readonly Value[] } = {},
+): Model {
+  const leaving = new Map<string, Value>();
+  const taken = new Set<Value>();
+  for (const [name, value] of Object.entries(outputs)) {
+    if (value.graph !== graph) throw new VerbatimError(`model: output "${name}" belongs to another graph`);
+    const own = value.producer === undefined || taken.has(value) ? addOne(graph, 'Identity', [value]) : value;
+    taken.add(own);
+    leaving.set(name, own);
+  }
+  return { graph: prune(graph, [...taken], options.inputs ?? []), outputs: leaving };
+}
+
+/** A copy of the graph with only what the given values need, and the inputs named to be kept. */
+export function prune(graph: Graph, wanted: readonly Value[], keep: readonly Value[] = []): Graph {
+  const needed = new Set<Value>(wanted);
+  const nodes: Node[] = [];
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i]!;
+    if (!node.outputs.some((output) => needed.has(output))) continue;
+    nodes.push(node);
+    for (const value of node.inputs) if (value !== undefined) needed.add(value);
+  }
+  nodes.reverse();
+  const inputs = graph.inputs.filter((value) => needed.has(value) || keep.includes(value));
+  const constants = new Map([...graph.constants].filter(([value]) => needed.has(value)));
+  const names = new Set(
+    [...inputs, ...constants.keys(), ...nodes.flatMap((node) => node.outputs)].map((v) => v.name),
+  );
+  return { opset: graph.opset, nodes, inputs, constants, names };
+}
