@@ -3,7 +3,7 @@
  * line, multiplies two matrices, compares with sums made here, and reports to the parent.
  */
 import { VerbatimError } from '../errors.ts';
-import { encodeProto } from '../graph/onnx/schema.ts';
+import { createGraph, input, type Model, matMul, model } from '../graph/index.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { openSession } from './session.ts';
 import type { Provider } from './session.types.ts';
@@ -11,19 +11,11 @@ import type { Provider } from './session.types.ts';
 const SIZE = 16;
 
 /** A MatMul of two square inputs. */
-function matMulModel(): Uint8Array {
-  const dim = [{ dim_value: SIZE }, { dim_value: SIZE }];
-  const port = (name: string) => ({ name, type: { tensor_type: { elem_type: 1, shape: { dim } } } });
-  return encodeProto({
-    ir_version: 9,
-    opset_import: [{ domain: '', version: 20 }],
-    graph: {
-      name: 'probe',
-      node: [{ op_type: 'MatMul', name: 'product', input: ['a', 'b'], output: ['y'] }],
-      input: [port('a'), port('b')],
-      output: [port('y')],
-    },
-  });
+function matMulModel(): Model {
+  const graph = createGraph();
+  const a = input(graph, 'a', 'float32', [SIZE, SIZE]);
+  const b = input(graph, 'b', 'float32', [SIZE, SIZE]);
+  return model(graph, { y: matMul(a, b) });
 }
 
 async function test(provider: Provider): Promise<{ works: boolean; detail: string }> {

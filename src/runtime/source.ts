@@ -1,8 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { parse, resolve } from 'node:path';
 import { VerbatimError } from '../errors.ts';
-import { encodeModel } from '../graph/onnx/index.ts';
-import type { Model } from '../graph/value.ts';
+import { encodeModel, type Model } from '../graph/index.ts';
 import type { ModelSource } from './session.types.ts';
 
 /** A model as onnxruntime takes it. */

@@ -1,17 +1,6 @@
 import { VerbatimError } from '../../errors.ts';
 import type { DType, Tensor } from '../../math/tensor.ts';
-
-/** TensorProto.DataType by our name. */
-export const ONNX_TYPE: Readonly<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-};
+import { DTYPE_CODES } from '../dtypes.ts';
 
 /** ONNX's own names of all element types, to refuse the ones that we do not have by name. */
 const ONNX_TYPE_NAMES = [
@@ -33,7 +22,7 @@ const ONNX_TYPE_NAMES = [
   'COMPLEX128',
   'BFLOAT16',
 ];
-const DTYPE_OF = new Map(Object.entries(ONNX_TYPE).map(([dtype, code]) => [code, dtype as DType]));
+const DTYPE_OF = new Map(Object.entries(DTYPE_CODES).map(([dtype, code]) => [code, dtype as DType]));
 
 /** Our dtype for an ONNX element type; `where` names the tensor for the error. */
 export function dtypeOf(code: number | undefined, where: string): DType {
@@ -41,7 +30,7 @@ export function dtypeOf(code: number | undefined, where: string): DType {
   if (dtype) return dtype;
   const name = ONNX_TYPE_NAMES[code ?? 0] ?? `number ${code}`;
   throw new VerbatimError(
-    `${where}: element type ${name} is not supported; supported are ${Object.keys(ONNX_TYPE).join(', ')}`,
+    `${where}: element type ${name} is not supported; supported are ${Object.keys(DTYPE_CODES).join(', ')}`,
   );
 }
 

@@ -2,8 +2,9 @@ import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import { elementCount } from '../../math/tensor.ts';
+import { DTYPE_CODES } from '../dtypes.ts';
 import type { Attribute, ConstantData, Model, Node, Shape, Value } from '../value.ts';
-import { bytesOf, ELEMENT_BYTES, ONNX_TYPE } from './dtypes.ts';
+import { bytesOf, ELEMENT_BYTES } from './dtypes.ts';
 import {
   ATTRIBUTE_TYPE,
   type AttributeProto,
@@ -128,7 +129,7 @@ export function modelProto(model: Model, place: PlaceConstant): ModelProto {
     node: nodes.map((node) => nodeProto(node, nameOf)),
     initializer: [...constants].map(([value, data]) => ({
       name: nameOf(value),
-      data_type: ONNX_TYPE[value.dtype],
+      data_type: DTYPE_CODES[value.dtype],
       dims: [...(data.kind === 'file' ? data.shape : data.tensor.shape)],
       ...place(nameOf(value), checkConstant(value, data)),
     })),
@@ -196,7 +197,7 @@ function checkConstant(value: Value, data: ConstantData): ConstantData {
 function valueInfo(name: string, value: Value): ValueInfoProto {
   return {
     name,
-    type: { tensor_type: { elem_type: ONNX_TYPE[value.dtype], shape: { dim: dimensions(value.shape) } } },
+    type: { tensor_type: { elem_type: DTYPE_CODES[value.dtype], shape: { dim: dimensions(value.shape) } } },
   };
 }
 
@@ -238,7 +239,7 @@ function attributeProto(attribute: Attribute): AttributeProto {
       const { dtype, shape } = attribute.value;
       return {
         type: ATTRIBUTE_TYPE.TENSOR,
-        t: { data_type: ONNX_TYPE[dtype], dims: [...shape], raw_data: bytesOf(attribute.value) },
+        t: { data_type: DTYPE_CODES[dtype], dims: [...shape], raw_data: bytesOf(attribute.value) },
       };
     }
   }

@@ -1,1 +1,3 @@
-export { encodeModel } from './encode.ts';
+export { type DecodeOptions, decodeModel, readModel } from './decode.ts';
+export { type EncodeOptions, encodeModel } from './encode.ts';
+export { type WriteOptions, writeModel } from './write.ts';
