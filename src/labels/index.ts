@@ -1,0 +1,25 @@
+export { type Calibration, calibrate, calibrateOnPictures } from './calibrate.ts';
+export { deviationOf, rmsOf, squaredDifference } from './distances.ts';
+export {
+  calibratedLabel,
+  failedLabel,
+  type LabelRules,
+  labelPictures,
+  referenceLabel,
+} from './label.ts';
+export {
+  type NearestOptions,
+  type NearestResult,
+  type Neighbour,
+  nearestPictures,
+} from './nearest.ts';
+export { referenceDistance, referenceSide, referenceThreshold, referenceView } from './reference.ts';
+export type {
+  Evidence,
+  Label,
+  OwnPicture,
+  PictureCollection,
+  Rule,
+  Subject,
+  Verdict,
+} from './types.ts';

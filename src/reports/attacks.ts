@@ -1,0 +1,134 @@
+import { bootstrapInterval, rankDescending, rocAuc, rocCurve, tprAtFpr } from '../math/index.ts';
+import type { ScoreRow } from '../stages/index.ts';
+import type { Caption } from './captions.ts';
+import type { ReportData } from './data.ts';
+import { isFound } from './findings.ts';
+
+/** How well one attack separates planted duplicates from captions that the model never saw. */
+export interface AttackFigures {
+  readonly name: string;
+  /** 'all': every caption was scored; 'selected': only what the first attack let through. */
+  readonly scope: 'all' | 'selected';
+  readonly sigma: number;
+  readonly guidance: number;
+  readonly seeds: string;
+  /** Captions with a score, and captions whose score failed. */
+  readonly scored: number;
+  readonly failed: number;
+  /** Mean cost of one caption by this attack alone. */
+  readonly evaluationsPerCaption: number;
+  /** Null where the truth is not known, or one of the two sets is empty. */
+  readonly auc: number | null;
+  readonly aucLow: number | null;
+  readonly aucHigh: number | null;
+  readonly tprAt1PercentFpr: number | null;
+  readonly positives: number;
+  readonly negatives: number;
+  /** Empty where auc is null. */
+  readonly roc: readonly { readonly falsePositiveRate: number; readonly truePositiveRate: number }[];
+  /** One point per finding, down the ranking of the judged captions. */
+  readonly precision: readonly {
+    readonly found: number;
+    readonly rank: number;
+    readonly precision: number;
+  }[];
+}
+
+/** Copies from which on a planted group is a positive of the ROC. */
+export const positiveCopies = 50;
+
+/** A positive: any audited caption of a planted duplicate group of this model with ≥ 50 copies. */
+export function isPositive({ truth }: Caption): boolean {
+  return truth?.kind === 'duplicate' && truth.member && truth.copies >= positiveCopies;
+}
+
+/** Figures of every attack, in the order in which they first stand in the tables. */
+export function attackFigures(data: ReportData, captions: readonly Caption[]): AttackFigures[] {
+  const seen = new Set<string>();
+  const figures: AttackFigures[] = [];
+  for (const scope of ['all', 'selected'] as const) {
+    for (const name of new Set(data.scores[scope].map((row) => row.attack))) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const rows = data.scores[scope].filter((row) => row.attack === name);
+      figures.push(figuresOf(name, scope, rows, captions));
+    }
+  }
+  return figures;
+}
+
+function figuresOf(
+  name: string,
+  scope: AttackFigures['scope'],
+  rows: readonly ScoreRow[],
+  captions: readonly Caption[],
+): AttackFigures {
+  const scored = captions.filter((caption) => caption.scores.has(name));
+  const scoresOf = (some: readonly Caption[]) => Float64Array.from(some, (c) => c.scores.get(name)!);
+  const positives = scoresOf(scored.filter(isPositive));
+  const negatives = scoresOf(scored.filter((caption) => caption.neverSeen));
+  const first = rows[0]!;
+  return {
+    name,
+    scope,
+    sigma: first.sigma,
+    guidance: first.guidance,
+    seeds: first.seeds,
+    scored: rows.filter((row) => row.score !== null).length,
+    failed: rows.filter((row) => row.score === null).length,
+    evaluationsPerCaption: rows.reduce((sum, row) => sum + row.evaluations, 0) / rows.length,
+    ...separation(positives, negatives),
+    positives: positives.length,
+    negatives: negatives.length,
+    precision: precisionPoints(scored, name),
+  };
+}
+
+function separation(positives: Float64Array, negatives: Float64Array) {
+  if (positives.length === 0 || negatives.length === 0)
+    return { auc: null, aucLow: null, aucHigh: null, tprAt1PercentFpr: null, roc: [] };
+  const interval = bootstrapInterval(rocAuc, [positives, negatives], { resamples: 2000, seed: 1 });
+  const curve = rocCurve(positives, negatives);
+  return {
+    auc: rocAuc(positives, negatives),
+    aucLow: interval.low,
+    aucHigh: interval.high,
+    tprAt1PercentFpr: tprAtFpr(positives, negatives, 0.01),
+    roc: corners(
+      Array.from(curve.falsePositiveRates, (falsePositiveRate, i) => ({
+        falsePositiveRate,
+        truePositiveRate: curve.truePositiveRates[i]!,
+      })),
+    ),
+  };
+}
+
+/** Leaves out points on a straight horizontal or vertical run, which draw nothing. */
+function corners(points: AttackFigures['roc']): AttackFigures['roc'] {
+  return points.filter((point, i) => {
+    const before = points[i - 1];
+    const after = points[i + 1];
+    if (before === undefined || after === undefined) return true;
+    const level =
+      before.truePositiveRate === point.truePositiveRate && point.truePositiveRate === after.truePositiveRate;
+    const upright =
+      before.falsePositiveRate === point.falsePositiveRate &&
+      point.falsePositiveRate === after.falsePositiveRate;
+    return !level && !upright;
+  });
+}
+
+/**
+ * Down the attack's ranking of the captions that were synthesized and judged: precision when the 1st, 2nd,
+ * … finding is reached. Captions that the cascade did not let through are not judged and not counted.
+ */
+function precisionPoints(scored: readonly Caption[], name: string): AttackFigures['precision'] {
+  const judged = scored.filter((caption) => caption.verdicts.calibrated !== null);
+  const points: { found: number; rank: number; precision: number }[] = [];
+  rankDescending(judged.map((caption) => caption.scores.get(name)!)).forEach((index, i) => {
+    if (!isFound(judged[index]!)) return;
+    const found = points.length + 1;
+    points.push({ found, rank: i + 1, precision: found / (i + 1) });
+  });
+  return points;
+}

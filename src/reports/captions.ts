@@ -1,0 +1,124 @@
+import type { Rule, Verdict } from '../labels/index.ts';
+import type { LabelRow, TruthTableRow } from '../stages/index.ts';
+import type { ReportData } from './data.ts';
+
+/** One full synthesis and what each rule said of it. */
+export interface Sample {
+  readonly sample: number;
+  readonly image: string | null;
+  readonly error: string | null;
+  readonly labels: Readonly<Partial<Record<Rule, LabelRow>>>;
+}
+
+/** All that a run knows of one audited caption. */
+export interface Caption {
+  readonly key: string;
+  readonly caption: string;
+  readonly copies: number | null;
+  readonly role: string | null;
+  readonly truth: TruthTableRow | undefined;
+  /** The truth says that the model was not trained on it. */
+  readonly neverSeen: boolean;
+  /** By attack; failed scores are absent. */
+  readonly scores: ReadonlyMap<string, number>;
+  readonly oneStep: string | null;
+  readonly samples: readonly Sample[];
+  /** The strongest verdict over its samples; null when none could be judged. */
+  readonly verdicts: Readonly<Record<Rule, Verdict | null>>;
+  /** The calibrated label with the smallest distance, a match before a non-match. */
+  readonly best: LabelRow | undefined;
+  /** Some sample lies within the threshold of another training picture than the caption's own. */
+  readonly retrieval: boolean;
+}
+
+/** Of several samples' verdicts the caption gets the strongest. */
+const strength: readonly Verdict[] = ['none', 'RV', 'TV', 'MV'];
+
+/** Joins the tables by caption, in the order of the candidates. */
+export function joinCaptions(data: ReportData): Caption[] {
+  const truth = new Map(data.truth.map((row) => [row.key, row]));
+  const scores = groupBy([...data.scores.all, ...data.scores.selected], (row) => row.key);
+  const generations = groupBy(data.generations, (row) => row.key);
+  const labels = groupBy(data.labels, (row) => row.key);
+  return data.candidates.map((candidate) => {
+    const { key } = candidate;
+    const ownLabels = labels.get(key) ?? [];
+    const ownTruth = truth.get(key);
+    const ownScores = new Map<string, number>();
+    for (const { attack, score } of scores.get(key) ?? [])
+      if (score !== null && !ownScores.has(attack)) ownScores.set(attack, score);
+    const pictures = generations.get(key) ?? [];
+    const samples = pictures
+      .filter((row) => row.sample >= 0)
+      .sort((a, b) => a.sample - b.sample)
+      .map(({ sample, image, error }) => ({
+        sample,
+        image,
+        error,
+        labels: Object.fromEntries(
+          ownLabels.filter((label) => label.sample === sample).map((label) => [label.rule, label]),
+        ) as Sample['labels'],
+      }));
+    return {
+      key,
+      caption: candidate.caption,
+      copies: candidate.copies ?? ownTruth?.copies ?? null,
+      role: candidate.role,
+      truth: ownTruth,
+      neverSeen: ownTruth !== undefined && !ownTruth.member,
+      scores: ownScores,
+      oneStep: pictures.find((row) => row.sample === -1)?.image ?? null,
+      samples,
+      verdicts: {
+        reference: strongest(ownLabels, 'reference'),
+        calibrated: strongest(ownLabels, 'calibrated'),
+      },
+      best: nearest(ownLabels),
+      retrieval: ownLabels.some((label) => label.rule === 'calibrated' && saysRetrieval(label.evidence)),
+    };
+  });
+}
+
+function strongest(labels: readonly LabelRow[], rule: Rule): Verdict | null {
+  let best = -1;
+  for (const label of labels)
+    if (label.rule === rule && label.verdict !== null)
+      best = Math.max(best, strength.indexOf(label.verdict as Verdict));
+  return strength[best] ?? null;
+}
+
+function nearest(labels: readonly LabelRow[]): LabelRow | undefined {
+  const rank = (label: LabelRow) => (label.verdict === 'MV' ? 0 : 1);
+  let best: LabelRow | undefined;
+  for (const label of labels) {
+    if (label.rule !== 'calibrated' || label.distance === null) continue;
+    if (
+      best === undefined ||
+      rank(label) < rank(best) ||
+      (rank(label) === rank(best) && label.distance < best.distance!)
+    )
+      best = label;
+  }
+  return best;
+}
+
+function saysRetrieval(evidence: string | null): boolean {
+  if (evidence === null) return false;
+  try {
+    return (JSON.parse(evidence) as { retrieval?: unknown }).retrieval === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Items by a key, in their order. */
+export function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}

@@ -1,0 +1,193 @@
+import * as Plot from '@observablehq/plot';
+import { raw } from 'hono/html';
+import { parseHTML } from 'linkedom';
+import type { AttackFigures } from './attacks.ts';
+import type { Summary } from './summary.ts';
+
+/** A finished chart: markup that is safe to place in the page, as hono's templates know it. */
+export type Svg = ReturnType<typeof raw>;
+
+/**
+ * Plot draws into linkedom's document, so a chart is a string of SVG without a browser. One width serves
+ * desk and phone: 440 units beside a table, scaled to 358 pixels on a phone, where 13 units are still 10.6.
+ */
+const frame = { width: 440, height: 300, marginLeft: 54, marginBottom: 44, marginTop: 22, marginRight: 18 };
+
+/** Series colours are CSS variables (light and dark are the page's business), told apart in print by dashes. */
+export function seriesColour(index: number): string {
+  return `var(--series-${(index % seriesDashes.length) + 1})`;
+}
+const seriesDashes = ['', '7 3', '2 3', '9 3 2 3', '14 4', '4 6'];
+export function seriesDash(index: number): string {
+  return seriesDashes[index % seriesDashes.length]!;
+}
+
+function draw(options: Plot.PlotOptions, label: string): Svg {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const figure = Plot.plot({ ...frame, ...options, document: document as never, ariaLabel: label });
+  figure.setAttribute('role', 'img');
+  figure.setAttribute('class', 'chart');
+  // Plot's own style sheet would repeat in every chart; the page has these rules once.
+  figure.querySelector('style')?.remove();
+  return raw(figure.outerHTML);
+}
+
+const percent = (share: number) => `${Math.round(share * 100)}%`;
+
+/** Recall against copy count: bars with Wilson's 95% interval and found / planted above. */
+export function recallChart(recall: Summary['recall']): Svg {
+  const rows = recall.map((row) => ({ ...row, share: row.found / row.planted, copies: String(row.copies) }));
+  return draw(
+    {
+      x: { label: 'Copies in the training set', domain: rows.map((row) => row.copies), padding: 0.35 },
+      y: {
+        label: 'Recall',
+        domain: [0, 1.08],
+        ticks: [0, 0.25, 0.5, 0.75, 1],
+        tickFormat: percent,
+        grid: true,
+      },
+      marks: [
+        Plot.barY(rows, { x: 'copies', y: 'share', fill: 'var(--found-soft)' }),
+        Plot.tickY(rows, { x: 'copies', y: 'share', stroke: 'var(--found)', strokeWidth: 2 }),
+        Plot.ruleX(rows, { x: 'copies', y1: 'low', y2: 'high', stroke: 'currentColor', strokeWidth: 1.2 }),
+        Plot.ruleY([0]),
+        Plot.text(rows, {
+          x: 'copies',
+          y: 'high',
+          text: (row: (typeof rows)[number]) => `${row.found}/${row.planted}`,
+          dy: -8,
+        }),
+      ],
+    },
+    'Recall against the number of copies in the training set, with 95% intervals',
+  );
+}
+
+/**
+ * ROC curves with a logarithmic false positive rate. A rate of 0 has no place on that axis: what is reached
+ * without any false positive is drawn at the left edge, at half of one false positive.
+ */
+export function rocChart(attacks: readonly AttackFigures[]): Svg {
+  const drawn = attacks.filter((attack) => attack.roc.length > 0);
+  const floor = 0.5 / Math.max(...drawn.map((attack) => attack.negatives));
+  const decades = [0.0001, 0.001, 0.01, 0.1, 1].filter((rate) => rate >= floor);
+  return draw(
+    {
+      x: {
+        type: 'log',
+        label: 'False positive rate',
+        domain: [floor, 1],
+        ticks: decades,
+        tickFormat: (rate: number) => `${Number((rate * 100).toPrecision(3))}%`,
+      },
+      y: { label: 'True positive rate', domain: [0, 1], tickFormat: percent, ticks: 5, grid: true },
+      marks: [
+        Plot.ruleY([0]),
+        Plot.ruleX([0.01], { strokeOpacity: 0.5, strokeDasharray: '2 3' }),
+        Plot.line(
+          Array.from({ length: 40 }, (_, i) => floor ** (1 - i / 39)),
+          { x: (rate: number) => rate, y: (rate: number) => rate, strokeOpacity: 0.35, strokeWidth: 1 },
+        ),
+        ...attacks.flatMap((attack, i) =>
+          attack.roc.length === 0
+            ? []
+            : [
+                Plot.line(attack.roc, {
+                  x: (point: AttackFigures['roc'][number]) => Math.max(floor, point.falsePositiveRate),
+                  y: 'truePositiveRate',
+                  curve: 'step-after',
+                  stroke: seriesColour(i),
+                  strokeWidth: 2,
+                  strokeDasharray: seriesDash(i),
+                }),
+              ],
+        ),
+      ],
+    },
+    'ROC curves of the attacks, the false positive rate on a logarithmic axis',
+  );
+}
+
+/** Precision against number found, one line per attack. */
+export function precisionChart(attacks: readonly AttackFigures[]): Svg {
+  const most = Math.max(1, ...attacks.map((attack) => attack.precision.length));
+  return draw(
+    {
+      x: { label: 'Found', domain: [0, most], ticks: Math.min(most, 6), tickFormat: 'd' },
+      y: { label: 'Precision', domain: [0, 1], tickFormat: percent, ticks: 5, grid: true },
+      marks: [
+        Plot.ruleY([0]),
+        ...attacks.flatMap((attack, i) => [
+          Plot.line(attack.precision, {
+            x: 'found',
+            y: 'precision',
+            stroke: seriesColour(i),
+            strokeWidth: 2,
+            strokeDasharray: seriesDash(i),
+          }),
+          // A single finding draws no line.
+          Plot.dot(attack.precision.slice(-1), {
+            x: 'found',
+            y: 'precision',
+            r: 3,
+            fill: seriesColour(i),
+          }),
+        ]),
+      ],
+    },
+    'Precision against the number of captions found, for each attack',
+  );
+}
+
+/** The kinds of captions in the histogram, bottom first. */
+export const distanceKinds = [
+  { name: 'found', title: 'found', fill: 'var(--found)' },
+  { name: 'notFound', title: 'in the training set, not found', fill: 'var(--neutral)' },
+  { name: 'neverSeen', title: 'never seen by the model', fill: 'var(--unseen)' },
+] as const;
+
+/** Histogram of the smallest distance of each judged caption, with the calibrated threshold. */
+export function distanceChart(bins: Summary['distances'], threshold: number | null): Svg {
+  const rows = bins.flatMap((bin) => {
+    let below = 0;
+    return distanceKinds.map(({ name, fill }) => {
+      const y1 = below;
+      below += bin[name];
+      return { low: bin.low, high: bin.high, y1, y2: below, fill };
+    });
+  });
+  const end = Math.max(bins.at(-1)?.high ?? 1, threshold ?? 0);
+  return draw(
+    {
+      x: { label: 'Distance (RMS) to the nearest picture', domain: [0, end], ticks: 6 },
+      y: {
+        label: 'Captions',
+        grid: true,
+        ticks: 5,
+        tickFormat: (n: number) => (Number.isInteger(n) ? String(n) : ''),
+      },
+      marks: [
+        Plot.rect(
+          rows.filter((row) => row.y2 > row.y1),
+          { x1: 'low', x2: 'high', y1: 'y1', y2: 'y2', fill: 'fill', insetLeft: 0.5, insetRight: 0.5 },
+        ),
+        Plot.ruleY([0]),
+        ...(threshold === null
+          ? []
+          : [
+              Plot.ruleX([threshold], { strokeWidth: 1.5, strokeDasharray: '4 3' }),
+              Plot.text([threshold], {
+                x: (t: number) => t,
+                text: (t: number) => `threshold ${t.toFixed(3)}`,
+                frameAnchor: 'top',
+                textAnchor: threshold > end / 2 ? 'end' : 'start',
+                dx: threshold > end / 2 ? -5 : 5,
+                dy: -12,
+              }),
+            ]),
+      ],
+    },
+    'Histogram of the distance of each judged caption to the nearest picture, with the threshold',
+  );
+}

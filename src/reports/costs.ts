@@ -1,0 +1,95 @@
+import type { ReportData } from './data.ts';
+
+export interface StageFigures {
+  readonly name: string;
+  /** Captions for the scores, pictures for generations and labels, rows for the candidates. */
+  readonly items: number;
+  readonly failed: number;
+  /** Evaluations of the denoiser, from the tables: what an undisturbed run spends. */
+  readonly evaluations: number;
+  /** Over every process that worked on the stage; 0 where the log is missing. */
+  readonly seconds: number;
+}
+
+/** What went wrong, by stage and reason. */
+export interface Failure {
+  readonly stage: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
+interface StageRows {
+  readonly name: string;
+  readonly rows: readonly {
+    readonly item: string;
+    readonly error: string | null;
+    readonly evaluations: number;
+  }[];
+}
+
+function stageRows(data: ReportData): StageRows[] {
+  const scores = (rows: ReportData['scores']['all']) =>
+    rows.map((row) => ({ item: row.key, error: row.error, evaluations: row.spent }));
+  const picture = (row: { readonly key: string; readonly sample: number }) =>
+    JSON.stringify([row.key, row.sample]);
+  return [
+    {
+      name: 'candidates',
+      rows: data.candidates.map((row) => ({ item: row.key, error: row.error, evaluations: 0 })),
+    },
+    { name: 'scores/all', rows: scores(data.scores.all) },
+    { name: 'scores/selected', rows: scores(data.scores.selected) },
+    {
+      name: 'generations',
+      rows: data.generations.map((row) => ({
+        item: picture(row),
+        error: row.error,
+        evaluations: row.evaluations,
+      })),
+    },
+    {
+      name: 'labels',
+      rows: data.labels.map((row) => ({ item: picture(row), error: row.error, evaluations: 0 })),
+    },
+  ];
+}
+
+/** Each stage's items, failures and cost, in the order in which the stages run. */
+export function stageFigures(data: ReportData): StageFigures[] {
+  return stageRows(data).map(({ name, rows }) => ({
+    name,
+    items: new Set(rows.map((row) => row.item)).size,
+    failed: new Set(rows.filter((row) => row.error !== null).map((row) => row.item)).size,
+    evaluations: rows.reduce((sum, row) => sum + row.evaluations, 0),
+    seconds: data.costs.get(name)?.seconds ?? 0,
+  }));
+}
+
+/** Failed rows by stage and reason, the most frequent first within a stage. */
+export function failureFigures(data: ReportData): Failure[] {
+  return stageRows(data).flatMap(({ name, rows }) => {
+    const counts = new Map<string, number>();
+    for (const { error } of rows) if (error !== null) counts.set(error, (counts.get(error) ?? 0) + 1);
+    return [...counts]
+      .map(([reason, count]) => ({ stage: name, reason, count }))
+      .sort((a, b) => b.count - a.count || (a.reason < b.reason ? -1 : 1));
+  });
+}
+
+/** What generate-and-filter would have spent on the same captions (Carlini 2023, section 5). */
+export interface CarliniCost {
+  readonly captions: number;
+  readonly samplesPerCaption: number;
+  readonly stepsPerSample: number;
+  /** A guided step calls the denoiser twice. */
+  readonly evaluationsPerStep: number;
+  readonly evaluations: number;
+  /** That number over ours; null when this run spent nothing. */
+  readonly ratio: number | null;
+}
+
+export function carliniCost(captions: number, spent: number): CarliniCost {
+  const recipe = { samplesPerCaption: 500, stepsPerSample: 50, evaluationsPerStep: 2 };
+  const evaluations = captions * recipe.samplesPerCaption * recipe.stepsPerSample * recipe.evaluationsPerStep;
+  return { captions, ...recipe, evaluations, ratio: spent > 0 ? evaluations / spent : null };
+}

@@ -1,0 +1,76 @@
+/** Numbers and texts as the page shows them. Plain functions of their argument: no locale, no clock. */
+
+/** 1234567 → '1,234,567'. */
+export function integer(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** '1 caption', '2 captions'. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${integer(count)} ${count === 1 ? one : many}`;
+}
+
+/** .9634 → '96.3%'; shares that are not quite 0 or 1 never read as such. */
+export function percentage(share: number): string {
+  const text = (share * 100).toFixed(1).replace(/\.0$/, '');
+  if (text === '0' && share > 0) return '< 0.1%';
+  if (text === '100' && share < 1) return '> 99.9%';
+  return `${text}%`;
+}
+
+/** An area under a curve: three digits, four where three would hide the difference from 1. */
+export function area(value: number): string {
+  return value < 1 && value > 0.9995 ? value.toFixed(4) : value.toFixed(3);
+}
+
+/** Seconds as a reader wants them: '0.4 s', '83 s', '12 min 5 s', '2 h 3 min'. */
+export function duration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 120) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 120) return whole % 60 === 0 ? `${minutes} min` : `${minutes} min ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** A score with four significant digits, never in exponents between 1e-4 and 1e7. */
+export function score(value: number): string {
+  const size = Math.abs(value);
+  if (value === 0) return '0';
+  if (size >= 1e7 || size < 1e-4) return value.toExponential(2).replace('-', '−');
+  const digits = Math.max(0, 3 - Math.floor(Math.log10(size)));
+  return value.toFixed(Math.min(digits, 6)).replace('-', '−');
+}
+
+/** A ratio: '4,400 times', '3.2 times'. */
+export function times(ratio: number): string {
+  return `${ratio >= 10 ? integer(ratio) : ratio.toFixed(1)} times`;
+}
+
+const longestCaption = 220;
+
+/**
+ * A caption for the page: control characters (NUL, line feeds, and the direction overrides that could turn
+ * the text around it) become visible or blanks, and what is longer than 220 characters is cut with its
+ * length. Escaping is the template's work, not this function's.
+ */
+export function captionText(caption: string): string {
+  const visible = [...caption.slice(0, 4 * longestCaption)].map(visibleCharacter).join('');
+  const characters = [...visible];
+  if (characters.length <= longestCaption && caption.length <= 4 * longestCaption)
+    return visible.trim() === '' ? '(empty caption)' : visible;
+  return `${characters.slice(0, longestCaption).join('')}… (${counted([...caption].length, 'character')})`;
+}
+
+function visibleCharacter(character: string): string {
+  const code = character.codePointAt(0)!;
+  if (code === 9 || code === 10 || code === 13) return ' ';
+  if (code < 32) return String.fromCodePoint(0x2400 + code);
+  if (code === 127) return '␡';
+  if (code >= 0x80 && code < 0xa0) return '�';
+  if ((code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)) return '�';
+  if (code >= 0xd800 && code < 0xe000) return '�';
+  return character;
+}

@@ -1,0 +1,83 @@
+import type { Caption, Sample } from './captions.ts';
+import { captionText, counted, integer, score } from './format.ts';
+import type { Gallery, GallerySection } from './gallery.ts';
+import type { CopiedImages } from './images.ts';
+import { empty, html, type Markup } from './markup.ts';
+
+const titles: Readonly<Record<GallerySection, readonly [string, string]>> = {
+  'false-positive': ['False positives', 'Labelled as found, although the model never saw the picture.'],
+  found: [
+    'Found',
+    'A sample matches the caption’s own training picture. Nearest first, each training picture once before any comes again.',
+  ],
+  'near-miss': ['Near misses', 'Synthesized and judged, not matching; the nearest first.'],
+  'high-score': ['Highest scores not found', 'Ranked by the first attack, not matching or not synthesized.'],
+};
+
+/** The evidence: each caption's training picture, one-step output and samples, with scores and distance. */
+export function gallerySection(
+  galleries: readonly Gallery[],
+  images: CopiedImages,
+  attackNames: readonly string[],
+): Markup {
+  if (galleries.length === 0)
+    return html`<section id="gallery"><h2>Gallery</h2>${empty('There is nothing to show yet: no caption has been scored or synthesized.')}</section>`;
+  return html`<section id="gallery"><h2>Gallery</h2>
+${galleries[0]!.section === 'found' || galleries.some((g) => g.section === 'found') ? null : empty('No training image was found. What came nearest follows.')}
+${galleries.map(({ section, total, captions }) => {
+  const [title, explanation] = titles[section];
+  const shown = captions.length < total ? `, ${integer(captions.length)} shown` : '';
+  return html`<h3>${title} <span class="note">(${integer(total)}${shown})</span></h3><p class="note">${explanation}</p>
+<div class="items">${captions.map((caption) => item(caption, images, attackNames))}</div>`;
+})}</section>`;
+}
+
+function item(caption: Caption, images: CopiedImages, attackNames: readonly string[]): Markup {
+  const { best } = caption;
+  const scores = attackNames.map((name) => {
+    const value = caption.scores.get(name);
+    return html`<dt>${name}</dt><dd>${value === undefined ? '–' : score(value)}</dd>`;
+  });
+  return html`<article class="item"><div class="pictures">
+${picture(images, best?.training_image ?? null, best === undefined ? 'not compared' : 'not stored', caption.neverSeen ? 'its picture, never seen' : 'training image')}
+${picture(images, caption.oneStep, 'not generated', 'one step')}
+${caption.samples.length === 0 ? picture(images, null, 'not synthesized', 'samples') : caption.samples.map((sample) => samplePicture(images, sample))}
+</div><div><p class="caption"><bdi>${captionText(caption.caption)}</bdi></p>
+<dl>${best === undefined ? null : html`<dt>distance</dt><dd>${best.distance!.toFixed(4)}</dd>`}
+${caption.copies === null ? null : html`<dt>copies</dt><dd>${integer(caption.copies)}</dd>`}
+${caption.role === null ? null : html`<dt>kind</dt><dd>${caption.role}</dd>`}
+${caption.retrieval ? html`<dt>also near</dt><dd>another training picture</dd>` : null}
+${scores}</dl></div></article>`;
+}
+
+function samplePicture(images: CopiedImages, sample: Sample): Markup {
+  const label = sample.labels.calibrated;
+  const matches = label?.verdict === 'MV';
+  const distance = label?.distance === null || label === undefined ? null : label.distance.toFixed(3);
+  const text = html`sample ${sample.sample + 1}${distance === null ? null : matches ? html` <b>${distance} match</b>` : html` ${distance}`}`;
+  return picture(images, sample.image, sample.error === null ? 'missing' : 'failed', text, matches);
+}
+
+function picture(
+  images: CopiedImages,
+  sha256: string | null,
+  otherwise: string,
+  text: Markup | string,
+  matches = false,
+): Markup {
+  const image = sha256 === null ? undefined : images.get(sha256);
+  const alternative = typeof text === 'string' && !('isEscaped' in Object(text)) ? text : 'sample';
+  const content =
+    image === undefined
+      ? html`<div class="missing">${otherwise}</div>`
+      : html`<img src="${image.path}" alt="${alternative}" width="${image.width}" height="${image.height}" loading="lazy"${image.width <= 128 ? html` class="small"` : null}>`;
+  return html`<figure${matches ? html` class="match"` : null}>${content}<figcaption>${text}</figcaption></figure>`;
+}
+
+/** How many captions the gallery shows, for the heading's reader. */
+export function galleryCount(galleries: readonly Gallery[]): string {
+  return counted(
+    galleries.reduce((sum, gallery) => sum + gallery.captions.length, 0),
+    'caption',
+  );
+}

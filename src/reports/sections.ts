@@ -1,0 +1,221 @@
+import type { AttackFigures } from './attacks.ts';
+import {
+  distanceChart,
+  distanceKinds,
+  precisionChart,
+  recallChart,
+  rocChart,
+  seriesColour,
+  seriesDash,
+} from './charts.ts';
+import { area, counted, duration, integer, percentage, times } from './format.ts';
+import { empty, html, type Markup, pair } from './markup.ts';
+import type { Summary } from './summary.ts';
+
+/** The page's first words: what was found, and what that is worth. */
+export function verdict(summary: Summary): Markup {
+  const { found, captions, neverSeen, truthKnown, judged } = summary;
+  const images = counted(found.images, 'training image');
+  const among = `among ${counted(captions, 'caption')}`;
+  const wrong = counted(neverSeen.falsePositives, 'false positive');
+  const claim =
+    judged === 0
+      ? html`No verdict yet: ${counted(captions, 'caption')} in this run, none synthesized and judged.`
+      : found.images === 0
+        ? html`Found no training image ${among}`
+        : html`Found <em>${images}</em> ${among}`;
+  if (judged === 0) return html`<h1>${claim}</h1>`;
+  return html`<h1>${claim}${
+    truthKnown && neverSeen.captions > 0
+      ? html`; ${wrong} among ${counted(neverSeen.captions, 'caption')} that the model never saw`
+      : null
+  }.</h1>`;
+}
+
+/** One paragraph that qualifies the verdict. */
+export function lead(summary: Summary): Markup {
+  const { found, judged, neverSeen, truthKnown, evaluations, carlini } = summary;
+  const stated = truthKnown
+    ? neverSeen.captions > 0
+      ? `${integer(neverSeen.judged)} of the captions that the model never saw came so far; the others were passed over at a cheaper stage.`
+      : 'The truth table names no caption that the model never saw, so false positives cannot be counted.'
+    : 'What the model was trained on is not known beyond the dataset, so neither recall nor false positives can be stated.';
+  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; ${integer(found.captions)} of them gave back their own training picture.
+${stated} The run took ${counted(evaluations, 'evaluation')} of the denoiser${
+    carlini.ratio === null
+      ? ''
+      : `, ${times(carlini.ratio)} fewer than generating 500 samples for each caption`
+  }.</p>`;
+}
+
+const stageTitles: Readonly<Record<string, string>> = {
+  candidates: 'Candidates',
+  'scores/all': 'Scored, every caption',
+  'scores/selected': 'Scored, selected captions',
+  generations: 'Pictures generated',
+  labels: 'Pictures judged',
+};
+
+/** The funnel: what went into each stage, what it cost. */
+export function funnelSection(summary: Summary): Markup {
+  const largest = Math.max(1, ...summary.stages.map((stage) => stage.items));
+  const rows = summary.stages.map(
+    (stage) =>
+      html`<tr><th scope="row">${stageTitles[stage.name] ?? stage.name}</th><td>${integer(stage.items)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td>${duration(stage.seconds)}</td><td><span class="bar" style="width:${((stage.items / largest) * 100).toFixed(1)}%"></span></td></tr>`,
+  );
+  const kept = summary.selected.map(
+    ({ attack, captions }) => `${attack} kept ${counted(captions, 'caption')}`,
+  );
+  return html`<section id="funnel"><h2>The funnel</h2>
+<p>Cheap scores decide which captions are worth a full synthesis. An evaluation is one call of the denoiser on one sample; a guided call costs two.${
+    kept.length > 0 ? ` Here ${kept.join(', then ')}.` : ''
+  }</p>
+<div class="scroll"><table class="funnel"><thead><tr><th>Stage</th><th>Items</th><th>Failed</th><th>Evaluations</th><th>Time</th><th></th></tr></thead>
+<tbody>${rows}<tr><th scope="row">Total</th><td></td><td></td><td>${integer(summary.evaluations)}</td><td>${duration(summary.seconds)}</td><td></td></tr></tbody></table></div>
+<p class="note">Candidates are captions; scores count captions, generations and labels pictures (the one-step picture among the generated).</p>
+${failures(summary)}</section>`;
+}
+
+function failures({ failures: rows }: Summary): Markup {
+  if (rows.length === 0) return html`<p class="note">No item failed.</p>`;
+  const total = rows.reduce((sum, row) => sum + row.count, 0);
+  return html`<h3>${counted(total, 'failed row')}</h3>
+<div class="scroll"><table><thead><tr><th>Stage</th><th class="text">Reason</th><th>Rows</th></tr></thead><tbody>${rows.map(
+    (row) =>
+      html`<tr><td>${row.stage}</td><td class="text">${row.reason}</td><td>${integer(row.count)}</td></tr>`,
+  )}</tbody></table></div>`;
+}
+
+function swatch(index: number): Markup {
+  return html`<svg width="26" height="8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" stroke="${seriesColour(index)}" stroke-width="2.5" stroke-dasharray="${seriesDash(index)}"></line></svg>`;
+}
+
+/** Precision against number found. */
+export function precisionSection(summary: Summary): Markup {
+  const { attacks, judged } = summary;
+  const heading = html`<h2>Precision against number found</h2>`;
+  if (attacks.length === 0)
+    return html`<section id="precision">${heading}${empty('No caption has been scored yet.')}</section>`;
+  if (summary.found.captions === 0)
+    return html`<section id="precision">${heading}${empty('Nothing was found, so there is no precision to plot.')}</section>`;
+  const rows = attacks.map((attack, i) => {
+    const { precision } = attack;
+    const half = precision[Math.ceil(summary.found.captions / 2) - 1];
+    const last = precision.at(-1);
+    const pure = precision.filter((point) => point.precision === 1).length;
+    return html`<tr><td class="text">${swatch(i)} ${attack.name}</td><td>${pure}</td><td>${half === undefined ? '–' : percentage(half.precision)}</td><td>${last === undefined ? '–' : percentage(last.precision)}</td></tr>`;
+  });
+  return html`<section id="precision">${heading}
+<p>Going down each attack’s ranking of the ${counted(judged, 'caption')} that ${judged === 1 ? 'was' : 'were'} judged: the share of findings among all captions passed so far. Captions that the cascade did not let through are not judged and not counted.</p>
+${pair(
+  precisionChart(attacks),
+  html`<table><thead><tr><th>Attack</th><th>Found before the first miss</th><th>Precision at half of all</th><th>Precision at its last</th></tr></thead><tbody>${rows}</tbody></table>`,
+)}</section>`;
+}
+
+/** Recall against copy count. */
+export function recallSection({ recall, truthKnown, rules }: Summary): Markup {
+  const heading = html`<h2>Recall against copies</h2>`;
+  if (!truthKnown)
+    return html`<section id="recall">${heading}${empty('The truth about this training set is not known; recall can only be stated for a model with planted duplicates.')}</section>`;
+  if (recall.length === 0)
+    return html`<section id="recall">${heading}${empty('The truth table names no duplicate group that this model was trained on.')}</section>`;
+  const rows = recall.map(
+    (row) =>
+      html`<tr><td>${row.copies}</td><td>${row.planted}</td><td>${row.found}</td><td>${percentage(row.found / row.planted)} <small>[${percentage(row.low)}, ${percentage(row.high)}]</small></td><td>${row.foundByReference}</td></tr>`,
+  );
+  const reference = rules.find((rule) => rule.rule === 'reference');
+  return html`<section id="recall">${heading}
+<p>Duplicate groups planted in the training set of the audited model; a group is found when a sample for any of its captions matches. Lines are Wilson’s 95% intervals.</p>
+${pair(
+  recallChart(recall),
+  html`<table><thead><tr><th>Copies</th><th>Planted</th><th>Found</th><th>Recall</th><th>Found by the reference rule</th></tr></thead><tbody>${rows}</tbody></table>${
+    reference === undefined || reference.falsePositives === 0
+      ? null
+      : html`<p class="note">The reference rule’s count comes with ${counted(reference.falsePositives, 'false positive')}.</p>`
+  }`,
+)}</section>`;
+}
+
+/** ROC curves where the truth is known. */
+export function rocSection({ attacks, truthKnown }: Summary): Markup {
+  const heading = html`<h2>Telling duplicates from captions never seen</h2>`;
+  const drawn = attacks.filter((attack) => attack.auc !== null);
+  if (!truthKnown || drawn.length === 0)
+    return html`<section id="roc">${heading}${empty(
+      truthKnown
+        ? 'No attack has scored both kinds of captions: those of planted groups with at least 50 copies, and those that the model never saw.'
+        : 'The truth about this training set is not known, so the attacks cannot be compared on it.',
+    )}</section>`;
+  const rows = attacks.map((attack, i) => rocRow(attack, i));
+  const selected = drawn.some((attack) => attack.scope === 'selected');
+  return html`<section id="roc">${heading}
+<p>Positives: every audited caption of a planted group with at least 50 copies. Negatives: audited captions that the model never saw, that is held-out ones and those of the other twin’s planted items. Brackets are 95% bootstrap intervals. TPR at 1% FPR is the last point with a rate strictly below 1%.</p>
+${pair(
+  rocChart(attacks),
+  html`<table><thead><tr><th>Attack</th><th>AUC</th><th>TPR at 1% FPR</th><th>Positives</th><th>Negatives</th><th>Evaluations per caption</th></tr></thead><tbody>${rows}</tbody></table>${
+    selected
+      ? html`<p class="note">* Scored only captions that another attack had selected, so its two sets are smaller and harder; not comparable with the others.</p>`
+      : null
+  }`,
+)}
+<p class="note">What is reached without any false positive is drawn at the left edge. The grey line is chance, the dotted one 1%.</p></section>`;
+}
+
+function rocRow(attack: AttackFigures, index: number): Markup {
+  const star = attack.scope === 'selected' ? '*' : '';
+  const cells =
+    attack.auc === null
+      ? html`<td>–</td><td>–</td>`
+      : html`<td>${area(attack.auc)} <small>[${area(attack.aucLow!)}, ${area(attack.aucHigh!)}]</small></td><td>${percentage(attack.tprAt1PercentFpr!)}</td>`;
+  return html`<tr><td class="text">${swatch(index)} ${attack.name}${star}</td>${cells}<td>${integer(attack.positives)}</td><td>${integer(attack.negatives)}</td><td>${Number(attack.evaluationsPerCaption.toFixed(1))}</td></tr>`;
+}
+
+/** The two rules, the distances, and where the threshold comes from. */
+export function rulesSection(summary: Summary): Markup {
+  const { rules, calibration, distances, judged } = summary;
+  const heading = html`<h2>What counts as a match</h2>`;
+  if (judged === 0 || distances.length === 0)
+    return html`<section id="rules">${heading}${empty('No picture has been judged yet.')}</section>`;
+  const threshold = rules.find((rule) => rule.rule === 'calibrated')?.threshold ?? null;
+  const kinds = distanceKinds.filter(({ name }) => distances.some((bin) => bin[name] > 0));
+  const legend = kinds.map(
+    ({ title, fill }) =>
+      html`<li><svg width="12" height="12" aria-hidden="true"><rect width="12" height="12" fill="${fill}"></rect></svg>${title}</li>`,
+  );
+  const counts = kinds.map(({ name, title }) => {
+    const sum = (bins: typeof distances) => bins.reduce((total, bin) => total + bin[name], 0);
+    return html`<tr><td>Captions ${title}</td><td>${integer(sum(distances))}</td></tr>`;
+  });
+  const table = html`<table><thead><tr><th>Rule</th><th>Threshold</th><th>Captions</th><th>Images</th><th>False positives</th></tr></thead><tbody>${rules.map(
+    (rule) =>
+      html`<tr><td>${rule.rule}</td><td>${rule.threshold === null ? '–' : rule.rule === 'calibrated' ? rule.threshold.toFixed(4) : integer(rule.threshold)}</td><td>${integer(rule.captions)}</td><td>${integer(rule.images)}</td><td>${summary.truthKnown ? integer(rule.falsePositives) : '–'}</td></tr>`,
+  )}</tbody></table>
+<table style="margin-top:18px"><tbody>${counts}</tbody></table>`;
+  return html`<section id="rules">${heading}
+<p>The verdicts on this page are the calibrated rule’s: the root mean square of the difference to the caption’s own training picture, at the picture’s own size, must not exceed a distance that held-out pictures hardly ever reach. The reference rule (Webster 2023: 256×256, sum of squares below 2,500) stands beside it; it is lax for small and for plain pictures.</p>
+${pair(html`${distanceChart(distances, threshold)}<ul class="legend">${legend}</ul>`, table)}
+${calibration === null ? empty('This run has no calibration; its threshold cannot be accounted for.') : calibrationNote(calibration)}</section>`;
+}
+
+function calibrationNote(calibration: NonNullable<Summary['calibration']>): Markup {
+  const { heldOut, trainingSize, reached, identical, quantile, tooFew } = calibration;
+  return html`<p class="note">Calibrated on ${counted(heldOut, 'held-out picture')} against ${counted(trainingSize, 'training picture')}: ${integer(reached)} of them ${reached === 1 ? 'has' : 'have'} a training picture at the threshold ${calibration.threshold.toFixed(4)} or nearer, ${percentage(calibration.falsePositiveRate)}, and with 95% confidence the rate is below ${percentage(calibration.falsePositiveRateHigh)}.${
+    tooFew
+      ? html` <b>These are too few for the quantile of ${percentage(quantile)}</b>, which needs ${integer(Math.ceil(1 / quantile))}: the threshold is the smallest distance seen.`
+      : null
+  }${
+    identical > 0
+      ? html` <b>${counted(identical, 'held-out picture')} ${identical === 1 ? 'equals' : 'equal'} a training picture</b>: the held-out set is not clean.`
+      : null
+  }</p>`;
+}
+
+/** The cost beside what generate-and-filter spends. */
+export function costSection({ carlini, evaluations, captions }: Summary): Markup {
+  return html`<section id="cost"><h2>Cost</h2>
+<div class="scroll"><table><thead><tr><th>Method</th><th>Captions</th><th>Evaluations</th><th>Per caption</th></tr></thead><tbody>
+<tr><td>This audit</td><td>${integer(captions)}</td><td>${integer(evaluations)}</td><td>${captions === 0 ? '–' : (evaluations / captions).toFixed(1)}</td></tr>
+<tr><td>Generate and filter (Carlini 2023): ${carlini.samplesPerCaption} samples × ${carlini.stepsPerSample} guided steps</td><td>${integer(carlini.captions)}</td><td>${integer(carlini.evaluations)}</td><td>${integer(carlini.samplesPerCaption * carlini.stepsPerSample * carlini.evaluationsPerStep)}</td></tr>
+</tbody></table></div></section>`;
+}

@@ -1,0 +1,93 @@
+/**
+ * The page's one style sheet. Colours are variables, so that light, dark and print share every rule; series
+ * colours keep ≥ 3:1 contrast with their background (Okabe–Ito hues, darkened or lightened).
+ */
+export const style = `
+:root {
+  color-scheme: light dark;
+  --paper: #fdfdfc; --ink: #1b1d21; --muted: #5b616b; --line: #d9dbdf; --panel: #f3f3f1;
+  --found: #b3261e; --found-soft: #e9b4ae; --neutral: #8b929d; --unseen: #2467b0;
+  --series-1: #1f6fb4; --series-2: #b4501e; --series-3: #1d7f5c; --series-4: #9a3f82; --series-5: #7a6a10; --series-6: #4b5563;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #15171a; --ink: #e6e7ea; --muted: #a0a6b0; --line: #33373e; --panel: #1d2024;
+    --found: #f0847a; --found-soft: #7c3a35; --neutral: #7d8591; --unseen: #74aef0;
+    --series-1: #6cb1f2; --series-2: #f0975f; --series-3: #56c79b; --series-4: #e08acb; --series-5: #d3bf55; --series-6: #b3bac5;
+  }
+}
+@media print {
+  :root {
+    --paper: #fff; --ink: #000; --muted: #444; --line: #bbb; --panel: #fff;
+    --found: #b3261e; --found-soft: #e9b4ae; --neutral: #8b929d; --unseen: #2467b0;
+    --series-1: #1f6fb4; --series-2: #b4501e; --series-3: #1d7f5c; --series-4: #9a3f82; --series-5: #7a6a10; --series-6: #4b5563;
+  }
+  body { font-size: 10pt; }
+  main, header, footer { max-width: none !important; padding: 0 !important; }
+  .item, .pair, tr { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
+}
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; }
+body {
+  margin: 0; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif;
+}
+header, main, footer { max-width: 1080px; margin: 0 auto; padding: 0 24px; }
+header { padding-top: 44px; }
+.name { margin: 0 0 10px; color: var(--muted); font-size: 14px; }
+.name b { color: var(--ink); font-weight: 600; }
+h1 { margin: 0 0 14px; max-width: 26em; font-size: clamp(25px, 4.2vw, 38px); line-height: 1.18; font-weight: 600; letter-spacing: -0.015em; text-wrap: balance; }
+h1 em { font-style: normal; color: var(--found); }
+.lead { margin: 0; max-width: 44em; color: var(--muted); }
+h2 { margin: 56px 0 6px; padding-top: 14px; border-top: 1px solid var(--line); font-size: 20px; line-height: 1.3; font-weight: 600; }
+h3 { margin: 32px 0 4px; font-size: 16px; font-weight: 600; }
+p { margin: 0 0 12px; max-width: 44em; }
+.note { color: var(--muted); font-size: 14px; }
+.pair { display: grid; grid-template-columns: minmax(0, 440px) minmax(0, 1fr); gap: 12px 40px; align-items: start; margin-top: 14px; }
+.pair figure { margin: 0; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; line-height: 1.35; font-variant-numeric: tabular-nums; }
+th, td { padding: 6px 0 6px 14px; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline; }
+th:first-child, td:first-child { padding-left: 0; text-align: left; }
+th { color: var(--muted); font-weight: 500; vertical-align: bottom; }
+tbody th { color: var(--ink); font-weight: 400; }
+td.text, th.text { text-align: left; }
+td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
+.chart { display: block; width: 100%; height: auto; max-width: 440px; font: 13px system-ui, -apple-system, "Segoe UI", Arial, sans-serif; color: var(--ink); }
+.chart text { white-space: pre; }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 4px 0 0; padding: 0; list-style: none; font-size: 13px; color: var(--muted); }
+.legend svg { vertical-align: middle; margin-right: 5px; }
+.bar { display: block; height: 9px; background: var(--found-soft); min-width: 1px; }
+.funnel td:last-child, .funnel th:last-child { width: 34%; text-align: left; }
+.items { display: grid; gap: 0; margin-top: 8px; }
+.item { display: grid; grid-template-columns: minmax(0, 1fr) 290px; gap: 8px 32px; padding: 18px 0; border-bottom: 1px solid var(--line); }
+.pictures { display: flex; flex-wrap: wrap; gap: 10px; }
+.pictures figure { margin: 0; width: 128px; }
+.pictures img, .pictures .missing { display: block; width: 128px; height: 128px; object-fit: contain; background: var(--panel); }
+.pictures img.small { image-rendering: pixelated; }
+.pictures .missing { display: grid; place-items: center; padding: 8px; border: 1px dashed var(--line); color: var(--muted); font-size: 12px; text-align: center; }
+figcaption { margin-top: 3px; color: var(--muted); font-size: 12px; line-height: 1.3; }
+.pictures .match img { outline: 2px solid var(--found); outline-offset: 1px; }
+.match figcaption b { color: var(--found); font-weight: 600; }
+.caption { margin: 0 0 6px; font-size: 15px; line-height: 1.35; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 1px 14px; margin: 0; font-size: 13px; font-variant-numeric: tabular-nums; }
+dt { color: var(--muted); }
+dd { margin: 0; text-align: right; }
+.empty { margin: 14px 0 0; padding: 16px 18px; max-width: none; background: var(--panel); color: var(--muted); }
+details { margin-top: 12px; }
+summary { cursor: pointer; }
+pre { overflow-x: auto; padding: 14px 16px; background: var(--panel); font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+code { font: 0.92em ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
+footer { margin-top: 56px; padding-top: 14px; padding-bottom: 40px; color: var(--muted); font-size: 13px; overflow-wrap: anywhere; }
+@media (max-width: 760px) {
+  header, main, footer { padding-left: 16px; padding-right: 16px; }
+  header { padding-top: 26px; }
+  h2 { margin-top: 40px; }
+  .pair, .item { grid-template-columns: minmax(0, 1fr); }
+  .pictures { gap: 10px 8px; }
+  .pictures figure, .pictures img, .pictures .missing { width: 112px; }
+  .pictures img, .pictures .missing { height: 112px; }
+  th, td { padding-left: 10px; }
+}
+`;

@@ -1,0 +1,107 @@
+import type { Calibration, Rule } from '../labels/index.ts';
+import { type AttackFigures, attackFigures } from './attacks.ts';
+import type { Caption } from './captions.ts';
+import {
+  type CarliniCost,
+  carliniCost,
+  type Failure,
+  failureFigures,
+  type StageFigures,
+  stageFigures,
+} from './costs.ts';
+import type { ReportData } from './data.ts';
+import { type DistanceBin, distanceBins } from './distances.ts';
+import {
+  countFound,
+  countNeverSeen,
+  countVerdicts,
+  type Found,
+  type NeverSeen,
+  type Recall,
+  recallByCopies,
+  type VerdictCounts,
+} from './findings.ts';
+
+/** One rule's outcome, for the two side by side. */
+export interface RuleFigures {
+  readonly rule: Rule;
+  /** In the rule's own unit: RMS for 'calibrated', a sum of squares at 256×256 for 'reference'. Null before any label. */
+  readonly threshold: number | null;
+  readonly captions: number;
+  readonly images: number;
+  readonly falsePositives: number;
+}
+
+/** Every figure of the report: the content of report/summary.json, described in docs/report.md. */
+export interface Summary {
+  readonly model: string;
+  readonly modelDigest: string;
+  readonly dataset: string;
+  readonly datasetDigest: string;
+  readonly captions: number;
+  readonly truthKnown: boolean;
+  readonly evaluations: number;
+  readonly seconds: number;
+  readonly stages: readonly StageFigures[];
+  /** How many captions each step of the cascade kept. */
+  readonly selected: readonly { readonly step: string; readonly attack: string; readonly captions: number }[];
+  readonly attacks: readonly AttackFigures[];
+  readonly labels: VerdictCounts;
+  readonly judged: number;
+  readonly found: Found;
+  readonly rules: readonly RuleFigures[];
+  readonly falsePositives: number;
+  readonly neverSeen: NeverSeen;
+  readonly recall: readonly Recall[];
+  readonly distances: readonly DistanceBin[];
+  readonly calibration: Calibration | null;
+  readonly carlini: CarliniCost;
+  readonly failures: readonly Failure[];
+}
+
+/** All figures from the tables; pure, and the same for the same tables but for `seconds`. */
+export function summarize(data: ReportData, captions: readonly Caption[]): Summary {
+  const stages = stageFigures(data);
+  const evaluations = stages.reduce((sum, stage) => sum + stage.evaluations, 0);
+  const neverSeen = countNeverSeen(captions);
+  const labels = countVerdicts(captions);
+  return {
+    model: data.run.model.name,
+    modelDigest: data.run.model.digest,
+    dataset: data.run.dataset.name,
+    datasetDigest: data.run.dataset.digest,
+    captions: captions.length,
+    truthKnown: data.truth.length > 0,
+    evaluations,
+    seconds: stages.reduce((sum, stage) => sum + stage.seconds, 0),
+    stages,
+    selected: selectionFigures(data),
+    attacks: attackFigures(data, captions),
+    labels,
+    judged: labels.MV + labels.RV + labels.TV + labels.none,
+    found: countFound(captions),
+    rules: (['calibrated', 'reference'] as const).map((rule) => ({
+      rule,
+      threshold: data.labels.find((row) => row.rule === rule && row.threshold !== null)?.threshold ?? null,
+      ...countFound(captions, rule),
+      falsePositives: countNeverSeen(captions, rule).falsePositives,
+    })),
+    falsePositives: neverSeen.falsePositives,
+    neverSeen,
+    recall: recallByCopies(data.truth, captions),
+    distances: distanceBins(captions),
+    calibration: data.calibration,
+    carlini: carliniCost(captions.length, evaluations),
+    failures: failureFigures(data),
+  };
+}
+
+function selectionFigures(data: ReportData): Summary['selected'] {
+  const counts = new Map<string, { step: string; attack: string; captions: number }>();
+  for (const { step, attack } of data.selections) {
+    const entry = counts.get(step) ?? { step, attack, captions: 0 };
+    entry.captions++;
+    counts.set(step, entry);
+  }
+  return [...counts.values()];
+}
