@@ -1,28 +1,21 @@
 import { VerbatimError } from '../errors.ts';
 import type { Picture } from '../images/picture.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
+import type { Seed } from '../noise/index.ts';
 import { concatBatch, gatherBatch } from './batch.ts';
 import { guided } from './guidance.ts';
+import { type NoiseOption, seededNoise } from './noise.ts';
 import type { Pipeline } from './pipeline.types.ts';
 import { type SamplerName, type SamplerStep, samplerNamed } from './samplers/index.ts';
 import { karrasSigmas, plainSigmas, type Spacing } from './spacing.ts';
-
-/**
- * Noise of unit variance for one sample each: [seeds, ...shape], sample i from a generator of its own that
- * was seeded with seeds[i]. `draw` counts from 0: the starting noise, then one draw per stochastic step.
- */
-export type SeededNoise = (
-  seeds: readonly number[],
-  shape: readonly number[],
-  draw: number,
-) => Tensor<'float32'>;
 
 export interface GenerateOptions {
   /** One per picture; the same caption may occur often. */
   readonly captions: readonly string[];
   /** One per picture. */
-  readonly seeds: readonly number[];
-  readonly noise: SeededNoise;
+  readonly seeds: readonly Seed[];
+  /** Default 'torch-cpu'. */
+  readonly noise?: NoiseOption;
   /** Default 16. */
   readonly steps?: number;
   /** Default: the scale stored with the model. */
@@ -46,7 +39,7 @@ export interface Generated {
   readonly pictures: readonly Picture[];
 }
 
-function checkLists(captions: readonly string[], seeds: readonly number[]): void {
+function checkLists(captions: readonly string[], seeds: readonly Seed[]): void {
   if (captions.length !== seeds.length)
     throw new VerbatimError(
       `Generation needs one seed per caption; got ${captions.length} captions and ${seeds.length} seeds.`,
@@ -74,8 +67,9 @@ export async function encodeDistinct(
  * pictures of the same seed share at σ_max.
  */
 export async function generate(pipeline: Pipeline, options: GenerateOptions): Promise<Generated> {
-  const { captions, seeds, noise, steps = 16, sampler = 'heun', spacing = 'plain', batch = 16 } = options;
+  const { captions, seeds, steps = 16, sampler = 'heun', spacing = 'plain', batch = 16 } = options;
   const { denoiser } = pipeline;
+  const noise = seededNoise(options.noise);
   const guidance = options.guidance ?? pipeline.guidance;
   const { sample } = samplerNamed(sampler);
   checkLists(captions, seeds);
@@ -117,8 +111,9 @@ export async function generate(pipeline: Pipeline, options: GenerateOptions): Pr
 
 export interface OneStepOptions {
   readonly captions: readonly string[];
-  readonly seeds: readonly number[];
-  readonly noise: SeededNoise;
+  readonly seeds: readonly Seed[];
+  /** Default 'torch-cpu'. */
+  readonly noise?: NoiseOption;
   /** Default: the scale stored with the model. */
   readonly guidance?: number;
 }
@@ -128,7 +123,8 @@ export interface OneStepOptions {
  * scheduler's spacing, whose only step may start where nothing is left to denoise.
  */
 export async function oneStep(pipeline: Pipeline, options: OneStepOptions): Promise<Generated> {
-  const { captions, seeds, noise } = options;
+  const { captions, seeds } = options;
+  const noise = seededNoise(options.noise);
   const { denoiser } = pipeline;
   checkLists(captions, seeds);
   if (captions.length === 0) return { latents: floatTensor([0, ...denoiser.sampleShape]), pictures: [] };

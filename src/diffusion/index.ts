@@ -14,9 +14,9 @@ export {
   generate,
   type OneStepOptions,
   oneStep,
-  type SeededNoise,
 } from './generate.ts';
 export { combineGuided, guided } from './guidance.ts';
+export { type NoiseOption, type SeededNoise, seededNoise } from './noise.ts';
 export type { Pipeline } from './pipeline.types.ts';
 export * from './samplers/index.ts';
 export {

@@ -1,0 +1,12 @@
+export { type AttackDefinition, defineAttack } from './define.ts';
+export { edgeConsistency } from './ecs.ts';
+export { guidanceOption, seedsOption, sigmaOption } from './options.ts';
+export { attackNamed, attackNames, attacks } from './registry.ts';
+export { requireAccess, type ScoredCaptions, type ScoreOptions, scoreAll } from './score.ts';
+export {
+  createImageSubject,
+  createSubject,
+  type ImageSubjectOptions,
+  type SubjectOptions,
+} from './subject.ts';
+export type * from './types.ts';

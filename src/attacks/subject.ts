@@ -1,0 +1,161 @@
+import {
+  combineGuided,
+  expandBatch,
+  gatherBatch,
+  type NoiseOption,
+  type Pipeline,
+  seededNoise,
+} from '../diffusion/index.ts';
+import { VerbatimError } from '../errors.ts';
+import type { Picture } from '../images/picture.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { createTextStates } from './text-states.ts';
+import type { Cell, Outputs, SigmaOption, Subject } from './types.ts';
+
+type Floats = Tensor<'float32'>;
+
+export interface SubjectOptions {
+  /** Which noise a seed stands for; part of the attack, so record it with the scores. Default 'torch-cpu'. */
+  readonly noise?: NoiseOption;
+  /** Memory for text states that are kept for the next batches, in bytes. Default 64 MiB. */
+  readonly textStateBytes?: number;
+}
+
+/** Keeps the first promise for a key, also when it is asked for twice at once. */
+function memoized<T>(): (key: string, compute: () => Promise<T>) => Promise<T> {
+  const kept = new Map<string, Promise<T>>();
+  return (key, compute) => {
+    const known = kept.get(key);
+    if (known) return known;
+    const fresh = compute();
+    kept.set(key, fresh);
+    // A failure is not kept: the next batch may try again.
+    fresh.catch(() => kept.delete(key));
+    return fresh;
+  };
+}
+
+/**
+ * A whole pipeline under attack, with access to its denoiser. Unconditional outputs are kept per
+ * (σ, seed, sign) for the subject's lifetime and text states within a memory bound, so neither is computed
+ * again for the next batch. An unconditional output is computed alone, as a batch of one: then it does not
+ * depend on which captions came first, and a resumed run gets the same bits.
+ */
+export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}): Subject {
+  const { denoiser } = pipeline;
+  const noiseOf = seededNoise(options.noise);
+  const spent = { conditional: 0, unconditional: 0 };
+  const states = createTextStates(pipeline, options.textStateBytes ?? 64 * 2 ** 20);
+  const keepUnconditional = memoized<Floats>();
+
+  const sigma = (option: SigmaOption): number => {
+    if (option === 'max') return denoiser.sigmaMax;
+    if (option >= denoiser.sigmaMin && option <= denoiser.sigmaMax) return option;
+    throw new VerbatimError(
+      `Attack option "sigma" is ${option}, but "${pipeline.name}" was trained on ${denoiser.sigmaMin.toPrecision(4)} to ${denoiser.sigmaMax.toPrecision(6)}; choose a level between, or "max".`,
+      { exitCode: 2 },
+    );
+  };
+  const key = (cell: Cell) => `${sigma(cell.sigma)} ${cell.seed} ${cell.sign ?? 1}`;
+  const input = (cell: Cell): Floats => {
+    const scale = sigma(cell.sigma) * (cell.sign ?? 1);
+    const noise = noiseOf([cell.seed], denoiser.sampleShape, 0);
+    return floatTensor(
+      noise.shape,
+      noise.data.map((value) => value * scale),
+    );
+  };
+  const unconditional = (cell: Cell) =>
+    keepUnconditional(key(cell), async () => {
+      const result = await denoiser.denoise(input(cell), sigma(cell.sigma), await states(['']));
+      spent.unconditional += 1;
+      return result;
+    });
+
+  return {
+    name: pipeline.name,
+    access: 'denoiser',
+    get spent() {
+      return { ...spent };
+    },
+    outputs(captions): Outputs {
+      // Equal captions have equal outputs: the noise is shared.
+      const distinct = [...new Set(captions)];
+      const position = new Map(distinct.map((caption, i) => [caption, i]));
+      const order = captions.map((caption) => position.get(caption)!);
+      const keepConditional = memoized<Floats>();
+      const keepPictures = memoized<readonly Picture[]>();
+
+      const ofDistinct = (cell: Cell) =>
+        keepConditional(key(cell), async () => {
+          const condition = await states(distinct);
+          const x = expandBatch(input(cell), distinct.length);
+          const result = await denoiser.denoise(x, sigma(cell.sigma), condition);
+          spent.conditional += distinct.length;
+          return result;
+        });
+      const guidedOfDistinct = async (cell: Cell, scale: number) => {
+        const conditional = await ofDistinct(cell);
+        return scale === 1 ? conditional : combineGuided(conditional, await unconditional(cell), scale);
+      };
+      return {
+        captions,
+        sigma,
+        input,
+        unconditional,
+        conditional: async (cell) => gatherBatch(await ofDistinct(cell), order),
+        guided: async (cell, scale) => gatherBatch(await guidedOfDistinct(cell, scale), order),
+        async pictures(cell, scale) {
+          const pictures = await keepPictures(`${key(cell)} ${scale}`, async () =>
+            pipeline.decode(await guidedOfDistinct(cell, scale)),
+          );
+          return order.map((index) => pictures[index]!);
+        },
+      };
+    },
+  };
+}
+
+export interface ImageSubjectOptions {
+  readonly name: string;
+  /** One-step pictures for a caption each, from one seed. */
+  readonly onestep: (
+    captions: readonly string[],
+    seed: number,
+    guidance: number,
+  ) => Promise<readonly Picture[]>;
+}
+
+/** A subject that only shows pictures, such as a service: for attacks with access 'image'. */
+export function createImageSubject({ name, onestep }: ImageSubjectOptions): Subject {
+  const spent = { conditional: 0, unconditional: 0 };
+  const refuse = (what: string) => {
+    throw new VerbatimError(`"${name}" gives only pictures, not ${what}.`, { exitCode: 2 });
+  };
+  return {
+    name,
+    access: 'image',
+    get spent() {
+      return { ...spent };
+    },
+    outputs(captions): Outputs {
+      const keep = memoized<readonly Picture[]>();
+      return {
+        captions,
+        sigma: (option) =>
+          option === 'max' ? Number.POSITIVE_INFINITY : refuse(`the noise level ${option}`),
+        input: () => refuse('its noise'),
+        conditional: async () => refuse('its denoiser'),
+        unconditional: async () => refuse('its denoiser'),
+        guided: async () => refuse('its denoiser'),
+        pictures: (cell, scale) =>
+          keep(`${cell.seed} ${scale}`, async () => {
+            const pictures = await onestep(captions, cell.seed, scale);
+            // A service computes both halves for every picture; nothing is shared.
+            spent.conditional += captions.length * (scale === 1 ? 1 : 2);
+            return pictures;
+          }),
+      };
+    },
+  };
+}
