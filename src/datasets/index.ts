@@ -1,0 +1,13 @@
+export { type PlantedConfig, plantedConfigSchema, plantedSet } from './planted.ts';
+export { sceneSource, scenes } from './scenes/index.ts';
+export type { Composition, Scene } from './scenes/scene.ts';
+export type { Description, PictureSource } from './source.ts';
+export {
+  type TrainingEntries,
+  trainingEntries,
+  truthColumns,
+  truthDataset,
+  truthTable,
+  twinDataset,
+} from './twins.ts';
+export type { Dataset, DatasetRow, Membership, PlantedKind, PlantedSet, TruthRow } from './types.ts';
