@@ -9,11 +9,12 @@ export function epochBatches(size: number, batchSize: number, seed: number): (st
   const order = (epoch: number): Int32Array => {
     const known = cache.get(epoch);
     if (known) return known;
-    const shuffled = Int32Array.from({ length: size }, (_, i) => i);
+    const shuffled = Array.from({ length: size }, (_, i) => i);
     createRandom(hashSeed(seed, 'epoch', epoch)).shuffle(shuffled);
     cache.delete(epoch - 2);
-    cache.set(epoch, shuffled);
-    return shuffled;
+    const order = Int32Array.from(shuffled);
+    cache.set(epoch, order);
+    return order;
   };
   return (step) => {
     const batch = new Int32Array(batchSize);

@@ -1,7 +1,7 @@
 import {
   add,
-  conv2d,
   constant,
+  conv2d,
   createGraph,
   groupNorm,
   input,
@@ -16,12 +16,12 @@ import {
   softmax,
   type Value,
 } from '../graph/index.ts';
-import { type Picture, pictureToTensor } from '../images/index.ts';
+import { type Picture, picturesToTensor } from '../images/index.ts';
 import { createRandom, floatTensor, hashSeed, type Tensor } from '../math/index.ts';
 import { listParameters, torchInit, type Weights } from '../models/index.ts';
 import { openSession } from '../runtime/index.ts';
 import { epochBatches } from './batches.ts';
-import { fit, type LabContext, type Optimisation } from './fit.ts';
+import { type LabContext, type Optimisation, trainNetwork } from './network.ts';
 
 /**
  * Which kind of picture is this? Four stride-2 convolutions, mean, linear: enough to tell the lab's scenes
@@ -80,11 +80,16 @@ export async function trainClassifier(options: {
   const shape = [batchSize, 3, pictureSize, pictureSize];
   const parameters = torchInit(
     listParameters((graph, weights) =>
-      classify(weights, input(graph, 'picture', 'float32', [1, 3, pictureSize, pictureSize]), channels, classes),
+      classify(
+        weights,
+        input(graph, 'picture', 'float32', [1, 3, pictureSize, pictureSize]),
+        channels,
+        classes,
+      ),
     ),
   );
   const draw = epochBatches(options.size, batchSize, hashSeed(seed, 'classifier'));
-  const fitted = await fit({
+  const fitted = await trainNetwork({
     work: 'classifier',
     parameters,
     loss: (graph, weights) => {
@@ -95,7 +100,9 @@ export async function trainClassifier(options: {
     },
     batch: async (step) => {
       const indices = draw(step);
-      const pixels = pictureToTensor(await Promise.all(Array.from(indices, (index) => options.picture(index))));
+      const pixels = picturesToTensor(
+        await Promise.all(Array.from(indices, (index) => options.picture(index))),
+      );
       const random = createRandom(hashSeed(seed, 'classifier-noise', step));
       const strength = 0.2 * random.uniform();
       const noisy = pixels.data.map((value) => value + strength * random.normal());
@@ -127,7 +134,7 @@ async function openClassifier(
       const result = new Int32Array(pictures.length);
       for (let from = 0; from < pictures.length; from += options.batchSize) {
         const batch = pictures.slice(from, from + options.batchSize);
-        const { logits: values } = await session.run({ picture: pictureToTensor(batch) });
+        const { logits: values } = await session.run({ picture: picturesToTensor(batch) });
         batch.forEach((_, row) => {
           const scores = (values!.data as Float32Array).subarray(row * classes, (row + 1) * classes);
           result[from + row] = scores.indexOf(Math.max(...scores));

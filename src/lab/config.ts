@@ -4,7 +4,12 @@ import { plantedConfigSchema } from '../datasets/index.ts';
 const positive = z.number().int().positive();
 
 /** How one network is trained: AdamW, warm-up and cosine, a moving average of the weights. */
-const optimisation = (defaults: { steps: number; batchSize: number; learningRate: number; beta2: number }) => ({
+const optimisation = (defaults: {
+  steps: number;
+  batchSize: number;
+  learningRate: number;
+  beta2: number;
+}) => ({
   steps: positive.default(defaults.steps),
   batchSize: positive.default(defaults.batchSize),
   learningRate: z.number().positive().default(defaults.learningRate),
@@ -22,7 +27,10 @@ const optimisation = (defaults: { steps: number; batchSize: number; learningRate
  * Every field has a default; the shipped twins are `models/lab.yaml`.
  */
 export const labConfigSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'lower-case letters, digits and hyphens').default('miniature'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/, 'lower-case letters, digits and hyphens')
+    .default('miniature'),
   /** Everything random follows from it: pictures, plants, weights, batches, noise. */
   seed: z.number().int().nonnegative().default(1),
   source: z
@@ -46,7 +54,11 @@ export const labConfigSchema = z.strictObject({
     })
     .prefault({}),
   textEncoder: z
-    .strictObject({ hiddenSize: positive.default(128), layers: positive.default(2), heads: positive.default(4) })
+    .strictObject({
+      hiddenSize: positive.default(128),
+      layers: positive.default(2),
+      heads: positive.default(4),
+    })
     .prefault({}),
   vae: z
     .strictObject({

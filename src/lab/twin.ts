@@ -4,13 +4,15 @@ import {
   type ClipTextConfig,
   clipText,
   clipTextParameters,
+  type Parameter,
   scope,
   type UNetConfig,
   unet2DCondition,
   unetParameters,
 } from '../models/index.ts';
+import type { LossBuilder } from '../training/index.ts';
 import { epochBatches, type NoiseLevels, timestepSampler } from './batches.ts';
-import { type FitResult, fit, type LabContext, type Optimisation } from './fit.ts';
+import { type LabContext, type Optimisation, type TrainedNetwork, trainNetwork } from './network.ts';
 
 /** What a twin learns from: latents of the distinct pictures, token ids of the distinct captions, and the pairs. */
 export interface TwinData {
@@ -22,6 +24,44 @@ export interface TwinData {
   /** One entry per copy in the training set: which picture under which caption. */
   readonly pictureOf: Int32Array;
   readonly captionOf: Int32Array;
+}
+
+/** The loss of a twin on one batch, as a graph, and the weights that it trains. */
+export function twinLoss(options: {
+  readonly unet: UNetConfig;
+  readonly text: ClipTextConfig;
+  readonly batchSize: number;
+  readonly tokens: number;
+}): { readonly parameters: readonly Parameter[]; readonly loss: LossBuilder } {
+  const { unet, text, batchSize, tokens } = options;
+  const side = sampleSide(unet);
+  const shape = [batchSize, unet.in_channels, side, side];
+  return {
+    parameters: [
+      ...clipTextParameters(text).map((p) => ({ ...p, name: `text_encoder.${p.name}` })),
+      ...unetParameters(unet).map((p) => ({ ...p, name: `unet.${p.name}` })),
+    ],
+    loss(graph, weights) {
+      const sample = input(graph, 'sample', 'float32', shape);
+      const target = input(graph, 'target', 'float32', shape);
+      const timestep = input(graph, 'timestep', 'float32', [batchSize]);
+      const ids = input(graph, 'ids', 'int64', [batchSize, tokens]);
+      const states = clipText(scope(weights, 'text_encoder'), text, ids).lastHiddenState;
+      const predicted = unet2DCondition(scope(weights, 'unet'), unet, {
+        sample,
+        timestep,
+        encoderHiddenStates: states,
+      });
+      const difference = sub(predicted, target);
+      return reduceMean(mul(difference, difference));
+    },
+  };
+}
+
+function sampleSide(unet: UNetConfig): number {
+  if (typeof unet.sample_size !== 'number')
+    throw new RangeError('a twin needs square latents: unet sample_size must be one number');
+  return unet.sample_size;
 }
 
 /**
@@ -42,7 +82,7 @@ export async function trainTwin(options: {
   readonly seed: number;
   readonly digest: string;
   readonly context: LabContext;
-}): Promise<FitResult> {
+}): Promise<TrainedNetwork> {
   const { data, sigmas, optimisation, seed } = options;
   const batchSize = optimisation.batchSize;
   const sampleShape = [batchSize, ...data.latents.shape.slice(1)];
@@ -50,27 +90,11 @@ export async function trainTwin(options: {
   const tokens = data.ids.shape[1]!;
   const draw = epochBatches(data.pictureOf.length, batchSize, hashSeed(seed, options.name));
   const timestepOf = timestepSampler(sigmas, options.levels);
-  const parameters = [
-    ...clipTextParameters(options.text).map((p) => ({ ...p, name: `text_encoder.${p.name}` })),
-    ...unetParameters(options.unet).map((p) => ({ ...p, name: `unet.${p.name}` })),
-  ];
-  return fit({
+  const twin = twinLoss({ unet: options.unet, text: options.text, batchSize, tokens });
+  return trainNetwork({
     work: options.name,
-    parameters,
-    loss: (graph, weights) => {
-      const sample = input(graph, 'sample', 'float32', sampleShape);
-      const target = input(graph, 'target', 'float32', sampleShape);
-      const timestep = input(graph, 'timestep', 'float32', [batchSize]);
-      const ids = input(graph, 'ids', 'int64', [batchSize, tokens]);
-      const states = clipText(scope(weights, 'text_encoder'), options.text, ids).lastHiddenState;
-      const predicted = unet2DCondition(scope(weights, 'unet'), options.unet, {
-        sample,
-        timestep,
-        encoderHiddenStates: states,
-      });
-      const difference = sub(predicted, target);
-      return reduceMean(mul(difference, difference));
-    },
+    parameters: twin.parameters,
+    loss: twin.loss,
     batch: (step) => {
       // Twins share the stream of noise, levels and dropout: they differ in their data alone.
       const random = createRandom(hashSeed(seed, 'twin-noise', step));
@@ -91,7 +115,8 @@ export async function trainTwin(options: {
           sample[row * sampleLength + i] = signal * x0 + noiseScale * epsilon;
           target[row * sampleLength + i] = signal * epsilon - noiseScale * x0;
         }
-        const caption = random.uniform() < options.captionDropout ? data.emptyCaption : data.captionOf[entry]!;
+        const caption =
+          random.uniform() < options.captionDropout ? data.emptyCaption : data.captionOf[entry]!;
         ids.set(data.ids.data.subarray(caption * tokens, (caption + 1) * tokens), row * tokens);
       });
       return {

@@ -1,5 +1,5 @@
-import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { addNode, concat, constant, int, reshape, type Value } from '../graph/index.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
 import type { Weights } from '../models/index.ts';
 
 /** Where one weight lies in the flat vector, in elements. */
@@ -88,7 +88,9 @@ export function flatWeights(flat: Value, layout: FlatLayout): FlatWeights {
       const value = byName.get(name);
       if (!value) throw new Error(`weight "${name}" [${shape.join(', ')}] is not in the trained layout`);
       if (value.shape.join() !== shape.join())
-        throw new Error(`weight "${name}" has shape [${value.shape.join(', ')}], expected [${shape.join(', ')}]`);
+        throw new Error(
+          `weight "${name}" has shape [${value.shape.join(', ')}], expected [${shape.join(', ')}]`,
+        );
       return value;
     },
     gather(gradients) {

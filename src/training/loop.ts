@@ -55,7 +55,9 @@ export interface TrainingResult {
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const { step, steps, batchSize, beta1 = 0.9, beta2 = 0.999, checkpoint } = options;
-  const saved = checkpoint ? await readCheckpoint(checkpoint.path, checkpoint.digest, step.layout.length) : undefined;
+  const saved = checkpoint
+    ? await readCheckpoint(checkpoint.path, checkpoint.digest, step.layout.length)
+    : undefined;
   const losses = new Float32Array(steps);
   if (saved) losses.set(saved.losses.subarray(0, steps));
   let done = saved?.step ?? 0;
@@ -66,7 +68,9 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
     for (const name of step.vectors) {
       const values =
         saved?.vectors[name] ??
-        (name === 'parameters' || name === 'average' ? options.initial : new Float32Array(step.layout.length));
+        (name === 'parameters' || name === 'average'
+          ? options.initial
+          : new Float32Array(step.layout.length));
       start[name] = floatTensor([step.layout.length], values);
     }
     await session.hold(start);

@@ -1,4 +1,4 @@
-import { add, constant, div, mul, reduceSum, sqrt, sub, minimum, type Value } from '../graph/index.ts';
+import { add, constant, div, minimum, mul, reduceSum, sqrt, sub, type Value } from '../graph/index.ts';
 
 /**
  * Small pure transformations of a flat gradient vector that compose with `chain`, after optax.
@@ -64,7 +64,11 @@ export interface AdamOptions {
 }
 
 /** Adam's direction with bias correction (Kingma & Ba 2015, algorithm 1). */
-export function scaleByAdam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {}): Transformation {
+export function scaleByAdam({
+  beta1 = 0.9,
+  beta2 = 0.999,
+  epsilon = 1e-8,
+}: AdamOptions = {}): Transformation {
   return {
     states: ['firstMoment', 'secondMoment'],
     apply(gradient, { states, scalars }) {
@@ -100,7 +104,9 @@ export function scaleByLearningRate(): Transformation {
 }
 
 /** AdamW with clipping: what all networks here are trained with. */
-export function adamW(options: AdamOptions & { weightDecay?: number; clipNorm?: number } = {}): Transformation {
+export function adamW(
+  options: AdamOptions & { weightDecay?: number; clipNorm?: number } = {},
+): Transformation {
   return chain(
     clipByGlobalNorm(options.clipNorm ?? 1),
     scaleByAdam(options),

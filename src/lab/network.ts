@@ -36,7 +36,7 @@ export interface LabContext {
   readonly onProgress?: (work: string, progress: TrainingProgress) => void;
 }
 
-export interface FitResult {
+export interface TrainedNetwork {
   /** Averaged weights by name. */
   readonly weights: Map<string, Tensor<'float32'>>;
   readonly losses: Float32Array;
@@ -51,7 +51,7 @@ const residualEnds = /(\.conv2|\.proj_out|\.to_out\.0|\.ff\.net\.2|unet\.conv_ou
  * Trains one network from scratch: AdamW, clipping, warm-up and cosine, averaged weights, checkpoints in
  * `context.folder` under `work`'s name. Same seed and options → same weights.
  */
-export async function fit(options: {
+export async function trainNetwork(options: {
   readonly work: string;
   readonly parameters: readonly Parameter[];
   readonly loss: LossBuilder;
@@ -61,7 +61,7 @@ export async function fit(options: {
   /** Identifies everything that the result depends on. */
   readonly digest: string;
   readonly context: LabContext;
-}): Promise<FitResult> {
+}): Promise<TrainedNetwork> {
   const { work, parameters, optimisation, context } = options;
   const layout = flatLayout(parameters);
   const step = buildTrainingStep(layout, options.loss, adamW(optimisation));
@@ -74,7 +74,11 @@ export async function fit(options: {
     beta1,
     beta2,
     batch: options.batch,
-    learningRate: warmupCosine({ peak: optimisation.learningRate, warmupSteps: optimisation.warmupSteps, steps }),
+    learningRate: warmupCosine({
+      peak: optimisation.learningRate,
+      warmupSteps: optimisation.warmupSteps,
+      steps,
+    }),
     averageDecay: averageDecay(optimisation.averageDecay),
     checkpoint: {
       path: `${context.folder}/${work}.checkpoint.safetensors`,

@@ -1,0 +1,53 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const folder = fileURLToPath(new URL('./peers/', import.meta.url));
+const python = `${folder}.venv/bin/python`;
+const stamp = `${folder}.venv/.installed`;
+
+/** Installs the peers into a virtual environment beside their scripts, once per requirements file. */
+export async function ensurePeers(): Promise<void> {
+  const wanted = await readFile(`${folder}requirements.txt`, 'utf8');
+  if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === wanted) return;
+  process.stderr.write('installing the peers into bench/peers/.venv (once, a few minutes)\n');
+  if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', `${folder}.venv`], { stdio: 'inherit' });
+  execFileSync(python, ['-m', 'pip', 'install', '-q', '-r', `${folder}requirements.txt`], {
+    stdio: 'inherit',
+  });
+  writeFileSync(stamp, wanted);
+}
+
+export interface Peer {
+  /** Name and version, as the peer says them. */
+  readonly name: string;
+  readonly threads: number;
+  /** Floating-point operations of one run, as the peer counts them (multiply and add are two). */
+  readonly flops: number;
+  /** Seconds of each of `count` runs. */
+  run(count: number): Promise<number[]>;
+  close(): void;
+}
+
+/** Starts a task of bench/peers/worker.py and waits until it is ready. */
+export async function startPeer(task: string, parameters: Record<string, unknown>): Promise<Peer> {
+  await ensurePeers();
+  const child = spawn(python, [`${folder}worker.py`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ask = async (request: object) => {
+    child.stdin.write(`${JSON.stringify(request)}\n`);
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`the peer ended while it ran ${task}`);
+    return JSON.parse(value);
+  };
+  const hello = await ask({ task, ...parameters });
+  return {
+    name: hello.peer,
+    threads: hello.threads,
+    flops: hello.flops,
+    run: async (count) => (await ask({ run: count })).seconds,
+    close: () => child.kill(),
+  };
+}

@@ -1,0 +1,6 @@
+export { type Classifier, trainClassifier } from './classifier.ts';
+export { type LabConfig, labConfigSchema } from './config.ts';
+export type { LabContext, Optimisation } from './network.ts';
+export { schedulerConfig, textConfig, unetConfig, vaeConfig } from './networks.ts';
+export { type TwinData, trainTwin, twinLoss } from './twin.ts';
+export { trainVae, vaeLoss } from './vae.ts';
