@@ -96,8 +96,8 @@ describe('torch’s CUDA generator', () => {
   });
 
   it('gives the published values of seed 0', () => {
-    // Printed in the documentation of the stable-diffusion-webui project's philox module, and seen there to be
-    // what torch.randn(…, device='cuda') gives.
+    // From the documentation of stable-diffusion-webui's modules/rng_philox.py, which gives them as
+    // what torch.randn(…, device='cuda') returns.
     const published = [
       -0.92466259, -0.42534415, -2.6438457, 0.14518388, -0.12086647, -0.57972564, -0.62285122, -0.32838709,
       -1.07454231, -0.36314407, -1.67105067, 2.26550497,

@@ -1,0 +1,73 @@
+import sharp from 'sharp';
+import { VerbatimError } from '../errors.ts';
+import type { Picture } from './picture.ts';
+
+export interface DecodeOptions {
+  /** Names the picture in errors: a file, or a dataset and its row. */
+  readonly where: string;
+  /** Pictures with more pixels are refused before anything is decoded. Default 100 million. */
+  readonly maxPixels?: number;
+}
+
+export const DEFAULT_MAX_PIXELS = 100_000_000;
+
+/**
+ * A picture from the bytes of a JPEG, PNG, WebP, GIF (first frame), TIFF (first page) or AVIF file: to sRGB by
+ * its colour profile, 8 bits, turned upright by its EXIF orientation, transparency laid over white. Vector
+ * formats are refused. A file that is cut short or damaged throws a VerbatimError: it is never a
+ * half-decoded picture.
+ */
+export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
+  const { where, maxPixels = DEFAULT_MAX_PIXELS } = options;
+  if (bytes.length === 0) throw new VerbatimError(`${where}: the picture is empty (0 bytes).`);
+  if (!isKnownRaster(bytes))
+    throw new VerbatimError(
+      `${where}: not a picture that can be read (JPEG, PNG, WebP, GIF, TIFF or AVIF); convert it or leave it out.`,
+    );
+  // Reads the header only: the claimed size is judged before a pixel is allocated.
+  const { width, height } = await guarded(where, () => sharp(bytes, { limitInputPixels: false }).metadata());
+  if (width * height > maxPixels)
+    throw new VerbatimError(
+      `${where}: ${width} × ${height} pixels exceed the limit of ${maxPixels}; shrink the picture or raise the limit.`,
+    );
+  const { data, info } = await guarded(where, () =>
+    sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', autoOrient: true })
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true }),
+  );
+  if (info.channels !== 3)
+    throw new VerbatimError(`${where}: the picture decodes to ${info.channels} channels, not to RGB.`);
+  return {
+    width: info.width,
+    height: info.height,
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  };
+}
+
+async function guarded<T>(where: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new VerbatimError(`${where}: the picture is damaged (${reason}); replace it or leave it out.`, {
+      cause,
+    });
+  }
+}
+
+/** By signature, so that no other loader (SVG, PDF, raw …) ever sees bytes from outside. */
+function isKnownRaster(bytes: Uint8Array): boolean {
+  const head = String.fromCharCode(...bytes.subarray(0, 16));
+  return (
+    head.startsWith('\xff\xd8\xff') ||
+    head.startsWith('\x89PNG\r\n\x1a\n') ||
+    head.startsWith('GIF87a') ||
+    head.startsWith('GIF89a') ||
+    head.startsWith('II*\0') ||
+    head.startsWith('MM\0*') ||
+    (head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP') ||
+    (head.slice(4, 8) === 'ftyp' && /^avi[fs]|^mif1/.test(head.slice(8, 12)))
+  );
+}

@@ -1,0 +1,9 @@
+export { centreCrop, crop, squareThumbnail } from './crop.ts';
+export { DEFAULT_MAX_PIXELS, type DecodeOptions, decodePicture } from './decode.ts';
+export { maskedRms, maskedSumSquaredDifference, rms, sumSquaredDifference } from './distance.ts';
+export { encodeJpeg, encodePng } from './encode.ts';
+export { dilate, erode, type Mask, maskShare } from './mask.ts';
+export type { Picture } from './picture.ts';
+export { type ResizeFilter, resize } from './resize.ts';
+export { edgeMap, sobelMagnitude } from './sobel.ts';
+export { picturesToTensor, pictureToTensor, tensorToPictures } from './tensors.ts';
