@@ -2,6 +2,7 @@
 
 Run from the repository's root: bench/peers/.venv/bin/python bench/peers/make_model_fixtures.py
 Writes src/models/fixtures/{sd1,sd2}/ (ordinary diffusers folders, float16 weights) with goldens.safetensors.
+Their tokenizer is a copy of src/models/fixtures/tokenizer (make_tokenizer_fixture.ts makes it).
 """
 
 import sys
@@ -13,6 +14,7 @@ import json
 import shutil
 from pathlib import Path
 
+import diffusers
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
@@ -52,7 +54,7 @@ VAES = {
 TEXTS = {
     # eos_token_id 2 is the old files' mistake: pooling then looks for the largest id.
     "sd1": dict(hidden_act="quick_gelu", num_hidden_layers=2, num_attention_heads=4, eos_token_id=2),
-    "sd2": dict(hidden_act="gelu", num_hidden_layers=3, num_attention_heads=2, eos_token_id=77),
+    "sd2": dict(hidden_act="gelu", num_hidden_layers=3, num_attention_heads=2, eos_token_id=639),
 }
 BETAS = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
 
@@ -102,14 +104,12 @@ def make(variant):
 
     goldens = {}
     text = spread(CLIPTextModel(CLIPTextConfig(
-        vocab_size=80, hidden_size=32, intermediate_size=64, max_position_embeddings=77, bos_token_id=78,
-        pad_token_id=77, **TEXTS[variant])))
-    ids = torch.randint(0, 70, (2, 77), generator=generator)
-    ids[:, 0] = 78
-    # In the old convention the end must be the largest id of its row.
-    end = 79 if TEXTS[variant]["eos_token_id"] == 2 else 77
-    ids[0, 9:] = end
-    ids[1, 40:] = end
+        vocab_size=640, hidden_size=32, intermediate_size=64, max_position_embeddings=77, bos_token_id=638,
+        pad_token_id=639, **TEXTS[variant])))
+    ids = torch.randint(0, 638, (2, 77), generator=generator)
+    ids[:, 0] = 638
+    ids[0, 9:] = 639
+    ids[1, 40:] = 639
     states = text(ids)
     goldens |= {"text.input_ids": ids, "text.last_hidden_state": states.last_hidden_state, "text.pooler_output": states.pooler_output}
 
@@ -136,8 +136,17 @@ def make(variant):
         old_names(folder / "vae" / "diffusion_pytorch_model.safetensors")
     (folder / "scheduler").mkdir()
     prediction = {"sd1": "epsilon", "sd2": "v_prediction"}[variant]
-    scheduler = {"_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "prediction_type": prediction, **BETAS}
+    scheduler = {"_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "prediction_type": prediction, "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1, **BETAS}
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler, indent=2) + "\n")
+    shutil.copytree(ROOT / "tokenizer", folder / "tokenizer", ignore=shutil.ignore_patterns("captions.txt", "goldens.json"))
+    index = {
+        "_class_name": "StableDiffusionPipeline", "_diffusers_version": diffusers.__version__,
+        "feature_extractor": [None, None], "requires_safety_checker": False, "safety_checker": [None, None],
+        "scheduler": ["diffusers", "DDIMScheduler"], "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
     save_file({name: tensor.contiguous() for name, tensor in goldens.items()}, folder / "goldens.safetensors")
 
 

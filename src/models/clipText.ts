@@ -1,9 +1,10 @@
 import { VerbatimError } from '../errors.ts';
 import {
   add,
-  addOne,
+  argMax,
   cast,
   constant,
+  equal,
   gather,
   gelu,
   input,
@@ -78,18 +79,12 @@ function causalMask(near: Value, tokens: number): Value {
  * the row instead. The row is picked by a one-hot product, so that the batch may be symbolic.
  */
 function atEndOfText(config: ClipTextConfig, inputIds: Value, states: Value): Value {
-  const graph = states.graph;
   const tokens = knownSize(states, 1);
   const ids = cast(inputIds, 'int32');
-  const eos = constant(graph, { dtype: 'int32', shape: [], data: Int32Array.of(config.eos_token_id) });
-  const ranked = config.eos_token_id === 2 ? ids : cast(addOne(graph, 'Equal', [ids, eos]), 'int32');
-  const position = addOne(graph, 'ArgMax', [ranked], {
-    axis: { type: 'int', value: 1 },
-    keepdims: { type: 'int', value: 1 },
-  });
-  const range = BigInt64Array.from({ length: tokens }, (_, i) => BigInt(i));
-  const all = constant(graph, { dtype: 'int64', shape: [1, tokens], data: range });
-  const picked = cast(addOne(graph, 'Equal', [all, position]), 'float32');
+  const ranked = config.eos_token_id === 2 ? ids : cast(equal(ids, config.eos_token_id), 'int32');
+  const places = BigInt64Array.from({ length: tokens }, (_, place) => BigInt(place));
+  const all = constant(states.graph, { dtype: 'int64', shape: [1, tokens], data: places });
+  const picked = cast(equal(all, argMax(ranked, 1, true)), 'float32');
   const row = matmul(reshape(picked, [batchOf(inputIds), 1, tokens]), states);
   return reshape(row, [batchOf(inputIds), config.hidden_size]);
 }
@@ -115,4 +110,10 @@ export function clipTextParameters(config: ClipTextConfig): Parameter[] {
     return { kind: 'normal', std: into };
   };
   return shapes.map((parameter) => ({ ...parameter, init: init(parameter.name) }));
+}
+
+/** transformers 5 saves the same tensors without the leading `text_model.`. */
+export function clipTextNames(name: string): string | undefined {
+  const prefix = 'text_model.';
+  return name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
 }

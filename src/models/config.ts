@@ -77,6 +77,9 @@ const unetOff: Readonly<Record<string, readonly unknown[]>> = {
   cross_attention_norm: [null],
 };
 
+/** Fields that say something only about what is switched off. */
+const withoutEffect = ['addition_embed_type_num_heads'];
+
 const vaeSchema = z.object({
   in_channels: positive.default(3),
   out_channels: positive.default(3),
@@ -146,7 +149,7 @@ function parse<S extends z.ZodObject>(family: Family<S>, json: unknown, where: s
           `${where}: ${key} = ${JSON.stringify(value)} is not supported, only ${JSON.stringify(off[0])}.`,
         );
     } else if (known.includes(key)) taken[key] = value;
-    else if (family.strict && !key.startsWith('_')) {
+    else if (family.strict && !key.startsWith('_') && !withoutEffect.includes(key)) {
       const nearest = closest(key, [...known, ...Object.keys(family.off)]);
       throw new VerbatimError(
         `${where}: unknown field "${key}" of ${family.className}; did you mean "${nearest}"?`,

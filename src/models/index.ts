@@ -1,4 +1,4 @@
-export { type ClipTextOutputs, clipText, clipTextParameters } from './clipText.ts';
+export { type ClipTextOutputs, clipText, clipTextNames, clipTextParameters } from './clipText.ts';
 export {
   type ClipTextConfig,
   parseClipTextConfig,
@@ -7,19 +7,21 @@ export {
   type UNetConfig,
   type VaeConfig,
 } from './config.ts';
-export { bfloatToFloat, floatToHalf, halfToFloat } from './half.ts';
+export { modelDigest } from './folder/digest.ts';
+export { type ModelFolder, openModelFolder, type PartSource } from './folder/open.ts';
 export {
+  asFloat32,
   encodeSafetensors,
   openSafetensors,
   type SafetensorsFile,
   type SafetensorsWriteOptions,
   type TensorEntry,
-  toFloat32,
   writeSafetensors,
 } from './safetensors.ts';
+export { openTensorStore, type StoreWeightsOptions, storeWeights, type TensorStore } from './store.ts';
 export * from './tokenizer/index.ts';
 export { type UNetInputs, unet2DCondition, unetParameters } from './unet.ts';
-export { vaeDecode, vaeEncode, vaeFactor, vaeParameters } from './vae.ts';
+export { oldVaeName, vaeDecode, vaeEncode, vaeFactor, vaeParameters } from './vae.ts';
 export {
   type Init,
   initialValues,

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { VerbatimError } from '../errors.ts';
-import { elementCount, type Tensor } from '../math/tensor.ts';
-import { bfloatToFloat, floatToHalf, halfToFloat } from './half.ts';
+import { elementCount, type Tensor, toFloat16, toFloat32 } from '../math/index.ts';
 
 /** Bytes per element of safetensors' dtypes; those that we can read are in `readable`. */
 const sizes: Readonly<Record<string, number>> = {
@@ -229,13 +228,20 @@ function decode(path: string, entry: TensorEntry, bytes: Uint8Array<ArrayBuffer>
   }
 }
 
+/** bfloat16 bits → float32, exactly: they are the upper half of the same number. */
+function bfloatToFloat(bits: Uint16Array): Float32Array {
+  const wide = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) wide[i] = bits[i]! << 16;
+  return new Float32Array(wide.buffer);
+}
+
 /** Any floating-point tensor as float32. Throws a VerbatimError on integers, with `where` for the message. */
-export function toFloat32(tensor: Tensor, where: string): Float32Array {
+export function asFloat32(tensor: Tensor, where: string): Float32Array {
   switch (tensor.dtype) {
     case 'float32':
       return tensor.data as Float32Array;
     case 'float16':
-      return halfToFloat(tensor.data as Uint16Array);
+      return toFloat32(tensor.data as Uint16Array);
     case 'float64':
       return Float32Array.from(tensor.data as Float64Array);
     default:
@@ -271,7 +277,7 @@ export function encodeSafetensors(
 ): Uint8Array[] {
   const stored = Object.entries(tensors).map(([name, tensor]): [string, Tensor] => {
     if (options.dtype !== 'float16' || tensor.dtype !== 'float32') return [name, tensor];
-    const data = floatToHalf(tensor.data as Float32Array);
+    const data = toFloat16(tensor.data as Float32Array);
     return [name, { dtype: 'float16', shape: tensor.shape, data }];
   });
   stored.sort(

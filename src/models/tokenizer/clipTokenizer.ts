@@ -54,7 +54,9 @@ export function createClipTokenizer(files: ClipTokenizerFiles): ClipTokenizer {
     return id;
   };
   const [bosId, eosId, unkId, padId] = [special('bos'), special('eos'), special('unk'), special('pad')];
-  const specials = [files.bos, files.eos, files.unk, files.pad];
+  // Tokens of one text are registered one after the other, and the last one's flag holds.
+  const flags = new Map([files.bos, files.eos, files.unk, files.pad].map((t) => [t.content, t.normalized]));
+  const specials = [...flags].map(([content, normalized]): SpecialToken => ({ content, normalized }));
   const ranks = new Map(files.merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
   const rank = (left: string, right: string) => ranks.get(`${left} ${right}`);
 
@@ -101,7 +103,7 @@ export function createClipTokenizer(files: ClipTokenizerFiles): ClipTokenizer {
     const plain = new TextEncoder();
     for (const id of row) {
       const token = tokens.get(id);
-      if (token === undefined || specials.some((one) => one.content === token)) continue;
+      if (token === undefined || flags.has(token)) continue;
       const ends = token.endsWith(wordEnd);
       for (const char of ends ? token.slice(0, -wordEnd.length) : token) {
         const byte = charToByte.get(char);
@@ -142,5 +144,5 @@ export const clipSpecialTokens = {
   bos: { content: startOfText, normalized: true },
   eos: { content: endOfText, normalized: true },
   unk: { content: endOfText, normalized: true },
-  pad: { content: endOfText, normalized: true },
+  pad: { content: endOfText, normalized: false },
 } as const;

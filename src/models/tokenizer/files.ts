@@ -103,8 +103,13 @@ export async function loadClipTokenizer(folder: string): Promise<ClipTokenizer> 
   const mergesPath = join(folder, 'merges.txt');
   const merges = readMerges(mergesPath, await readText(mergesPath), vocab);
   const map = await readOptional(join(folder, 'special_tokens_map.json'));
-  const special = (name: 'bos' | 'eos' | 'unk' | 'pad') =>
-    readSpecial(config[`${name}_token`] ?? map[`${name}_token`], clipSpecialTokens[name]);
+  // Newer files list every special token once more, and that entry holds.
+  const listed = Object.values((config['added_tokens_decoder'] ?? {}) as Record<string, unknown>);
+  const added = listed.map((value) => readSpecial(value, clipSpecialTokens.unk));
+  const special = (name: 'bos' | 'eos' | 'unk' | 'pad'): SpecialToken => {
+    const token = readSpecial(config[`${name}_token`] ?? map[`${name}_token`], clipSpecialTokens[name]);
+    return added.find((one) => one.content === token.content) ?? token;
+  };
   const maxLength = config['model_max_length'] ?? 77;
   if (typeof maxLength !== 'number' || !Number.isInteger(maxLength) || maxLength < 2 || maxLength > 65_536)
     throw new VerbatimError(

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { constant, createGraph, input } from '../graph/index.ts';
+import type { Graph, Value } from '../graph/value.ts';
+import { floatTensor } from '../math/index.ts';
+import { clipText, clipTextNames } from './clipText.ts';
+import { openModelFolder } from './folder/open.ts';
+import { fixtures, goldens, relativeError, runOnce, variants } from './goldens.testing.ts';
+import { openTensorStore, storeWeights } from './store.ts';
+import { unet2DCondition } from './unet.ts';
+import { oldVaeName, vaeDecode, vaeEncode } from './vae.ts';
+
+const tolerance = 1e-4;
+
+function weightsOf(
+  graph: Graph,
+  source: { kind: string; files?: readonly string[] },
+  otherName?: (name: string) => string | undefined,
+) {
+  const store = openTensorStore(source.files!);
+  return storeWeights(graph, store, { otherName });
+}
+
+describe.each(variants)('%s against diffusers and transformers', (variant) => {
+  const golden = goldens(variant);
+
+  it.each([
+    ['int64', 2],
+    ['int32', 'batch'],
+  ] as const)('text encoder, %s ids, batch %s', async (dtype, batch) => {
+    const { textEncoder } = await openModelFolder(fixtures + variant);
+    const ids = golden('text.input_ids');
+    const fed =
+      dtype === 'int64'
+        ? ids
+        : { dtype, shape: ids.shape, data: Int32Array.from(ids.data as BigInt64Array, Number) };
+    const out = await runOnce(
+      (graph) => {
+        const w = weightsOf(graph, textEncoder.source, clipTextNames);
+        const states = clipText(w, textEncoder.config, input(graph, 'ids', dtype, [batch, 77]));
+        return { states: states.lastHiddenState, pooled: states.poolerOutput };
+      },
+      { ids: fed },
+    );
+    expect(relativeError(out['states']!, golden('text.last_hidden_state'))).toBeLessThan(tolerance);
+    expect(relativeError(out['pooled']!, golden('text.pooler_output'))).toBeLessThan(tolerance);
+  });
+
+  const runUnet = async (batch: number | string, timestep: number[] | number, conditions: 1 | 2) => {
+    const { unet } = await openModelFolder(fixtures + variant);
+    const context = golden('unet.encoder_hidden_states');
+    const shape = typeof timestep === 'number' ? [] : [batch];
+    return (
+      await runOnce(
+        (graph) => ({
+          out: unet2DCondition(weightsOf(graph, unet.source), unet.config, {
+            sample: input(graph, 'sample', 'float32', [batch, 4, 8, 8]),
+            timestep: input(graph, 'timestep', 'float32', shape),
+            encoderHiddenStates: input(graph, 'context', 'float32', [conditions === 1 ? 1 : batch, 7, 32]),
+          }),
+        }),
+        {
+          sample: golden('unet.sample'),
+          timestep: floatTensor(
+            typeof timestep === 'number' ? [] : [2],
+            Float32Array.from([timestep].flat()),
+          ),
+          context: floatTensor(
+            [conditions, 7, 32],
+            (context.data as Float32Array).slice(0, conditions * 7 * 32),
+          ),
+        },
+      )
+    )['out']!;
+  };
+
+  it.each([17, 999])('UNet at timestep %d', async (timestep) => {
+    for (const batch of [2, 'batch'])
+      expect(relativeError(await runUnet(batch, timestep, 2), golden(`unet.out_${timestep}`))).toBeLessThan(
+        tolerance,
+      );
+  });
+
+  it('UNet with a timestep per sample and one condition for all', async () => {
+    for (const batch of [2, 'batch'])
+      expect(relativeError(await runUnet(batch, [3.5, 600], 1), golden('unet.out_mixed'))).toBeLessThan(
+        tolerance,
+      );
+  });
+
+  it('VAE both ways', async () => {
+    const { vae } = await openModelFolder(fixtures + variant);
+    for (const batch of [2, 'batch']) {
+      const out = await runOnce(
+        (graph) => {
+          const w = weightsOf(graph, vae.encoder, oldVaeName);
+          const side = golden('vae.latents').shape[2]!;
+          return {
+            moments: vaeEncode(w, vae.config, input(graph, 'sample', 'float32', [batch, 3, 16, 16])),
+            decoded: vaeDecode(
+              w,
+              vae.config,
+              input(graph, 'latents', 'float32', [batch, vae.config.latent_channels, side, side]),
+            ),
+          };
+        },
+        { sample: golden('vae.sample'), latents: golden('vae.latents') },
+      );
+      expect(relativeError(out['moments']!, golden('vae.moments'))).toBeLessThan(tolerance);
+      expect(relativeError(out['decoded']!, golden('vae.decoded'))).toBeLessThan(tolerance);
+    }
+  });
+});
+
+describe('builders', () => {
+  it('refuse sizes that cannot be halved, naming them', async () => {
+    const { unet, vae } = await openModelFolder(`${fixtures}sd1`);
+    const graph = createGraph();
+    const zeros = (_name: string, shape: readonly number[]): Value => constant(graph, floatTensor(shape));
+    const sample = input(graph, 'sample', 'float32', [1, 4, 9, 8]);
+    const picture = input(graph, 'picture', 'float32', [1, 3, 15, 16]);
+    const timestep = input(graph, 'timestep', 'float32', []);
+    const context = input(graph, 'context', 'float32', [1, 7, 32]);
+    expect(() =>
+      unet2DCondition(zeros, unet.config, { sample, timestep, encoderHiddenStates: context }),
+    ).toThrow(/1,4,9,8.*multiples of 2/);
+    expect(() => vaeEncode(zeros, vae.config, picture)).toThrow(/1,3,15,16.*multiples of 2/);
+  });
+});

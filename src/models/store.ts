@@ -1,0 +1,110 @@
+import { VerbatimError } from '../errors.ts';
+import { constant, fileConstant } from '../graph/index.ts';
+import type { Graph, Value } from '../graph/value.ts';
+import { floatTensor } from '../math/index.ts';
+import { asFloat32, openSafetensors, type SafetensorsFile, type TensorEntry } from './safetensors.ts';
+import type { Weights } from './weights.ts';
+
+/** The tensors of one network, in one file or in several shards. */
+export interface TensorStore {
+  /** What messages call it: the first file. */
+  readonly label: string;
+  readonly totalBytes: number;
+  find(name: string): { readonly file: SafetensorsFile; readonly entry: TensorEntry } | undefined;
+  close(): void;
+}
+
+/** Opens all shards; a tensor that stands in two of them is refused. */
+export function openTensorStore(paths: readonly string[]): TensorStore {
+  const files: SafetensorsFile[] = [];
+  const close = () => {
+    for (const file of files) file.close();
+  };
+  const found = new Map<string, { file: SafetensorsFile; entry: TensorEntry }>();
+  let totalBytes = 0;
+  try {
+    for (const path of paths) {
+      const file = openSafetensors(path);
+      files.push(file);
+      for (const [name, entry] of file.entries) {
+        const other = found.get(name);
+        if (other) throw new VerbatimError(`${path}: tensor "${name}" stands in ${other.file.path} as well.`);
+        found.set(name, { file, entry });
+        totalBytes += entry.lengthBytes;
+      }
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return { label: paths[0] ?? 'no file', totalBytes, find: (name) => found.get(name), close };
+}
+
+export interface StoreWeightsOptions {
+  /** The name that other versions of the format give a tensor, tried when the first is absent. */
+  readonly otherName?: (name: string) => string | undefined;
+  /**
+   * 'file' leaves float32 tensors on disk for onnxruntime to map; 'memory' reads them. Default: 'file'
+   * above 256 MiB in all, since an ONNX message cannot exceed 2 GiB. Half precision is always read, as
+   * our graphs compute in float32.
+   */
+  readonly residence?: 'memory' | 'file';
+}
+
+const leaveOnDiskAboveBytes = 256 * 2 ** 20;
+
+/**
+ * A network's weights as constants of `graph`, each checked against the shape that the config implies.
+ * Throws a VerbatimError that names the file, the tensor and both shapes.
+ */
+export function storeWeights(graph: Graph, store: TensorStore, options: StoreWeightsOptions = {}): Weights {
+  const residence = options.residence ?? (store.totalBytes > leaveOnDiskAboveBytes ? 'file' : 'memory');
+  const made = new Map<string, Value>();
+  return (name, shape) => {
+    const known = made.get(name);
+    if (known) return known;
+    const { file, entry } = locate(store, name, shape, options.otherName);
+    const value =
+      residence === 'file' && entry.dtype === 'F32'
+        ? fileConstant(graph, name, {
+            kind: 'file',
+            path: file.path,
+            offsetBytes: entry.offsetBytes,
+            lengthBytes: entry.lengthBytes,
+            dtype: 'float32',
+            shape,
+          })
+        : constant(
+            graph,
+            floatTensor(shape, asFloat32(file.read(entry.name), `${file.path}: "${name}"`)),
+            name,
+          );
+    made.set(name, value);
+    return value;
+  };
+}
+
+function locate(
+  store: TensorStore,
+  name: string,
+  shape: readonly number[],
+  otherName: ((name: string) => string | undefined) | undefined,
+) {
+  const other = otherName?.(name);
+  const found = store.find(name) ?? (other === undefined ? undefined : store.find(other));
+  if (!found)
+    throw new VerbatimError(
+      `${store.label}: tensor "${name}" [${shape.join(', ')}] is missing; do the weights belong to this config?`,
+    );
+  if (!fits(found.entry.shape, shape))
+    throw new VerbatimError(
+      `${found.file.path}: tensor "${found.entry.name}" has shape [${found.entry.shape.join(', ')}], but the config needs [${shape.join(', ')}].`,
+    );
+  return found;
+}
+
+/** Old VAE files hold attention's linear weights as 1×1 convolutions: [c, c, 1, 1] for [c, c]. */
+function fits(found: readonly number[], wanted: readonly number[]): boolean {
+  const short = wanted.length === 2 && found.length === 4 && found[2] === 1 && found[3] === 1;
+  return (short ? found.slice(0, 2) : found).join() === wanted.join();
+}
