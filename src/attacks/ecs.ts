@@ -45,11 +45,17 @@ export const ecs = defineAttack({
   async measure(outputs, { seeds, guidance, threshold }) {
     const bySeed: (readonly Picture[])[] = [];
     for (const seed of seeds) bySeed.push(await outputs.pictures({ sigma: 'max', seed }, guidance));
-    return outputs.captions.map((_, i) =>
-      edgeConsistency(
-        bySeed.map((pictures) => pictures[i]!),
-        threshold,
-      ),
-    );
+    const scores: number[] = [];
+    for (let i = 0; i < outputs.captions.length; i++) {
+      scores.push(
+        edgeConsistency(
+          bySeed.map((pictures) => pictures[i]!),
+          threshold,
+        ),
+      );
+      // Some 30 ms each: let progress and Ctrl-C in between.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return scores;
   },
 });

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import type { Meter } from '../runtime/session.types.ts';
-import type { Predict } from './denoiser.ts';
+import { sliceBatch } from './batch.ts';
+import { createDenoiser, type Predict } from './denoiser.ts';
+import type { Pipeline } from './pipeline.types.ts';
+import { stableDiffusionSchedule } from './schedule.ts';
 
 /** What bench/peers/make_diffusion_fixtures.py wrote. */
 export interface Golden {
@@ -110,4 +113,41 @@ export function relativeError(actual: ArrayLike<number>, expected: readonly numb
     if (!(difference <= worst)) worst = difference;
   }
   return worst / scale;
+}
+
+/** A pipeline around the toy network: a caption's states are numbers from its letters, a picture one pixel. */
+export function toyPipeline(golden: Golden, options: { meter?: Meter; batch?: number } = {}): Pipeline {
+  const { tokens, width } = golden;
+  return {
+    name: 'toy',
+    digest: 'none',
+    guidance: 3,
+    denoiser: createDenoiser({
+      predict: toyNetwork(golden),
+      schedule: stableDiffusionSchedule('v_prediction'),
+      sampleShape: golden.shape,
+      ...options,
+    }),
+    encodeText: async (captions) =>
+      batchOf(
+        captions.flatMap((caption) =>
+          Array.from({ length: tokens * width }, (_, i) =>
+            Math.sin(i + caption.length + (caption.charCodeAt(i) || 0)),
+          ),
+        ),
+        [captions.length, tokens, width],
+      ),
+    decode: async (latents) =>
+      Array.from({ length: latents.shape[0]! }, (_, i) => ({
+        width: 1,
+        height: 1,
+        data: Uint8Array.from(sliceBatch(latents, i, i + 1).data.subarray(0, 3), (v) =>
+          Math.round(127 + 20 * v),
+        ),
+      })),
+    encode: async () => {
+      throw new Error('not needed here');
+    },
+    close: async () => {},
+  };
 }
