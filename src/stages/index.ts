@@ -1,7 +1,29 @@
+export { type AttackList, attackList, type NamedAttack } from './attack-list.ts';
+export { type AuditOptions, describeAudit, runAudit } from './audit.ts';
+export { chooseCandidates, runCandidates } from './candidates.ts';
 export * from './columns.ts';
+export {
+  type AttackConfig,
+  type AuditConfig,
+  type AuditDatasetConfig,
+  auditConfigSchema,
+  auditDatasetSchema,
+} from './config.ts';
+export { type AuditData, dataOfDataset, dataOfPlanted, drawn, type Pictures } from './data.ts';
+export { auditNoise, type ModelInput, noiseName, type StageInput } from './flow.ts';
+export { runGenerations } from './generations.ts';
+export { calibrationName, runLabels } from './labelling.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
+export { type PlannedStage, planAudit, plannedEvaluations } from './plan.ts';
 export type { RunDescription, RunFolder } from './run-folder.ts';
 export { openRun, readRun, runFolder, runTable } from './run-folder.ts';
+export { runScores, runSecondScores } from './scores.ts';
+export {
+  runFirstSelection,
+  runSecondSelection,
+  selectedCandidates,
+  topScores,
+} from './selections.ts';
 export type { ShardContext, StageOptions, StageProgress, StageResult } from './stage.ts';
 export { cutShards, errorText, runStage, shardName } from './stage.ts';

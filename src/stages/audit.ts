@@ -1,0 +1,82 @@
+import type { Pipeline } from '../diffusion/index.ts';
+import type { Meter } from '../runtime/index.ts';
+import { fromParquet, sql } from '../tables/index.ts';
+import { runCandidates } from './candidates.ts';
+import type { AuditConfig } from './config.ts';
+import type { AuditData } from './data.ts';
+import type { ModelInput } from './flow.ts';
+import { runGenerations } from './generations.ts';
+import { runLabels } from './labelling.ts';
+import { type PlannedStage, planAudit } from './plan.ts';
+import { openRun, type RunDescription, type RunFolder, runTable } from './run-folder.ts';
+import { runScores, runSecondScores } from './scores.ts';
+import { runFirstSelection, runSecondSelection } from './selections.ts';
+import type { StageProgress } from './stage.ts';
+
+export interface AuditOptions {
+  readonly config: AuditConfig;
+  readonly data: AuditData;
+  readonly pipeline: Pipeline;
+  readonly meter: Pick<Meter, 'evaluations'>;
+  /** Version of this program and of the libraries that decide bytes, for run.json. */
+  readonly verbatim: string;
+  readonly versions: RunDescription['versions'];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: StageProgress) => void;
+  /** Called once, before anything is computed. */
+  readonly onPlan?: (plan: readonly PlannedStage[], resumed: boolean) => void;
+  /** Which stages to run; the ones before them must be there or are run too. Default: to the end. */
+  readonly until?: 'scores' | 'generations' | 'labels';
+}
+
+/** What run.json says of an audit. */
+export function describeAudit(
+  options: Pick<AuditOptions, 'config' | 'data' | 'pipeline' | 'verbatim' | 'versions'>,
+): RunDescription {
+  const { config, data, pipeline, verbatim, versions } = options;
+  const { $schema: _, ...plain } = config;
+  return {
+    command: 'audit',
+    verbatim,
+    versions,
+    model: { name: pipeline.name, digest: pipeline.digest },
+    dataset: { name: data.name, digest: data.digest, size: data.size },
+    // Through JSON: what is undefined is not written, and must not differ from what was read.
+    config: JSON.parse(JSON.stringify(plain)) as RunDescription['config'],
+  };
+}
+
+/**
+ * The audit: candidates → first attack (and those to compare) → top K → second attack → top N → full
+ * synthesis → labels. Goes on from the shards that are there; the report is made from the folder.
+ *
+ * @throws the signal's reason on Ctrl-C; VerbatimError for what the user can mend.
+ */
+export async function runAudit(options: AuditOptions): Promise<RunFolder> {
+  const { config, signal, until = 'labels' } = options;
+  const { folder, resumed, release } = await openRun(config.output, describeAudit(options));
+  try {
+    const input: ModelInput = { ...options, folder, signal };
+    await runCandidates(input);
+    options.onPlan?.(planAudit(config, options.pipeline, await countRows(folder, 'candidates')), resumed);
+    await runScores(input);
+    const kept = await runFirstSelection(input);
+    await runSecondScores(input, kept);
+    const chosen = await runSecondSelection(input, kept);
+    if (until === 'scores') return folder;
+    await runGenerations(input, chosen);
+    if (until === 'generations') return folder;
+    await runLabels(input);
+    return folder;
+  } finally {
+    await release();
+  }
+}
+
+async function countRows(folder: RunFolder, table: string): Promise<number> {
+  const files = await runTable(folder, table);
+  const [row] = await sql<{ n: number }>(
+    `SELECT count(*) AS n FROM ${fromParquet(files)} WHERE error IS NULL`,
+  );
+  return row?.n ?? 0;
+}

@@ -1,0 +1,57 @@
+import { VerbatimError } from '../errors.ts';
+import { type CandidateRow, candidateColumns, truthColumns } from './columns.ts';
+import type { AuditConfig } from './config.ts';
+import { drawn } from './data.ts';
+import type { StageInput } from './flow.ts';
+import { cutShards, runStage } from './stage.ts';
+
+/**
+ * Writes tables/truth (where it is known) and tables/candidates. Cheap and without evaluations, so both
+ * are listed anew by a resumed run and compared with nothing: the data's digest in run.json vouches for them.
+ */
+export async function runCandidates(input: StageInput): Promise<void> {
+  const { config, data, folder, signal, onProgress } = input;
+  if (data.truth !== undefined)
+    await runStage({
+      folder,
+      name: 'truth',
+      columns: truthColumns,
+      shards: [data.truth],
+      items: (rows) => rows.length,
+      process: async (rows) => rows,
+      signal,
+      onProgress,
+    });
+  const all: CandidateRow[] = [];
+  for await (const row of data.candidates()) all.push(row);
+  await runStage({
+    folder,
+    name: 'candidates',
+    columns: candidateColumns,
+    shards: cutShards(chooseCandidates(all, config), config.shardSize),
+    items: (rows) => rows.length,
+    process: async (rows) => rows,
+    signal,
+    onProgress,
+  });
+}
+
+/** Applies the config's limits, first by role, then over all. */
+export function chooseCandidates(
+  all: readonly CandidateRow[],
+  config: Pick<AuditConfig, 'candidates' | 'seed'>,
+): readonly CandidateRow[] {
+  const { limit, roles = {} } = config.candidates;
+  let rows = all;
+  for (const [role, most] of Object.entries(roles)) {
+    const ofRole = rows.filter((row) => row.role === role);
+    if (ofRole.length === 0 && all.every((row) => row.role === null))
+      throw new VerbatimError(
+        `candidates.roles.${role}: the truth of this dataset is not known; use candidates.limit`,
+        { exitCode: 2 },
+      );
+    const kept = new Set(drawn(ofRole, most, config.seed));
+    rows = rows.filter((row) => row.role !== role || kept.has(row));
+  }
+  return drawn(rows, limit, config.seed);
+}

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { type SamplerName, samplerNames } from '../diffusion/index.ts';
+
+const count = z.int().nonnegative();
+const positive = z.int().positive();
+const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+const attackSchema = z
+  .union([
+    z.string().describe('An attack by its name, with its own defaults.'),
+    z.strictObject({
+      attack: z.string().describe('Its name.'),
+      as: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9.-]*$/, 'a name of lower-case letters, digits, dots and hyphens')
+        .optional()
+        .describe('What the tables and the report call it; needed when one attack is used twice.'),
+      options: z.record(z.string(), z.unknown()).default({}).describe('seeds, sigma, guidance, …'),
+    }),
+  ])
+  .describe('An attack: a name, or {attack, as, options}.');
+
+/** Where the training set comes from: see docs/cli.md. Read by the command line, which knows the lab. */
+export const auditDatasetSchema = z
+  .discriminatedUnion('format', [
+    z.strictObject({
+      format: z.literal('lab').describe('A planted set whose truth is known.'),
+      path: z.string().describe('The lab config that the twins were trained from (YAML).'),
+      twin: z.enum(['A', 'B']).describe('The twin that is audited.'),
+    }),
+    z.strictObject({
+      format: z.enum(['image-folder', 'parquet', 'webdataset']).describe('How it lies on the disk.'),
+      path: z.string().describe('The folder or file.'),
+    }),
+  ])
+  .describe('The training set.');
+
+const roleLimits = z
+  .strictObject({
+    duplicate: count.optional(),
+    template: count.optional(),
+    unique: count.optional(),
+    'held-out': count.optional(),
+    'other-twin': count.optional(),
+  })
+  .describe('Only where the truth is known: at most so many captions of each role, drawn with `seed`.');
+
+/**
+ * The config of `verbatim audit`. Every default is written here once; schema/audit.schema.json is made
+ * from it.
+ */
+export const auditConfigSchema = z.strictObject({
+  $schema: z.string().optional().describe('For editors; ignored.'),
+  model: z.string().describe('The model: a diffusers folder.'),
+  dataset: auditDatasetSchema,
+  output: z.string().default('runs/audit').describe('The run folder. The same config goes on in it.'),
+  seed: seed.default(0).describe('Draws the candidates where a limit cuts them, and the report’s bootstrap.'),
+  candidates: z
+    .strictObject({
+      limit: positive.optional().describe('At most so many captions, drawn with `seed`.'),
+      roles: roleLimits.optional(),
+    })
+    .prefault({})
+    .describe('Which captions are audited; all distinct ones by default.'),
+  attacks: z
+    .strictObject({
+      first: attackSchema.default('dcs').describe('Scores every caption and selects `select.first` of them.'),
+      second: attackSchema
+        .nullable()
+        .default('ecs')
+        .describe('Scores those and selects `select.second` of them; null to leave it out.'),
+      alsoScore: z
+        .array(attackSchema)
+        .default([])
+        .describe('Scored for every caption too, for comparison; they select nothing.'),
+    })
+    .prefault({}),
+  select: z
+    .strictObject({
+      first: positive.default(500).describe('How many captions the first attack keeps.'),
+      second: positive.default(100).describe('How many of those the second keeps: these are synthesized.'),
+    })
+    .prefault({}),
+  synthesis: z
+    .strictObject({
+      steps: positive.max(1000).default(16),
+      samples: positive.max(1000).default(4).describe('Pictures per caption, each with its own seed.'),
+      seed: seed
+        .default(0)
+        .describe('Seed of the first sample; the next ones count up. Shared by all captions.'),
+      sampler: z.enum(samplerNames as readonly [SamplerName, ...SamplerName[]]).default('heun'),
+      guidance: z
+        .number()
+        .min(0)
+        .max(100)
+        .optional()
+        .describe('Default: the scale stored with the model. 1 is unguided.'),
+    })
+    .prefault({}),
+  labels: z
+    .strictObject({
+      rules: z
+        .array(z.enum(['reference', 'calibrated']))
+        .min(1)
+        .default(['reference', 'calibrated']),
+      referenceThreshold: z
+        .number()
+        .positive()
+        .default(2500)
+        .describe('Webster’s: the sum of squared differences at 256×256, values in [0, 1].'),
+      quantile: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .default(0.001)
+        .describe('Calibrated: the share of held-out pictures that may lie within the threshold.'),
+      heldOut: auditDatasetSchema
+        .optional()
+        .describe('Pictures that the model never saw, for the calibrated rule. A lab set brings its own.'),
+    })
+    .prefault({}),
+  provider: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('cpu').describe('What runs the model.'),
+  threads: positive.max(1024).optional().describe('Default: the number of cores. Does not change results.'),
+  batch: positive.max(1024).default(16).describe('Captions that are computed together.'),
+  shardSize: positive.max(100_000).default(256).describe('Captions per shard: what a kill can cost at most.'),
+  maxEvaluations: positive.optional().describe('Refuse to start when the plan may cost more.'),
+});
+
+export type AuditConfig = z.output<typeof auditConfigSchema>;
+export type AttackConfig = z.output<typeof attackSchema>;
+export type AuditDatasetConfig = z.output<typeof auditDatasetSchema>;

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { truthDataset, twinDataset } from '../datasets/index.ts';
+import type { Dataset, PlantedSet, TruthRow } from '../datasets/types.ts';
+import type { Picture } from '../images/picture.ts';
+import type { CandidateRow, TruthTableRow } from './columns.ts';
+
+/** Pictures by position. */
+export interface Pictures {
+  readonly size: number;
+  picture(index: number): Promise<Picture>;
+}
+
+/** A picture that a caption was written for. */
+export interface CaptionPicture {
+  /** Position in the training set; null when the model was not trained on it. */
+  readonly index: number | null;
+  picture(): Promise<Picture>;
+}
+
+/** What an audit asks of its data, whether it is an ordinary training set or a planted one. */
+export interface AuditData {
+  readonly name: string;
+  readonly digest: string;
+  /** Rows of the training set, copies counted. */
+  readonly size: number;
+  /** The distinct pictures to compare with; positions are `dataset_index` and `training_index`. */
+  readonly training: Pictures;
+  /** The captions to audit, in order, each key once. */
+  candidates(): AsyncIterable<CandidateRow>;
+  /** The pictures that a caption was written for. */
+  own(candidate: CandidateRow): readonly CaptionPicture[];
+  /** Pictures that the model never saw, for the calibrated rule. */
+  readonly heldOut: Pictures | undefined;
+  /** Undefined where the truth is not known. */
+  readonly truth: readonly TruthTableRow[] | undefined;
+}
+
+/**
+ * A training set without truth. Its distinct captions are the candidates: the first row that has a caption
+ * gives key and position, `copies` counts the rows that share it.
+ */
+export function dataOfDataset(dataset: Dataset, heldOut?: Pictures): AuditData {
+  const rowsOf = new Map<string, number[]>();
+  return {
+    name: dataset.name,
+    digest: dataset.digest,
+    size: dataset.size,
+    training: dataset,
+    heldOut,
+    truth: undefined,
+    async *candidates() {
+      const keys = new Map<string, string>();
+      rowsOf.clear();
+      for await (const { index, key, caption } of dataset.rows()) {
+        const rows = rowsOf.get(caption);
+        if (rows === undefined) {
+          rowsOf.set(caption, [index]);
+          keys.set(caption, key);
+        } else rows.push(index);
+      }
+      for (const [caption, rows] of rowsOf)
+        yield {
+          key: keys.get(caption)!,
+          caption,
+          dataset_index: rows[0]!,
+          copies: rows.length,
+          role: null,
+          error: null,
+        };
+    },
+    own(candidate) {
+      // A resumed run has its candidates from the table and has not listed the rows.
+      const rows = rowsOf.get(candidate.caption) ?? [candidate.dataset_index];
+      return rows.flatMap((index) =>
+        index === null ? [] : [{ index, picture: () => dataset.picture(index) }],
+      );
+    },
+  };
+}
+
+/** The caption's role as seen from one twin. */
+export function roleOf(row: Pick<TruthRow, 'kind' | 'twin'>, twin: 'A' | 'B'): string {
+  if (row.kind === 'held-out') return row.kind;
+  return isMember(row, twin) ? row.kind : 'other-twin';
+}
+
+/** Whether a twin was trained on a row of the truth. */
+export function isMember(row: Pick<TruthRow, 'twin'>, twin: 'A' | 'B'): boolean {
+  return row.twin === twin || row.twin === 'both';
+}
+
+/** The truth as the table holds it. */
+export function truthTableRow(row: TruthRow, twin: 'A' | 'B'): TruthTableRow {
+  const { key, kind, group, caption, scene, repeats, copies } = row;
+  return {
+    key,
+    kind,
+    twin: row.twin,
+    group,
+    caption,
+    scene,
+    repeats,
+    copies,
+    picture_index: row.pictureIndex,
+    region: row.region === undefined ? null : JSON.stringify(row.region),
+    member: isMember(row, twin),
+  };
+}
+
+/**
+ * A planted set as one twin sees it. All its captions are candidates, in the order of the truth: what the
+ * twin was trained on, and what it never saw (held-out, and what was planted into the other twin), so that
+ * false positives can be counted. Held-out pictures calibrate the labels.
+ */
+export function dataOfPlanted(set: PlantedSet, twin: 'A' | 'B'): AuditData {
+  const training = twinDataset(set, twin);
+  const members = set.truth.filter((row) => isMember(row, twin));
+  const positions = new Map(members.map((row, index) => [row.key, index]));
+  const rows = new Map(set.truth.map((row) => [row.key, row]));
+  return {
+    name: training.name,
+    digest: training.digest,
+    size: members.reduce((sum, row) => sum + row.repeats, 0),
+    training,
+    heldOut: truthDataset(set, `${set.name}-held-out`, (row) => row.kind === 'held-out'),
+    truth: set.truth.map((row) => truthTableRow(row, twin)),
+    async *candidates() {
+      for (const row of set.truth)
+        yield {
+          key: row.key,
+          caption: row.caption,
+          dataset_index: positions.get(row.key) ?? null,
+          copies: isMember(row, twin) ? row.copies : 0,
+          role: roleOf(row, twin),
+          error: null,
+        };
+    },
+    own({ key }) {
+      const row = rows.get(key);
+      if (row === undefined) return [];
+      return [{ index: positions.get(key) ?? null, picture: () => set.picture(row.pictureIndex) }];
+    },
+  };
+}
+
+/**
+ * Keeps at most `limit` items, the same ones for the same seed on every machine, in their own order:
+ * those whose SHA-256 of (seed, key) is smallest.
+ */
+export function drawn<T extends { readonly key: string }>(
+  items: readonly T[],
+  limit: number | undefined,
+  seed: number,
+): readonly T[] {
+  if (limit === undefined || items.length <= limit) return items;
+  const hashes = new Map(
+    items.map(({ key }) => [key, createHash('sha256').update(`${seed}:${key}`).digest('hex')]),
+  );
+  const hash = (item: T) => hashes.get(item.key)!;
+  const kept = new Set([...items].sort((a, b) => (hash(a) < hash(b) ? -1 : 1)).slice(0, limit));
+  return items.filter((item) => kept.has(item));
+}

@@ -1,0 +1,148 @@
+import { type GenerateOptions, generate, oneStep, type Pipeline } from '../diffusion/index.ts';
+import { encodePng } from '../images/index.ts';
+import type { Picture } from '../images/picture.ts';
+import { putFile } from '../tables/index.ts';
+import { type CandidateRow, type GenerationRow, generationColumns } from './columns.ts';
+import type { AuditConfig } from './config.ts';
+import { auditNoise, type ModelInput, noiseName } from './flow.ts';
+import { rethrowFatal } from './scores.ts';
+import { cutShards, errorText, runStage, type ShardContext } from './stage.ts';
+
+/** One picture to make. Sample -1 is the one-step picture. */
+interface Task {
+  readonly candidate: CandidateRow;
+  readonly sample: number;
+}
+
+/**
+ * Synthesizes the selected captions: tables/generations, one row per picture. Each caption has one one-step
+ * picture (from the first sample's seed) and `synthesis.samples` full ones; all captions share the seeds.
+ */
+export async function runGenerations(input: ModelInput, selected: readonly CandidateRow[]): Promise<void> {
+  const { config, folder, meter, signal, onProgress } = input;
+  const perCaption = config.synthesis.samples + 1;
+  await runStage({
+    folder,
+    name: 'generations',
+    columns: generationColumns,
+    shards: cutShards(selected, captionsPerShard(config)),
+    items: (captions) => captions.length * perCaption,
+    meter,
+    signal,
+    onProgress,
+    process: (captions, context) => generateShard(input, captions, context),
+  });
+}
+
+/** Shards are counted in pictures here, in whole captions: what a kill costs stays small. */
+export function captionsPerShard({ batch, synthesis, shardSize }: AuditConfig): number {
+  // A few batches of full syntheses: long enough to fill batches, short enough to be worth repeating.
+  return Math.min(shardSize, Math.max(1, Math.ceil((2 * batch) / synthesis.samples)));
+}
+
+/**
+ * One shard. Samples of one seed are made together, because they share their first unconditional call.
+ * When a batch fails its pictures are tried one by one, and each that fails is a row with its error; when
+ * none of the shard succeeds, the error ends the run.
+ */
+async function generateShard(
+  input: ModelInput,
+  captions: readonly CandidateRow[],
+  context: ShardContext,
+): Promise<GenerationRow[]> {
+  const { batch, synthesis } = input.config;
+  const samples = Array.from({ length: synthesis.samples }, (_, sample) => sample);
+  const tasks = [-1, ...samples].flatMap((sample) => captions.map((candidate) => ({ candidate, sample })));
+  const rows = new Map<Task, GenerationRow>();
+  let failure: unknown;
+  for (const part of batches(tasks, batch)) {
+    context.signal?.throwIfAborted();
+    try {
+      await generateBatch(input, part, rows);
+    } catch (error) {
+      rethrowFatal(error, context.signal);
+      for (const task of part)
+        try {
+          await generateBatch(input, [task], rows);
+        } catch (inner) {
+          rethrowFatal(inner, context.signal);
+          failure = inner;
+          rows.set(task, { ...identity(input, task), image: null, evaluations: 0, error: errorText(inner) });
+        }
+    }
+    context.advance(part.length);
+  }
+  if (failure !== undefined && [...rows.values()].every(({ error }) => error !== null)) throw failure;
+  // Written caption by caption: one-step first, then the samples.
+  return captions.flatMap((candidate) =>
+    tasks.filter((task) => task.candidate === candidate).map((task) => rows.get(task)!),
+  );
+}
+
+/** Runs of tasks with the same number of steps, at most `size` long. */
+function* batches(tasks: readonly Task[], size: number): Generator<Task[]> {
+  const quick = tasks.filter(({ sample }) => sample < 0);
+  const full = tasks.filter(({ sample }) => sample >= 0);
+  for (const kind of [quick, full])
+    for (let from = 0; from < kind.length; from += size) yield kind.slice(from, from + size);
+}
+
+async function generateBatch(
+  input: ModelInput,
+  tasks: readonly Task[],
+  rows: Map<Task, GenerationRow>,
+): Promise<void> {
+  const { config, folder, pipeline, meter, signal } = input;
+  const before = meter.evaluations;
+  const pictures = await makePictures(pipeline, config, tasks, signal);
+  const spent = meter.evaluations - before;
+  const encoded = await Promise.all(pictures.map(encodePng));
+  for (const [i, task] of tasks.entries()) {
+    const image = await putFile(folder.images, encoded[i]!, 'png');
+    // What a batch shares is spread over its rows in whole evaluations; the sum is exact.
+    const evaluations = Math.floor((spent * (i + 1)) / tasks.length) - Math.floor((spent * i) / tasks.length);
+    rows.set(task, { ...identity(input, task), image, evaluations, error: null });
+  }
+}
+
+async function makePictures(
+  pipeline: Pipeline,
+  { synthesis }: AuditConfig,
+  tasks: readonly Task[],
+  signal: AbortSignal | undefined,
+): Promise<readonly Picture[]> {
+  const { steps, sampler } = synthesis;
+  const options = {
+    captions: tasks.map(({ candidate }) => candidate.caption),
+    seeds: tasks.map(({ sample }) => seedOf(synthesis, sample)),
+    noise: auditNoise,
+    guidance: synthesis.guidance ?? pipeline.guidance,
+  };
+  if (tasks[0]!.sample < 0) return (await oneStep(pipeline, options)).pictures;
+  const full: GenerateOptions = {
+    ...options,
+    steps,
+    sampler,
+    batch: tasks.length,
+    ...(signal && { signal }),
+  };
+  return (await generate(pipeline, full)).pictures;
+}
+
+function seedOf(synthesis: AuditConfig['synthesis'], sample: number): number {
+  return synthesis.seed + Math.max(0, sample);
+}
+
+function identity({ config, pipeline }: ModelInput, { candidate, sample }: Task) {
+  const { synthesis } = config;
+  return {
+    key: candidate.key,
+    sample,
+    seed: BigInt(seedOf(synthesis, sample)),
+    steps: sample < 0 ? 1 : synthesis.steps,
+    // One step of Heun's method is Euler's.
+    sampler: sample < 0 ? 'euler' : synthesis.sampler,
+    guidance: synthesis.guidance ?? pipeline.guidance,
+    noise: noiseName,
+  };
+}

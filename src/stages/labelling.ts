@@ -1,0 +1,200 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VerbatimError } from '../errors.ts';
+import { decodePicture, encodePng } from '../images/index.ts';
+import {
+  type Calibration,
+  calibrateOnPictures,
+  failedLabel,
+  type Label,
+  labelPictures,
+  type OwnPicture,
+  referenceLabel,
+  type Subject,
+} from '../labels/index.ts';
+import { contentPath, putFile, readTable, writeJsonAtomic } from '../tables/index.ts';
+import {
+  type CandidateRow,
+  candidateColumns,
+  type GenerationRow,
+  generationColumns,
+  type LabelRow,
+  labelColumns,
+} from './columns.ts';
+import type { StageInput } from './flow.ts';
+import { runTable } from './run-folder.ts';
+import { errorText, runStage } from './stage.ts';
+
+/** Beside run.json: the calibrated threshold and where it comes from. */
+export const calibrationName = 'calibration.json';
+
+/**
+ * Compares every full synthesis with the training set: tables/labels, a row per (picture, rule). The pictures
+ * that captions were written for, and every training picture that a finding names, go to images/.
+ */
+export async function runLabels(input: StageInput): Promise<void> {
+  const { config, folder, signal, onProgress } = input;
+  const files = await runTable(folder, 'generations');
+  const sizes = await Promise.all(files.map(async (file) => (await readSyntheses(file)).length));
+  const { rules } = config.labels;
+  const calibration = rules.includes('calibrated') ? await openCalibration(input) : undefined;
+  const candidates = await candidatesOf(input, files);
+  await runStage({
+    folder,
+    name: 'labels',
+    columns: labelColumns,
+    shards: files.map((file, i) => ({ file, size: sizes[i]! })),
+    items: ({ size }) => size,
+    signal,
+    onProgress,
+    process: async ({ file }, context) => {
+      const rows = await readSyntheses(file);
+      const subjects = await readSubjects(input, rows, candidates);
+      context.signal?.throwIfAborted();
+      const labels = await labelSubjects(input, subjects, calibration);
+      return storeFindings(input, labels);
+    },
+  });
+}
+
+async function readSyntheses(file: string): Promise<GenerationRow[]> {
+  return (await readTable(file, generationColumns)).filter(({ sample }) => sample >= 0);
+}
+
+/** The candidates that were synthesized, by key. */
+async function candidatesOf(
+  { folder }: StageInput,
+  generations: readonly string[],
+): Promise<Map<string, CandidateRow>> {
+  const keys = new Set<string>();
+  for (const file of generations)
+    for (const { key } of await readTable(file, generationColumns)) keys.add(key);
+  const found = new Map<string, CandidateRow>();
+  for (const file of await runTable(folder, 'candidates'))
+    for (const row of await readTable(file, candidateColumns)) if (keys.has(row.key)) found.set(row.key, row);
+  return found;
+}
+
+/** Reads the calibration of this run, or makes it: once, since the training set is compared as a whole. */
+async function openCalibration({ config, data, folder, signal }: StageInput): Promise<Calibration> {
+  const path = join(folder.path, calibrationName);
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text !== undefined) return JSON.parse(text) as Calibration;
+  if (data.heldOut === undefined)
+    throw new VerbatimError(
+      'labels: the calibrated rule needs pictures that the model never saw; name them in labels.heldOut, or set labels.rules to [reference]',
+      { exitCode: 2 },
+    );
+  const pictures = [];
+  for (let index = 0; index < data.heldOut.size; index += 1) {
+    signal?.throwIfAborted();
+    pictures.push(await data.heldOut.picture(index));
+  }
+  const calibration = await calibrateOnPictures(pictures, data.training, {
+    quantile: config.labels.quantile,
+    ...(config.threads !== undefined && { threads: config.threads }),
+    ...(signal && { signal }),
+  });
+  await writeJsonAtomic(path, calibration);
+  return calibration;
+}
+
+async function readSubjects(
+  input: StageInput,
+  rows: readonly GenerationRow[],
+  candidates: ReadonlyMap<string, CandidateRow>,
+): Promise<Subject[]> {
+  const owns = new Map<string, Promise<OwnPicture[] | string>>();
+  return Promise.all(
+    rows.map(async (row): Promise<Subject> => {
+      const { key, sample, image } = row;
+      const candidate = candidates.get(key);
+      if (candidate !== undefined && !owns.has(key)) owns.set(key, readOwn(input, candidate));
+      const own = (await owns.get(key)) ?? 'the caption is not among the candidates';
+      const base = { key, sample, image };
+      // Without its own picture a caption cannot be judged: the row says why.
+      if (typeof own === 'string') return { ...base, picture: null, error: own, own: [] };
+      if (image === null) return { ...base, picture: null, error: row.error ?? 'not generated', own };
+      try {
+        const path = join(input.folder.images, contentPath(image, 'png'));
+        const picture = await decodePicture(await readFile(path), {
+          where: `images/${contentPath(image, 'png')}`,
+        });
+        return { ...base, picture, own };
+      } catch (error) {
+        const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+        const reason = missing ? `images/${contentPath(image, 'png')} is missing` : errorText(error);
+        return { ...base, picture: null, error: reason, own };
+      }
+    }),
+  );
+}
+
+/** The pictures that a caption was written for, stored; or why they cannot be had. */
+async function readOwn(
+  { data, folder }: StageInput,
+  candidate: CandidateRow,
+): Promise<OwnPicture[] | string> {
+  const pictures: OwnPicture[] = [];
+  for (const { index, picture: read } of data.own(candidate)) {
+    let picture: OwnPicture['picture'];
+    try {
+      picture = await read();
+    } catch (error) {
+      return errorText(error);
+    }
+    pictures.push({ index, image: await putFile(folder.images, await encodePng(picture), 'png'), picture });
+  }
+  return pictures;
+}
+
+async function labelSubjects(
+  { config, data, signal }: StageInput,
+  subjects: readonly Subject[],
+  calibration: Calibration | undefined,
+): Promise<Label[]> {
+  const { rules, referenceThreshold } = config.labels;
+  if (calibration === undefined)
+    return subjects.map((subject) =>
+      subject.picture === null
+        ? failedLabel(subject, 'reference', subject.error ?? 'there is no picture')
+        : referenceLabel(subject, referenceThreshold),
+    );
+  const labels = await labelPictures(subjects, {
+    training: data.training,
+    calibration,
+    referenceThreshold,
+    nearest: { ...(config.threads !== undefined && { threads: config.threads }), ...(signal && { signal }) },
+  });
+  return labels.filter(({ rule }) => rules.includes(rule));
+}
+
+/** Labels as rows; a training picture that is a finding's and not stored yet is stored. */
+async function storeFindings({ data, folder }: StageInput, labels: readonly Label[]): Promise<LabelRow[]> {
+  const rows: LabelRow[] = [];
+  for (const label of labels) {
+    const found = label.verdict === 'MV' || label.evidence?.retrieval === true;
+    let { trainingImage } = label;
+    if (found && trainingImage === null && label.trainingIndex !== null) {
+      const picture = await data.training.picture(label.trainingIndex);
+      trainingImage = await putFile(folder.images, await encodePng(picture), 'png');
+    }
+    rows.push({
+      key: label.key,
+      sample: label.sample,
+      image: label.image,
+      rule: label.rule,
+      verdict: label.verdict,
+      distance: label.distance,
+      threshold: label.threshold,
+      training_index: label.trainingIndex,
+      training_image: trainingImage,
+      evidence: label.evidence === null ? null : JSON.stringify(label.evidence),
+      error: label.error,
+    });
+  }
+  return rows;
+}

@@ -1,0 +1,172 @@
+import { createSubject, type ScoredCaptions, type Subject, scoreAll } from '../attacks/index.ts';
+import { VerbatimError } from '../errors.ts';
+import { readTable } from '../tables/index.ts';
+import { attackList, type NamedAttack } from './attack-list.ts';
+import { type CandidateRow, candidateColumns, type ScoreRow, scoreColumns } from './columns.ts';
+import { auditNoise, type ModelInput } from './flow.ts';
+import { runTable } from './run-folder.ts';
+import { cutShards, errorText, runStage, type ShardContext } from './stage.ts';
+
+/** Scores every candidate with the first attack and those of `alsoScore`: tables/scores/all. */
+export async function runScores(input: ModelInput): Promise<void> {
+  const { all } = attackList(input.config.attacks);
+  const shards = (await runTable(input.folder, 'candidates')).map((file) => async () => {
+    const rows = await readTable(file, candidateColumns);
+    return rows.filter((row) => row.error === null);
+  });
+  const sizes = await Promise.all(shards.map(async (read) => (await read()).length));
+  await scoreStage(input, 'scores/all', all, shards, sizes);
+}
+
+/** Scores what the first attack selected with the second: tables/scores/selected. */
+export async function runSecondScores(input: ModelInput, selected: readonly CandidateRow[]): Promise<void> {
+  const { selected: attacks } = attackList(input.config.attacks);
+  if (attacks.length === 0) return;
+  const cut = cutShards(selected, input.config.shardSize);
+  await scoreStage(
+    input,
+    'scores/selected',
+    attacks,
+    cut.map((rows) => async () => rows),
+    cut.map((rows) => rows.length),
+  );
+}
+
+async function scoreStage(
+  input: ModelInput,
+  name: string,
+  attacks: readonly NamedAttack[],
+  shards: readonly (() => Promise<readonly CandidateRow[]>)[],
+  sizes: readonly number[],
+): Promise<void> {
+  const { config, folder, pipeline, meter, signal, onProgress } = input;
+  // One subject for the whole stage: what all captions share is computed once.
+  const subject = createSubject(pipeline, { noise: auditNoise });
+  await runStage({
+    folder,
+    name,
+    columns: scoreColumns,
+    shards: shards.map((read, i) => ({ read, size: sizes[i]! })),
+    items: ({ size }) => size,
+    meter,
+    signal,
+    onProgress,
+    process: async ({ read }, context) =>
+      scoreShard(subject, await read(), attacks, { batch: config.batch, context }),
+  });
+}
+
+/**
+ * One shard: for each caption a row per attack. When a batch fails, its captions are tried one by one, so
+ * that one bad caption costs its own row only; when none of a shard succeeds, the model is at fault and the
+ * error ends the run.
+ */
+async function scoreShard(
+  subject: Subject,
+  candidates: readonly CandidateRow[],
+  attacks: readonly NamedAttack[],
+  options: { readonly batch: number; readonly context: ShardContext },
+): Promise<ScoreRow[]> {
+  const { batch, context } = options;
+  const rows: ScoreRow[] = [];
+  let failure: unknown;
+  let succeeded = false;
+  const sharedBefore = subject.spent.unconditional;
+  const score = async (part: readonly CandidateRow[]) => {
+    const scored = await scoreAll(
+      subject,
+      part.map((row) => row.caption),
+      attacks.map(({ attack }) => attack),
+      { batch, ...(context.signal && { signal: context.signal }) },
+    );
+    rows.push(...scoreRows(subject, part, attacks, scored));
+    succeeded = true;
+  };
+  for (let from = 0; from < candidates.length; from += batch) {
+    context.signal?.throwIfAborted();
+    const part = candidates.slice(from, from + batch);
+    try {
+      await score(part);
+    } catch (error) {
+      rethrowFatal(error, context.signal);
+      for (const candidate of part)
+        try {
+          await score([candidate]);
+        } catch (inner) {
+          rethrowFatal(inner, context.signal);
+          failure = inner;
+          rows.push(...failedRows(subject, candidate, attacks, errorText(inner)));
+        }
+    }
+    context.advance(part.length);
+  }
+  if (!succeeded && failure !== undefined) throw failure;
+  // Shared evaluations belong to no caption. They are paid in the first shard, and written on its first row;
+  // a later process pays them again and says so in the log only, so that the tables stay the same.
+  const first = rows[0];
+  if (context.index === 0 && first !== undefined)
+    rows[0] = { ...first, spent: first.spent + subject.spent.unconditional - sharedBefore };
+  return rows;
+}
+
+/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk. */
+export function rethrowFatal(error: unknown, signal: AbortSignal | undefined): void {
+  signal?.throwIfAborted();
+  if (error instanceof VerbatimError && error.exitCode === 2) throw error;
+}
+
+function scoreRows(
+  subject: Subject,
+  candidates: readonly CandidateRow[],
+  attacks: readonly NamedAttack[],
+  scored: ScoredCaptions,
+): ScoreRow[] {
+  const distinct = new Set(candidates.map((row) => row.caption)).size;
+  const perCaption = distinct === 0 ? 0 : scored.spent.conditional / distinct;
+  const paid = new Set<string>();
+  return candidates.flatMap((candidate, c) => {
+    // What attacks have in common is paid by the first of them, and by the first of equal captions.
+    let left = paid.has(candidate.caption) ? 0 : perCaption;
+    paid.add(candidate.caption);
+    return attacks.map((named, a): ScoreRow => {
+      const { score, evaluations } = scored.scores[a]![c]!;
+      const spent = Math.min(left, evaluations);
+      left -= spent;
+      const sound = Number.isFinite(score);
+      return {
+        ...identity(subject, candidate, named),
+        score: sound ? score : null,
+        evaluations,
+        spent,
+        error: sound ? null : 'the model returned values that are not finite',
+      };
+    });
+  });
+}
+
+function failedRows(
+  subject: Subject,
+  candidate: CandidateRow,
+  attacks: readonly NamedAttack[],
+  error: string,
+): ScoreRow[] {
+  return attacks.map((named) => ({
+    ...identity(subject, candidate, named),
+    score: null,
+    evaluations: 0,
+    spent: 0,
+    error,
+  }));
+}
+
+function identity(subject: Subject, { key }: CandidateRow, { label, attack }: NamedAttack) {
+  const { sigma = 'max', guidance = 1, seeds = [] } = attack.options;
+  const level = subject.outputs([]).sigma(typeof sigma === 'number' ? sigma : 'max');
+  return {
+    key,
+    attack: label,
+    sigma: level,
+    seeds: Array.isArray(seeds) ? seeds.join(',') : String(seeds),
+    guidance: typeof guidance === 'number' ? guidance : 1,
+  };
+}
