@@ -16,6 +16,9 @@ export const DEFAULT_MAX_PIXELS = 100_000_000;
  * its colour profile, 8 bits, turned upright by its EXIF orientation, transparency laid over white. Vector
  * formats are refused. A file that is cut short or damaged throws a VerbatimError: it is never a
  * half-decoded picture.
+ *
+ * RGB and grey JPEGs have given Pillow's pixels exactly. Files with a colour profile and CMYK files differ from
+ * Pillow's plain `convert('RGB')`, which ignores the profile.
  */
 export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
   const { where, maxPixels = DEFAULT_MAX_PIXELS } = options;

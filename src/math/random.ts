@@ -96,6 +96,8 @@ export function xoshiro128StarStar(state: readonly [number, number, number, numb
   return { uint32, uniform, integer, normal, shuffle };
 }
 
+const ENCODER = new TextEncoder();
+
 /**
  * A seed (an integer from 0 to 2⁵³−1) for the stream that `parts` name: hashSeed('scene', 7) and
  * hashSeed('scene', 8) are unrelated, and so are ('a', 'b') and ('ab'). Numbers count by their
@@ -103,10 +105,9 @@ export function xoshiro128StarStar(state: readonly [number, number, number, numb
  * first) over the parts' UTF-8, each with its type and length before it. Not for secrets.
  */
 export function hashSeed(...parts: readonly (string | number)[]): number {
-  const encoder = new TextEncoder();
   const bytes: number[] = [];
   for (const part of parts) {
-    const text = encoder.encode(String(part));
+    const text = ENCODER.encode(String(part));
     bytes.push(typeof part === 'number' ? 1 : 2);
     for (let shift = 0; shift < 32; shift += 8) bytes.push((text.length >>> shift) & 0xff);
     for (const byte of text) bytes.push(byte);
