@@ -91,7 +91,7 @@ describe('hashSeed', () => {
     expect(hashSeed(1)).not.toBe(hashSeed('1'));
     const seeds = new Set(Array.from({ length: 20_000 }, (_, i) => hashSeed('scene', i)));
     expect(seeds.size).toBe(20_000);
-    for (const seed of seeds) expect(Number.isSafeInteger(seed) && seed >= 0).toBe(true);
+    expect([...seeds].every((seed) => Number.isSafeInteger(seed) && seed >= 0)).toBe(true);
   });
 
   it('neighbouring streams are not correlated', () => {
