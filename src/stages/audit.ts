@@ -1,14 +1,13 @@
 import type { Pipeline } from '../diffusion/index.ts';
 import type { Meter } from '../runtime/index.ts';
-import { fromParquet, sql } from '../tables/index.ts';
-import { runCandidates } from './candidates.ts';
+import { listCandidates, runCandidates } from './candidates.ts';
 import type { AuditConfig } from './config.ts';
 import type { AuditData } from './data.ts';
 import type { ModelInput } from './flow.ts';
 import { runGenerations } from './generations.ts';
 import { runLabels } from './labelling.ts';
 import { type PlannedStage, planAudit } from './plan.ts';
-import { openRun, type RunDescription, type RunFolder, runTable } from './run-folder.ts';
+import { openRun, type RunDescription, type RunFolder } from './run-folder.ts';
 import { runScores, runSecondScores } from './scores.ts';
 import { runFirstSelection, runSecondSelection } from './selections.ts';
 import type { StageProgress } from './stage.ts';
@@ -53,12 +52,15 @@ export function describeAudit(
  * @throws the signal's reason on Ctrl-C; VerbatimError for what the user can mend.
  */
 export async function runAudit(options: AuditOptions): Promise<RunFolder> {
-  const { config, signal, until = 'labels' } = options;
+  const { config, data, pipeline, signal, until = 'labels' } = options;
+  // Refuses what cannot work or costs too much before there is a folder.
+  const candidates = await listCandidates(data, config);
+  const plan = planAudit(config, pipeline, candidates.filter(({ error }) => error === null).length);
   const { folder, resumed, release } = await openRun(config.output, describeAudit(options));
   try {
     const input: ModelInput = { ...options, folder, signal };
-    await runCandidates(input);
-    options.onPlan?.(planAudit(config, options.pipeline, await countRows(folder, 'candidates')), resumed);
+    options.onPlan?.(plan, resumed);
+    await runCandidates(input, candidates);
     await runScores(input);
     const kept = await runFirstSelection(input);
     await runSecondScores(input, kept);
@@ -71,12 +73,4 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   } finally {
     await release();
   }
-}
-
-async function countRows(folder: RunFolder, table: string): Promise<number> {
-  const files = await runTable(folder, table);
-  const [row] = await sql<{ n: number }>(
-    `SELECT count(*) AS n FROM ${fromParquet(files)} WHERE error IS NULL`,
-  );
-  return row?.n ?? 0;
 }

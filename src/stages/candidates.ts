@@ -1,15 +1,12 @@
 import { VerbatimError } from '../errors.ts';
 import { type CandidateRow, candidateColumns, truthColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';
-import { drawn } from './data.ts';
+import { type AuditData, drawn } from './data.ts';
 import type { StageInput } from './flow.ts';
 import { cutShards, runStage } from './stage.ts';
 
-/**
- * Writes tables/truth (where it is known) and tables/candidates. Cheap and without evaluations, so both
- * are listed anew by a resumed run and compared with nothing: the data's digest in run.json vouches for them.
- */
-export async function runCandidates(input: StageInput): Promise<void> {
+/** Writes tables/truth (where it is known) and tables/candidates. */
+export async function runCandidates(input: StageInput, chosen: readonly CandidateRow[]): Promise<void> {
   const { config, data, folder, signal, onProgress } = input;
   if (data.truth !== undefined)
     await runStage({
@@ -22,18 +19,28 @@ export async function runCandidates(input: StageInput): Promise<void> {
       signal,
       onProgress,
     });
-  const all: CandidateRow[] = [];
-  for await (const row of data.candidates()) all.push(row);
   await runStage({
     folder,
     name: 'candidates',
     columns: candidateColumns,
-    shards: cutShards(chooseCandidates(all, config), config.shardSize),
+    shards: cutShards(chosen, config.shardSize),
     items: (rows) => rows.length,
     process: async (rows) => rows,
     signal,
     onProgress,
   });
+}
+
+/** Lists the captions to audit: those of the data within the config's limits. Writes nothing. */
+export async function listCandidates(
+  data: AuditData,
+  config: Pick<AuditConfig, 'candidates' | 'seed'>,
+): Promise<readonly CandidateRow[]> {
+  const all: CandidateRow[] = [];
+  for await (const row of data.candidates()) all.push(row);
+  if (all.length === 0)
+    throw new VerbatimError(`${data.name} has no captions; there is nothing to audit`, { exitCode: 2 });
+  return chooseCandidates(all, config);
 }
 
 /** Applies the config's limits, first by role, then over all. */

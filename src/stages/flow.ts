@@ -1,6 +1,4 @@
-import type { Pipeline, SeededNoise } from '../diffusion/index.ts';
-import { concatBatch } from '../diffusion/index.ts';
-import { noiseFor, torchGenerator } from '../noise/index.ts';
+import { type Pipeline, seededNoise } from '../diffusion/index.ts';
 import type { AuditConfig } from './config.ts';
 import type { AuditData } from './data.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -26,15 +24,7 @@ export interface ModelInput extends StageInput {
 export const noiseName = 'torch-cpu';
 
 /**
- * The noise of all stages: torch's CPU generator, one per seed, whose stream goes on for the later draws of
- * a stochastic sampler. So a picture depends on its own seed only, whatever it was batched with.
+ * The noise of all stages: one generator per seed, so a picture depends on its own seed only, whatever it
+ * was batched with.
  */
-export const auditNoise: SeededNoise = (seeds, shape, draw) => {
-  if (draw === 0) return noiseFor(seeds, shape, noiseName);
-  const rows = seeds.map((seed) => {
-    const generator = torchGenerator(seed);
-    for (let before = 0; before < draw; before += 1) generator.randn(shape);
-    return generator.randn([1, ...shape]);
-  });
-  return concatBatch(rows);
-};
+export const auditNoise = seededNoise(noiseName);

@@ -1,6 +1,6 @@
 export { type AttackList, attackList, type NamedAttack } from './attack-list.ts';
 export { type AuditOptions, describeAudit, runAudit } from './audit.ts';
-export { chooseCandidates, runCandidates } from './candidates.ts';
+export { chooseCandidates, listCandidates, runCandidates } from './candidates.ts';
 export * from './columns.ts';
 export {
   type AttackConfig,

@@ -55,6 +55,7 @@ const freeKeys: ReadonlySet<string> = new Set([
   // Named by digest; the folder may have moved.
   'config.model',
   'config.dataset.path',
+  'config.labels.heldOut.path',
 ]);
 
 /**

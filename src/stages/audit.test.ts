@@ -1,0 +1,340 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { access, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Dataset } from '../datasets/types.ts';
+import { contentPath, fromParquet, readTable, sql } from '../tables/index.ts';
+import {
+  type AuditConfig,
+  attackList,
+  auditConfigSchema,
+  candidateColumns,
+  chooseCandidates,
+  dataOfDataset,
+  dataOfPlanted,
+  generationColumns,
+  labelColumns,
+  listCandidates,
+  planAudit,
+  plannedEvaluations,
+  type RunFolder,
+  readLog,
+  readRun,
+  runAudit,
+  runTable,
+  scoreColumns,
+  selectionColumns,
+  truthColumns,
+} from './index.ts';
+import { fakeAuditConfig } from './testing/fake-config.ts';
+import { type FakeOptions, fakeModel, fakePlantedSet } from './testing/fake-model.ts';
+
+let root: string;
+let whole: RunFolder;
+let wholeEvaluations: number;
+
+const configOf = (patch: Record<string, unknown>): AuditConfig =>
+  auditConfigSchema.parse({ ...fakeAuditConfig, ...patch });
+
+async function audit(output: string, patch: Record<string, unknown> = {}, options: FakeOptions = {}) {
+  const { pipeline, meter } = fakeModel(options);
+  const config = configOf({ output, ...patch });
+  const data = dataOfPlanted(fakePlantedSet(), 'A');
+  const folder = await runAudit({ config, data, pipeline, meter, verbatim: '0.0.0', versions: {} });
+  return { folder, evaluations: meter.evaluations };
+}
+
+async function fingerprint(path: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name === 'log.jsonl') continue;
+    const file = join(entry.parentPath, entry.name);
+    const digest = createHash('sha256').update(await readFile(file));
+    // run.json holds the output folder's name, which differs between the folders that are compared.
+    if (entry.name !== 'run.json') files[relative(path, file)] = digest.digest('hex');
+  }
+  return files;
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'verbatim-audit-'));
+  ({ folder: whole, evaluations: wholeEvaluations } = await audit(join(root, 'whole')));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true, force: true });
+});
+
+describe('an audit', () => {
+  it('finds what the model has memorized and nothing else', async () => {
+    const labels = await readTable(await runTable(whole, 'labels'), labelColumns);
+    const found = labels.filter(({ rule, verdict }) => rule === 'calibrated' && verdict === 'MV');
+    expect([...new Set(found.map(({ key }) => key))].sort()).toEqual(
+      Array.from({ length: 6 }, (_, i) => `duplicate-000${i}`),
+    );
+    expect(labels).toHaveLength(10 * 2 * 2);
+    for (const { training_image } of found)
+      await access(join(whole.images, contentPath(training_image!, 'png')));
+  });
+
+  it('goes down the cascade: all captions, then 20, then 10', async () => {
+    const candidates = await readTable(await runTable(whole, 'candidates'), candidateColumns);
+    expect(candidates).toHaveLength(54);
+    expect(new Set(candidates.map(({ role }) => role))).toEqual(
+      new Set(['duplicate', 'other-twin', 'unique', 'held-out']),
+    );
+    const all = await readTable(await runTable(whole, 'scores/all'), scoreColumns);
+    expect(all).toHaveLength(54 * 3);
+    const second = await readTable(await runTable(whole, 'scores/selected'), scoreColumns);
+    expect(second.map(({ attack }) => attack)).toEqual(Array(20).fill('ecs'));
+    const selections = await readTable(await runTable(whole, 'selections'), selectionColumns);
+    const kept = selections.filter(({ step }) => step === 'first');
+    expect(kept.map(({ rank }) => rank)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    const scores = all.filter(({ attack }) => attack === 'dcs').map(({ score }) => score!);
+    expect(kept.map(({ score }) => score)).toEqual(scores.sort((a, b) => b - a).slice(0, 20));
+    const generations = await readTable(await runTable(whole, 'generations'), generationColumns);
+    const chosen = selections.filter(({ step }) => step === 'second').map(({ key }) => key);
+    expect([...new Set(generations.map(({ key }) => key))]).toEqual(chosen);
+    expect(generations.map(({ sample, steps }) => [sample, steps]).slice(0, 3)).toEqual([
+      [-1, 1],
+      [0, 4],
+      [1, 4],
+    ]);
+    const truth = await readTable(await runTable(whole, 'truth'), truthColumns);
+    expect(truth.filter(({ member }) => member)).toHaveLength(36);
+  });
+
+  it('writes down every evaluation that it spends, and the log agrees', async () => {
+    const [spent] = await sql<{ n: number }>(
+      `SELECT (SELECT sum(spent) FROM ${fromParquet(await runTable(whole, 'scores'))})
+            + (SELECT sum(evaluations) FROM ${fromParquet(await runTable(whole, 'generations'))}) AS n`,
+    );
+    expect(spent?.n).toBe(wholeEvaluations);
+    const logged = (await readLog(whole.log)).reduce((sum, { evaluations }) => sum + evaluations, 0);
+    expect(logged).toBe(wholeEvaluations);
+    const config = configOf({});
+    expect(wholeEvaluations).toBeLessThanOrEqual(
+      plannedEvaluations(planAudit(config, { guidance: 1.5 }, 54)),
+    );
+  });
+
+  it('gives every attack its own price and lets the first pay for what they share', async () => {
+    const rows = await readTable(await runTable(whole, 'scores/all'), scoreColumns);
+    // dcs asks at +ε of seed 0, its antithetic variant at ±ε, seed-variance at +ε of seeds 0 and 1.
+    expect(rows.slice(3, 6).map(({ attack, evaluations, spent }) => [attack, evaluations, spent])).toEqual([
+      ['dcs', 1, 1],
+      ['dcs-antithetic', 2, 2],
+      ['seed-variance', 2, 0],
+    ]);
+  });
+
+  it('holds no path, host or clock in its tables', async () => {
+    for (const [file] of Object.entries(await fingerprint(join(whole.path, 'tables'))))
+      expect((await readFile(join(whole.path, 'tables', file))).includes(root)).toBe(false);
+  });
+
+  it('spends nothing when it is run again', async () => {
+    const before = await fingerprint(whole.path);
+    expect((await audit(whole.path)).evaluations).toBe(0);
+    expect(await fingerprint(whole.path)).toEqual(before);
+  });
+
+  it('ends with the same bytes however often it is killed', async () => {
+    const expected = await fingerprint(whole.path);
+    const path = join(root, 'killed');
+    const script = fileURLToPath(new URL('testing/fake-audit.ts', import.meta.url));
+    const files = async () => (await readdir(path, { recursive: true }).catch(() => [])).length;
+    let kills = 0;
+    for (; ; kills += 1) {
+      const goal = (await files()) + 17 + ((kills * 11) % 23);
+      const child = spawn(process.execPath, ['--import', 'tsx', script, path, '1'], { stdio: 'inherit' });
+      const end = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));
+      while (child.exitCode === null && (await files()) < goal) await sleep(1);
+      child.kill('SIGKILL');
+      const code = await end;
+      if (code === 0) break;
+      expect(code).toBe('SIGKILL');
+      expect(kills).toBeLessThan(20);
+    }
+    expect(kills).toBeGreaterThan(2);
+    expect(await fingerprint(path)).toEqual(expected);
+  });
+});
+
+describe('what goes wrong with one item', () => {
+  it('is a row with its error: a caption that the model cannot encode', async () => {
+    const { folder } = await audit(
+      join(root, 'caption'),
+      {},
+      {
+        onCaptions(captions) {
+          if (captions.includes('once 3')) throw new Error('this caption\nis broken');
+        },
+      },
+    );
+    const rows = await readTable(await runTable(folder, 'scores/all'), scoreColumns);
+    const failed = rows.filter(({ error }) => error !== null);
+    expect(failed.map(({ attack, score, error }) => [attack, score, error])).toEqual(
+      ['dcs', 'dcs-antithetic', 'seed-variance'].map((attack) => [attack, null, 'this caption is broken']),
+    );
+    expect(rows).toHaveLength(54 * 3);
+    // The others' scores are as if nothing had happened.
+    const sound = await readTable(await runTable(whole, 'scores/all'), scoreColumns);
+    const scores = (table: typeof rows) =>
+      new Map(table.map((row) => [`${row.key} ${row.attack}`, row.score]));
+    const expected = scores(sound);
+    for (const [id, score] of scores(rows)) if (score !== null) expect(score).toBe(expected.get(id));
+  });
+
+  it('is a row with its error: a picture that cannot be made, and its labels', async () => {
+    let scoring = true;
+    const { pipeline, meter } = fakeModel({
+      onCaptions(captions) {
+        if (!scoring && captions.some((caption) => caption.startsWith('often 2'))) throw new Error('cannot');
+      },
+    });
+    const folder = await runAudit({
+      config: configOf({ output: join(root, 'picture') }),
+      data: dataOfPlanted(fakePlantedSet(), 'A'),
+      pipeline,
+      meter,
+      verbatim: '0.0.0',
+      versions: {},
+      onProgress: ({ stage }) => {
+        scoring = stage !== 'generations';
+      },
+    });
+    const generations = await readTable(await runTable(folder, 'generations'), generationColumns);
+    const failed = generations.filter(({ error }) => error !== null);
+    expect(failed.map(({ key, sample, image }) => [key, sample, image])).toEqual([
+      ['duplicate-0002', -1, null],
+      ['duplicate-0002', 0, null],
+      ['duplicate-0002', 1, null],
+    ]);
+    const labels = await readTable(await runTable(folder, 'labels'), labelColumns);
+    const unlabelled = labels.filter(({ key }) => key === 'duplicate-0002');
+    expect(unlabelled.map(({ verdict, error }) => [verdict, error])).toEqual(Array(4).fill([null, 'cannot']));
+  });
+
+  it('ends the run when nothing works at all', async () => {
+    const broken = () => {
+      throw new Error('no model');
+    };
+    await expect(audit(join(root, 'broken'), {}, { onCaptions: broken })).rejects.toThrow('no model');
+  });
+});
+
+describe('a config', () => {
+  it('is refused before there is a folder when it may cost too much or asks for what is not there', async () => {
+    const output = join(root, 'refused');
+    await expect(audit(output, { maxEvaluations: 100 })).rejects.toThrow(
+      /may cost \d+ evaluations and maxEvaluations is 100/,
+    );
+    await expect(audit(output, { attacks: { first: 'dsc' } })).rejects.toThrow('did you mean "dcs"');
+    await expect(audit(output, { attacks: { alsoScore: ['ecs', 'ecs'] } })).rejects.toThrow(
+      'attacks: "ecs" occurs twice',
+    );
+    await expect(access(output)).rejects.toThrow();
+  });
+
+  it('may leave the second attack out, or score it for every caption', async () => {
+    const without = await audit(join(root, 'without'), {
+      attacks: { second: null },
+      select: { first: 20, second: 7 },
+    });
+    expect(await runTable(without.folder, 'scores/selected')).toEqual([]);
+    const generations = await readTable(await runTable(without.folder, 'generations'), generationColumns);
+    expect(new Set(generations.map(({ key }) => key)).size).toBe(7);
+    const everywhere = attackList(configOf({ attacks: { alsoScore: ['ecs'] } }).attacks);
+    expect(everywhere.second?.label).toBe('ecs');
+    expect(everywhere.selected).toEqual([]);
+  });
+
+  it('may use one attack twice under two names', () => {
+    const { all } = attackList(
+      configOf({
+        attacks: {
+          alsoScore: [
+            'seed-variance',
+            { attack: 'seed-variance', as: 'seed-variance-5', options: { sigma: 5 } },
+          ],
+        },
+      }).attacks,
+    );
+    expect(all.map(({ label }) => label)).toEqual(['dcs', 'seed-variance', 'seed-variance-5']);
+    expect(all[2]?.attack.options['sigma']).toBe(5);
+  });
+
+  it('draws the same captions for the same seed, in their own order, within its limits', async () => {
+    const all = await listCandidates(dataOfPlanted(fakePlantedSet(), 'A'), configOf({}));
+    const pick = (patch: Record<string, unknown>) =>
+      chooseCandidates(all, configOf(patch)).map(({ key }) => key);
+    const roles = { roles: { unique: 5, 'held-out': 0 } };
+    const chosen = pick({ candidates: roles });
+    expect(chosen).toHaveLength(6 + 6 + 5);
+    expect(chosen).toEqual(
+      [...chosen].sort((a, b) => all.findIndex((r) => r.key === a) - all.findIndex((r) => r.key === b)),
+    );
+    expect(pick({ candidates: roles })).toEqual(chosen);
+    expect(pick({ candidates: roles, seed: 1 })).not.toEqual(chosen);
+    expect(pick({ candidates: { limit: 7 } })).toHaveLength(7);
+  });
+});
+
+describe('a training set without truth', () => {
+  const captions = ['a', 'b', 'a', 'c', 'b', 'a'];
+  const dataset: Dataset = {
+    name: 'plain',
+    digest: 'e'.repeat(64),
+    size: captions.length,
+    async *rows() {
+      for (const [index, caption] of captions.entries()) yield { index, key: `row-${index}`, caption };
+    },
+    picture: (index) => fakePlantedSet().picture(index),
+    close: async () => {},
+  };
+
+  it('has its distinct captions as candidates, with their copies', async () => {
+    const rows = await listCandidates(dataOfDataset(dataset), configOf({}));
+    expect(
+      rows.map(({ key, caption, dataset_index, copies, role }) => [
+        key,
+        caption,
+        dataset_index,
+        copies,
+        role,
+      ]),
+    ).toEqual([
+      ['row-0', 'a', 0, 3, null],
+      ['row-1', 'b', 1, 2, null],
+      ['row-3', 'c', 3, 1, null],
+    ]);
+    await expect(
+      listCandidates(dataOfDataset(dataset), configOf({ candidates: { roles: { unique: 1 } } })),
+    ).rejects.toThrow('candidates.roles.unique: the truth of this dataset is not known');
+  });
+
+  it('compares a caption with the pictures of all rows that have it', async () => {
+    const data = dataOfDataset(dataset);
+    const [first] = await listCandidates(data, configOf({}));
+    expect(data.own(first!).map(({ index }) => index)).toEqual([0, 2, 5]);
+  });
+
+  it('needs held-out pictures for the calibrated rule, or goes without it', async () => {
+    const run = (output: string, labels: Record<string, unknown>) => {
+      const { pipeline, meter } = fakeModel();
+      const config = configOf({ output: join(root, output), labels });
+      return runAudit({ config, data: dataOfDataset(dataset), pipeline, meter, verbatim: '0', versions: {} });
+    };
+    await expect(run('plain-1', {})).rejects.toThrow(
+      'the calibrated rule needs pictures that the model never saw',
+    );
+    const folder = await run('plain-2', { rules: ['reference'] });
+    const labels = await readTable(await runTable(folder, 'labels'), labelColumns);
+    expect(labels).toHaveLength(3 * 2);
+    expect((await readRun(folder.path)).dataset).toEqual({ name: 'plain', digest: dataset.digest, size: 6 });
+  });
+});

@@ -1,0 +1,19 @@
+/**
+ * A whole audit of the fake model as a process of its own, so that tests can kill it:
+ *   node --import tsx fake-audit.ts FOLDER DELAY_MS
+ * Prints the evaluations that it spent.
+ */
+import { auditConfigSchema, dataOfPlanted, runAudit } from '../index.ts';
+import { fakeAuditConfig } from './fake-config.ts';
+import { fakeModel, fakePlantedSet } from './fake-model.ts';
+
+const [output, delayMs] = process.argv.slice(2);
+const { pipeline, meter } = fakeModel({ delayMs: Number(delayMs) });
+await runAudit({
+  config: auditConfigSchema.parse({ ...fakeAuditConfig, output }),
+  data: dataOfPlanted(fakePlantedSet(), 'A'),
+  pipeline,
+  meter,
+  verbatim: '0.0.0',
+  versions: {},
+});

@@ -1,0 +1,10 @@
+/** A small audit of the fake model, with every stage and several shards of each. */
+export const fakeAuditConfig = {
+  model: 'fake',
+  dataset: { format: 'lab', path: 'fake.yaml', twin: 'A' },
+  attacks: { alsoScore: ['dcs-antithetic', 'seed-variance'] },
+  select: { first: 20, second: 10 },
+  synthesis: { steps: 4, samples: 2 },
+  batch: 4,
+  shardSize: 8,
+} as const;
