@@ -14,6 +14,13 @@ const titles: Readonly<Record<GallerySection, readonly [string, string]>> = {
   'high-score': ['Highest scores not found', 'Ranked by the first attack, not matching or not synthesized.'],
 };
 
+/** How many captions of each kind are open; the rest unfolds. False positives are always open. */
+const visibleItems: Readonly<Record<Exclude<GallerySection, 'false-positive'>, number>> = {
+  found: 8,
+  'near-miss': 4,
+  'high-score': 4,
+};
+
 /** The evidence: each caption's training picture, one-step output and samples, with scores and distance. */
 export function gallerySection(
   galleries: readonly Gallery[],
@@ -24,11 +31,18 @@ export function gallerySection(
     return html`<section id="gallery"><h2>Gallery</h2>${empty('There is nothing to show yet: no caption has been scored or synthesized.')}</section>`;
   return html`<section id="gallery"><h2>Gallery</h2>
 ${galleries[0]!.section === 'found' || galleries.some((g) => g.section === 'found') ? null : empty('No training image was found. What came nearest follows.')}
-${galleries.map(({ section, total, captions }) => {
+${galleries.map((gallery) => {
+  const { section, total, captions } = gallery;
   const [title, explanation] = titles[section];
-  const shown = captions.length < total ? `, ${integer(captions.length)} shown` : '';
-  return html`<h3>${title} <span class="note">(${integer(total)}${shown})</span></h3><p class="note">${explanation}</p>
-<div class="items">${captions.map((caption) => item(caption, images, attackNames))}</div>`;
+  const items = captions.map((caption) => item(caption, images, attackNames));
+  const open = section === 'false-positive' ? items.length : visibleItems[section];
+  const rest = items.slice(open);
+  // Everything that was scored could follow the highest scores: no news.
+  const missing = section === 'high-score' ? 0 : total - captions.length;
+  return html`<h3>${title}${section === 'high-score' ? null : html` <span class="note">(${integer(total)})</span>`}</h3><p class="note">${explanation}</p>
+<div class="items">${items.slice(0, open)}</div>
+${rest.length === 0 ? null : html`<details><summary>${integer(rest.length)} more</summary><div class="items">${rest}</div></details>`}
+${missing === 0 ? null : html`<p class="note">${counted(missing, 'further caption')} ${missing === 1 ? 'stands' : 'stand'} in the tables.</p>`}`;
 })}</section>`;
 }
 
@@ -42,7 +56,7 @@ function item(caption: Caption, images: CopiedImages, attackNames: readonly stri
 ${picture(images, best?.training_image ?? null, best === undefined ? 'not compared' : 'not stored', caption.neverSeen ? 'its picture, never seen' : 'training image')}
 ${picture(images, caption.oneStep, 'not generated', 'one step')}
 ${caption.samples.length === 0 ? picture(images, null, 'not synthesized', 'samples') : caption.samples.map((sample) => samplePicture(images, sample))}
-</div><div><p class="caption"><bdi>${captionText(caption.caption)}</bdi></p>
+</div><div class="facts"><p class="caption"><bdi>${captionText(caption.caption)}</bdi></p>
 <dl>${best === undefined ? null : html`<dt>distance</dt><dd>${best.distance!.toFixed(4)}</dd>`}
 ${caption.copies === null ? null : html`<dt>copies</dt><dd>${integer(caption.copies)}</dd>`}
 ${caption.role === null ? null : html`<dt>kind</dt><dd>${caption.role}</dd>`}
@@ -54,7 +68,7 @@ function samplePicture(images: CopiedImages, sample: Sample): Markup {
   const label = sample.labels.calibrated;
   const matches = label?.verdict === 'MV';
   const distance = label?.distance === null || label === undefined ? null : label.distance.toFixed(3);
-  const text = html`sample ${sample.sample + 1}${distance === null ? null : matches ? html` <b>${distance} match</b>` : html` ${distance}`}`;
+  const text = html`sample ${sample.sample + 1}${distance === null ? null : html`<br>${matches ? html`<b>${distance} match</b>` : distance}`}`;
   return picture(images, sample.image, sample.error === null ? 'missing' : 'failed', text, matches);
 }
 
@@ -72,12 +86,4 @@ function picture(
       ? html`<div class="missing">${otherwise}</div>`
       : html`<img src="${image.path}" alt="${alternative}" width="${image.width}" height="${image.height}" loading="lazy"${image.width <= 128 ? html` class="small"` : null}>`;
   return html`<figure${matches ? html` class="match"` : null}>${content}<figcaption>${text}</figcaption></figure>`;
-}
-
-/** How many captions the gallery shows, for the heading's reader. */
-export function galleryCount(galleries: readonly Gallery[]): string {
-  return counted(
-    galleries.reduce((sum, gallery) => sum + gallery.captions.length, 0),
-    'caption',
-  );
 }

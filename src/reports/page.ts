@@ -21,6 +21,17 @@ import type { Summary } from './summary.ts';
 const policy =
   "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
+const contents = [
+  ['funnel', 'Funnel'],
+  ['gallery', 'Gallery'],
+  ['recall', 'Recall'],
+  ['roc', 'ROC'],
+  ['precision', 'Precision'],
+  ['rules', 'Rules and threshold'],
+  ['cost', 'Cost'],
+  ['reproduce', 'Reproduce'],
+] as const;
+
 /**
  * The report as one HTML page. Captions, keys and reasons are escaped by the templates; the page holds no
  * script and forbids any. The same arguments give the same text.
@@ -45,7 +56,8 @@ export function renderPage(
 <body>
 <header><p class="name"><b>${summary.model}</b> audited over <b>${summary.dataset}</b></p>
 ${verdict(summary)}
-${lead(summary)}</header>
+${lead(summary)}
+<nav aria-label="Contents">${contents.map(([id, title]) => html`<a href="#${id}">${title}</a> `)}</nav></header>
 <main>
 ${funnelSection(summary)}
 ${gallerySection(galleries, images, attackNames)}

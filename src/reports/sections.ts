@@ -44,7 +44,7 @@ export function lead(summary: Summary): Markup {
 ${stated} The run took ${counted(evaluations, 'evaluation')} of the denoiser${
     carlini.ratio === null
       ? ''
-      : `, ${times(carlini.ratio)} fewer than generating 500 samples for each caption`
+      : `; generating 500 samples for each caption would take ${times(carlini.ratio)} as many`
   }.</p>`;
 }
 

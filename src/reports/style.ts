@@ -26,6 +26,8 @@ export const style = `
   main, header, footer { max-width: none !important; padding: 0 !important; }
   .item, .pair, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
+  nav { display: none; }
+  details::details-content { content-visibility: visible; block-size: auto; }
 }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
@@ -47,6 +49,11 @@ p { margin: 0 0 12px; max-width: 44em; }
 .pair { display: grid; grid-template-columns: minmax(0, 440px) minmax(0, 1fr); gap: 12px 40px; align-items: start; margin-top: 14px; }
 .pair figure { margin: 0; }
 .scroll { overflow-x: auto; }
+.scroll + .note, .pair + .note { margin-top: 12px; }
+.scroll .note { margin-top: 12px; }
+nav { margin-top: 18px; font-size: 14px; line-height: 1.9; }
+nav a { margin-right: 16px; color: var(--ink); text-underline-offset: 3px; text-decoration-color: var(--line); }
+nav a:hover { text-decoration-color: currentColor; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; line-height: 1.35; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 0 6px 14px; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline; }
 th:first-child, td:first-child { padding-left: 0; text-align: left; }
@@ -61,7 +68,10 @@ td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
 .bar { display: block; height: 9px; background: var(--found-soft); min-width: 1px; }
 .funnel td:last-child, .funnel th:last-child { width: 34%; text-align: left; }
 .items { display: grid; gap: 0; margin-top: 8px; }
-.item { display: grid; grid-template-columns: minmax(0, 1fr) 290px; gap: 8px 32px; padding: 18px 0; border-bottom: 1px solid var(--line); }
+.item { display: flex; gap: 8px 32px; padding: 18px 0; border-bottom: 1px solid var(--line); }
+.pictures { flex: 0 1 auto; min-width: 266px; }
+.facts { flex: 1 0 270px; max-width: 420px; }
+.facts dl { max-width: 300px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 10px; }
 .pictures figure { margin: 0; width: 128px; }
 .pictures img, .pictures .missing { display: block; width: 128px; height: 128px; object-fit: contain; background: var(--panel); }
@@ -84,10 +94,15 @@ footer { margin-top: 56px; padding-top: 14px; padding-bottom: 40px; color: var(-
   header, main, footer { padding-left: 16px; padding-right: 16px; }
   header { padding-top: 26px; }
   h2 { margin-top: 40px; }
-  .pair, .item { grid-template-columns: minmax(0, 1fr); }
-  .pictures { gap: 10px 8px; }
-  .pictures figure, .pictures img, .pictures .missing { width: 112px; }
-  .pictures img, .pictures .missing { height: 112px; }
+  .pair { grid-template-columns: minmax(0, 1fr); }
+  .item { display: block; }
+  .facts, .facts dl { max-width: none; }
+  .facts { margin-top: 10px; }
+  .pictures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 10px 8px; min-width: 0; }
+  .pictures figure { width: auto; }
+  .pictures img, .pictures .missing { width: 100%; height: auto; aspect-ratio: 1; padding: 2px; }
+  .pictures img { padding: 0; }
+  .funnel th:last-child, .funnel td:last-child { display: none; }
   th, td { padding-left: 10px; }
 }
 `;

@@ -1,0 +1,202 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rocAuc } from '../math/index.ts';
+import { sql, textLiteral } from '../tables/index.ts';
+import { joinCaptions } from './captions.ts';
+import { type ReportData, readReportData } from './data.ts';
+import { countNeverSeen, isFound, recallByCopies } from './findings.ts';
+import { type Summary, summarize } from './summary.ts';
+import { syntheticRun, writeRun } from './testing/synthetic-run.ts';
+
+const documentation = await readFile(new URL('../../docs/report.md', import.meta.url), 'utf8');
+let folder: string;
+let data: ReportData;
+let summary: Summary;
+
+/** A run in which also never-seen captions match, so that no count is trivially 0. */
+async function runWithFalsePositives(): Promise<ReportData> {
+  const made = await syntheticRun({ seed: 5 });
+  const unseen = new Set(made.truth.filter((row) => !row.member).map((row) => row.key));
+  const labelled = [...new Set(made.labels.map((row) => row.key))].filter((key) => unseen.has(key));
+  const wrong = new Set(labelled.slice(0, 3));
+  expect(wrong.size).toBe(3);
+  return {
+    ...made,
+    labels: made.labels.map((row) => (wrong.has(row.key) ? { ...row, verdict: 'MV' } : row)),
+  };
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "report's figures "));
+  data = await runWithFalsePositives();
+  await writeRun(folder, data);
+  summary = summarize(data, joinCaptions(data));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** The documented query, with the views' relative paths made to point at the test's run. */
+async function documented<T>(name: string): Promise<T[]> {
+  const block = (label: string) =>
+    new RegExp(`\`\`\`sql ${label}\\n([\\s\\S]*?)\`\`\``).exec(documentation)![1]!;
+  for (const statement of block('setup').trim().split('\n'))
+    await sql(statement.replace(/'(tables[^']*)'/, (_, path: string) => textLiteral(join(folder, path))));
+  return sql<T>(block(name));
+}
+
+describe('the SQL of docs/report.md', () => {
+  it('gives the summary’s false positives', async () => {
+    expect(await documented('falsePositives')).toEqual([{ falsePositives: 3 }]);
+    expect(summary.falsePositives).toBe(3);
+  });
+
+  it('gives the summary’s recall', async () => {
+    const rows = await documented('recall');
+    expect(rows).toEqual(summary.recall.map(({ copies, planted, found }) => ({ copies, planted, found })));
+    expect(rows).toHaveLength(6);
+    expect(summary.recall.some(({ found }) => found > 0)).toBe(true);
+  });
+});
+
+describe('summarize', () => {
+  it('is the same from a run folder as from the rows', async () => {
+    const read = await readReportData(folder);
+    expect(summarize(read, joinCaptions(read))).toEqual(summary);
+  });
+
+  it('documents every key, and has every key that is documented', () => {
+    const keys = new Set<string>();
+    const walk = (value: unknown, path: string): void => {
+      if (Array.isArray(value)) for (const entry of value) walk(entry, `${path}[]`);
+      else if (typeof value === 'object' && value !== null)
+        for (const [key, inner] of Object.entries(value)) {
+          const name = path === '' ? key : `${path}.${key}`;
+          keys.add(Array.isArray(inner) ? `${name}[]` : name);
+          walk(inner, name);
+        }
+    };
+    walk(summary, '');
+    const table = documentation
+      .split('## From the tables')[0]!
+      .split('\n')
+      .filter((l) => l.startsWith('| `'));
+    const described = table.flatMap((line) =>
+      [...line.split('|')[1]!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!),
+    );
+    expect([...keys].sort()).toEqual([...new Set(described)].sort());
+  });
+
+  it('adds up', () => {
+    const { labels, judged, stages, evaluations, found, neverSeen } = summary;
+    expect(labels.MV + labels.RV + labels.TV + labels.none).toBe(judged);
+    expect(labels.MV).toBe(found.captions + neverSeen.falsePositives);
+    expect(found.images).toBeLessThan(found.captions);
+    expect(stages.map((stage) => stage.name)).toEqual([
+      'candidates',
+      'scores/all',
+      'scores/selected',
+      'generations',
+      'labels',
+    ]);
+    expect(evaluations).toBe(
+      [...data.scores.all, ...data.scores.selected].reduce((sum, row) => sum + row.spent, 0) +
+        data.generations.reduce((sum, row) => sum + row.evaluations, 0),
+    );
+    expect(stages.reduce((sum, stage) => sum + stage.evaluations, 0)).toBe(evaluations);
+    expect(summary.carlini.evaluations).toBe(data.candidates.length * 50_000);
+    expect(summary.carlini.ratio).toBeCloseTo(summary.carlini.evaluations / evaluations, 9);
+    const binned = summary.distances.reduce((sum, bin) => sum + bin.found + bin.notFound + bin.neverSeen, 0);
+    expect(binned).toBe(judged);
+  });
+
+  it('counts failures by reason, and leaves failed scores out of every figure', () => {
+    expect(summary.failures).toContainEqual({
+      stage: 'scores/all',
+      reason: 'the caption has 10,000 characters; the tokenizer takes 77 tokens',
+      count: 1,
+    });
+    const dcs = summary.attacks.find((attack) => attack.name === 'dcs')!;
+    expect(dcs.scored).toBe(data.candidates.length - 1);
+    expect(dcs.failed).toBe(1);
+  });
+
+  it('takes as positives the audited twin’s groups with ≥ 50 copies, as negatives what it never saw', () => {
+    const truth = new Map(data.truth.map((row) => [row.key, row]));
+    const scores = data.scores.all.filter((row) => row.attack === 'seed-variance');
+    const pick = (want: 'positive' | 'negative') =>
+      scores
+        .filter(({ key }) => {
+          const row = truth.get(key)!;
+          return want === 'negative'
+            ? !row.member
+            : row.kind === 'duplicate' && row.member && row.copies >= 50;
+        })
+        .map((row) => row.score!);
+    const attack = summary.attacks.find(({ name }) => name === 'seed-variance')!;
+    expect(attack.positives).toBe(pick('positive').length);
+    expect(attack.negatives).toBe(pick('negative').length);
+    expect(attack.auc).toBe(rocAuc(pick('positive'), pick('negative')));
+    expect(attack.aucLow!).toBeLessThanOrEqual(attack.auc!);
+    expect(attack.aucHigh!).toBeGreaterThanOrEqual(attack.auc!);
+    expect(attack.roc[0]).toEqual({ falsePositiveRate: 0, truePositiveRate: 0 });
+    expect(attack.roc.at(-1)).toEqual({ falsePositiveRate: 1, truePositiveRate: 1 });
+  });
+
+  it('walks each ranking for its precision', () => {
+    for (const { name, precision } of summary.attacks) {
+      const ranked = joinCaptions(data)
+        .filter((c) => c.verdicts.calibrated !== null && c.scores.has(name))
+        .sort((a, b) => b.scores.get(name)! - a.scores.get(name)!);
+      expect(precision.map((point) => point.rank)).toEqual(
+        ranked.flatMap((caption, i) => (isFound(caption) ? [i + 1] : [])),
+      );
+      for (const point of precision) expect(point.precision).toBe(point.found / point.rank);
+    }
+  });
+
+  it('says null, not 0, where nothing can be known', async () => {
+    const blind = await syntheticRun({ truth: false });
+    const figures = summarize(blind, joinCaptions(blind));
+    expect(figures).toMatchObject({ truthKnown: false, falsePositives: 0, recall: [] });
+    expect(figures.neverSeen).toMatchObject({ captions: 0, falsePositiveRateHigh: null });
+    for (const attack of figures.attacks) expect(attack).toMatchObject({ auc: null, tprAt1PercentFpr: null });
+  });
+});
+
+describe('recall and false positives', () => {
+  it('finds a group by any of its captions and by no other twin’s', () => {
+    const captions = joinCaptions(data);
+    const groups = data.truth.filter((row) => row.kind === 'duplicate' && row.member && row.copies === 300);
+    const one = groups.find((row) =>
+      groups.some((other) => other.group === row.group && other.key !== row.key),
+    )!;
+    const only = captions.map((caption) => ({
+      ...caption,
+      verdicts: { reference: null, calibrated: caption.key === one.key ? ('MV' as const) : null },
+    }));
+    const recall = recallByCopies(data.truth, only);
+    expect(recall.map(({ copies, found }) => [copies, found])).toEqual([
+      [5, 0],
+      [10, 0],
+      [20, 0],
+      [50, 0],
+      [100, 0],
+      [300, 1],
+    ]);
+  });
+
+  it('counts planted groups that the audit did not hold', () => {
+    expect(recallByCopies(data.truth, []).map(({ planted, found }) => [planted, found])).toEqual(
+      Array.from({ length: 6 }, () => [6, 0]),
+    );
+  });
+
+  it('tells never-seen captions that were judged from those that were passed over', () => {
+    const { captions, judged, falsePositives, falsePositiveRateHigh } = countNeverSeen(joinCaptions(data));
+    expect(captions).toBe(data.truth.filter((row) => !row.member).length);
+    expect(judged).toBeLessThan(captions);
+    expect(falsePositives).toBe(3);
+    expect(falsePositiveRateHigh).toBeGreaterThan(3 / captions);
+  });
+});
