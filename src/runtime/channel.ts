@@ -1,6 +1,6 @@
-import type { Worker } from 'node:worker_threads';
 import { VerbatimError } from '../errors.ts';
-import type { Answer, Envelope, Replies, Request } from './protocol.ts';
+import type { Launched } from './launch.ts';
+import { type Answer, type Envelope, type Replies, type Request, STOP } from './protocol.ts';
 
 /** Requests to a worker and their answers. */
 export interface Channel {
@@ -12,12 +12,12 @@ export interface Channel {
     request: Request & { kind: K },
     transfer?: readonly ArrayBuffer[],
   ): Promise<Replies[K]>;
-  /** Rejects everything in flight with `reason`, and every later call; resolves when the thread is gone. */
+  /** Rejects everything in flight with `reason`, and every later call; resolves when the thread is gone, after the run that it is in. */
   stop(reason: Error): Promise<void>;
 }
 
 /** Connects to a worker that speaks our protocol. While nothing is in flight it does not keep the process alive. */
-export function connect(worker: Worker, label: string): Channel {
+export function connect({ worker, control }: Launched, label: string): Channel {
   const pending = new Map<number, { resolve: (reply: never) => void; reject: (error: Error) => void }>();
   let nextId = 0;
   let ended: Error | undefined;
@@ -26,12 +26,11 @@ export function connect(worker: Worker, label: string): Channel {
     ended ??= reason;
     for (const { reject } of pending.values()) reject(ended);
     pending.clear();
-    worker.unref();
   };
   const settle = (id: number) => {
     const waiting = pending.get(id);
     pending.delete(id);
-    if (pending.size === 0) worker.unref();
+    if (pending.size === 0 && !ended) worker.unref();
     return waiting;
   };
 
@@ -40,6 +39,7 @@ export function connect(worker: Worker, label: string): Channel {
     if (answer.ok) waiting?.resolve(answer.reply as never);
     else waiting?.reject(new VerbatimError(`${label}: ${answer.message}`));
   });
+  const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   worker.on('error', (cause: Error) => {
     end(new VerbatimError(`${label}: its worker thread failed: ${cause.message}`, { cause }));
   });
@@ -64,7 +64,10 @@ export function connect(worker: Worker, label: string): Channel {
     },
     async stop(reason) {
       end(reason);
-      await worker.terminate();
+      Atomics.store(control, STOP, 1);
+      worker.ref();
+      worker.postMessage({ id: -1, request: undefined } satisfies Envelope);
+      await gone;
     },
   };
 }

@@ -3,7 +3,7 @@
  * line, multiplies two matrices, compares with sums made here, and reports to the parent.
  */
 import { VerbatimError } from '../errors.ts';
-import { createGraph, input, type Model, matMul, model } from '../graph/index.ts';
+import { createGraph, input, type Model, matmul, model } from '../graph/index.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { openSession } from './session.ts';
 import type { Provider } from './session.types.ts';
@@ -15,7 +15,7 @@ function matMulModel(): Model {
   const graph = createGraph();
   const a = input(graph, 'a', 'float32', [SIZE, SIZE]);
   const b = input(graph, 'b', 'float32', [SIZE, SIZE]);
-  return model(graph, { y: matMul(a, b) });
+  return model(graph, { y: matmul(a, b) });
 }
 
 async function test(provider: Provider): Promise<{ works: boolean; detail: string }> {

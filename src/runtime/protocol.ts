@@ -43,9 +43,23 @@ export interface Replies {
   held: Tensor;
 }
 
+/**
+ * Memory that both threads see, one 32-bit word each: whether the worker shall end, and what it is doing.
+ * A thread that is stopped inside native code takes the process down with it (onnxruntime-node's binding
+ * throws where nobody can catch), so it has to be asked, and the process's own exit has to wait for it.
+ */
+export const CONTROL_BYTES = 8;
+export const STOP = 0;
+export const ACTIVITY = 1;
+/** Values of the activity word. */
+export const IDLE = 0;
+export const BUSY = 1;
+export const STARTING = 2;
+
 export interface Envelope {
   readonly id: number;
-  readonly request: Request;
+  /** Undefined only wakes the worker up, to find that it shall end. */
+  readonly request: Request | undefined;
 }
 
 export type Answer =

@@ -40,24 +40,33 @@ async function openWith(
   threads: number,
   signal: AbortSignal | undefined,
 ): Promise<Session> {
-  const { label, model, externalFolder } = loadable(source);
+  const { label, model, externalFolder, cleanUp } = await loadable(source);
+  if (signal?.aborted) {
+    await cleanUp();
+    throw signal.reason;
+  }
   const channel = connect(startWorker(), label);
   const onAbort = () => void channel.stop(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   const close = async () => {
     signal?.removeEventListener('abort', onAbort);
     await channel.stop(new VerbatimError(`${label}: the session is closed`));
+    await cleanUp();
   };
   try {
     const transfer = typeof model === 'string' ? [] : [model.buffer];
     const reply = await channel.call({ kind: 'open', model, externalFolder, provider, threads }, transfer);
+    await cleanUp();
     const inputs = reply.inputs.map((port) => knownPort(label, 'input', port));
     const outputs = reply.outputs.map((port) => knownPort(label, 'output', port));
     return createSession({ label, provider, inputs, outputs, channel, close });
   } catch (error) {
     await close();
     if (provider === 'cpu' || signal?.aborted || !(error instanceof VerbatimError)) throw error;
-    throw new VerbatimError(`provider "${provider}" does not work here: ${error.message}`, { cause: error });
+    throw new VerbatimError(
+      `${error.message} (provider "${provider}"; "verbatim doctor" shows which providers work here)`,
+      { cause: error },
+    );
   }
 }
 

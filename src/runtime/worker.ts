@@ -2,22 +2,27 @@
  * The worker's half of a session: it holds one onnxruntime session and answers requests in their order.
  * `run` of onnxruntime-node blocks the thread that calls it, which is why it stands in a thread of its own.
  */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { env, InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import type { Tensor } from '../math/tensor.ts';
 import {
+  ACTIVITY,
   type Answer,
+  BUSY,
   buffersOf,
   copyTensor,
   type Envelope,
+  IDLE,
   type OpenRequest,
   type RawPort,
   type Replies,
   type Request,
   type RunRequest,
+  STOP,
 } from './protocol.ts';
 
 const port = parentPort!;
+const control = new Int32Array(workerData as SharedArrayBuffer);
 /** Inputs whose values stay here: onnxruntime's own tensors, fed to every run. */
 const held = new Map<string, OrtTensor>();
 let session: InferenceSession | undefined;
@@ -111,15 +116,42 @@ async function handle(request: Request): Promise<{ reply: unknown; transfer: Arr
   }
 }
 
-let queue: Promise<void> = Promise.resolve();
-port.on('message', ({ id, request }: Envelope) => {
-  queue = queue.then(async () => {
+/** Without the place in onnxruntime's own sources with which a failed check of its begins. */
+function plainMessage(message: string): string {
+  return message.replace(/^\S+\.(?:cc|h):\d+ .* was false\.\s*/s, '');
+}
+
+async function answer({ id, request }: Envelope): Promise<void> {
+  // First claim to be busy, then look at the stop word: the other thread writes and reads in reverse order.
+  Atomics.store(control, ACTIVITY, BUSY);
+  if (Atomics.load(control, STOP) || !request) await end();
+  else {
     try {
       const { reply, transfer } = await handle(request);
       port.postMessage({ id, ok: true, reply } satisfies Answer, transfer);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = plainMessage(error instanceof Error ? error.message : String(error));
       port.postMessage({ id, ok: false, message } satisfies Answer);
     }
-  });
+  }
+  rest();
+}
+
+/** Frees the model and ends this thread; what is still queued is dropped. */
+async function end(): Promise<void> {
+  held.clear();
+  await session?.release();
+  rest();
+  process.exit();
+}
+
+function rest(): void {
+  Atomics.store(control, ACTIVITY, IDLE);
+  Atomics.notify(control, ACTIVITY);
+}
+
+let queue: Promise<void> = Promise.resolve();
+port.on('message', (envelope: Envelope) => {
+  queue = queue.then(() => answer(envelope));
 });
+rest();

@@ -85,7 +85,7 @@ export function constantBytes(data: ConstantData): number {
 export function readConstant(data: ConstantData): Uint8Array {
   if (data.kind === 'memory') return bytesOf(data.tensor);
   const bytes = new Uint8Array(data.lengthBytes);
-  const file = openSync(data.path, 'r');
+  const file = openWeights(data.path);
   try {
     let done = 0;
     while (done < bytes.byteLength) {
@@ -100,6 +100,16 @@ export function readConstant(data: ConstantData): Uint8Array {
     closeSync(file);
   }
   return bytes;
+}
+
+function openWeights(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    throw new VerbatimError(`${path}: this file of weights cannot be read (${(cause as Error).message})`, {
+      cause,
+    });
+  }
 }
 
 /** The nodes (in order) and constants that the model's outputs depend on. */
