@@ -47,7 +47,7 @@ VAES = {
     ),
     "sd2": dict(
         block_out_channels=(16, 16, 32), down_block_types=("DownEncoderBlock2D",) * 3, layers_per_block=2,
-        up_block_types=("UpDecoderBlock2D",) * 3, norm_num_groups=4, sample_size=16, latent_channels=3,
+        up_block_types=("UpDecoderBlock2D",) * 3, norm_num_groups=4, sample_size=32, latent_channels=4,
         use_quant_conv=False, use_post_quant_conv=False, scaling_factor=0.7, shift_factor=0.1,
     ),
 }
@@ -124,7 +124,8 @@ def make(variant):
     goldens["unet.out_mixed"] = unet(sample, goldens["unet.timesteps"], context[:1].expand(2, -1, -1)).sample
 
     vae = spread(AutoencoderKL(**VAES[variant]), scale=0.8)
-    picture = noise(2, 3, 16, 16).clamp(-1, 1)
+    side = VAES[variant]["sample_size"]
+    picture = noise(2, 3, side, side).clamp(-1, 1)
     posterior = vae.encode(picture).latent_dist
     goldens |= {"vae.sample": picture, "vae.moments": posterior.parameters, "vae.latents": posterior.mean}
     goldens["vae.decoded"] = vae.decode(posterior.mean).sample

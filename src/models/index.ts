@@ -10,6 +10,24 @@ export {
 export { modelDigest } from './folder/digest.ts';
 export { type ModelFolder, openModelFolder, type PartSource } from './folder/open.ts';
 export {
+  type ModelParts,
+  type NetworkPart,
+  type SchedulerOptions,
+  stableDiffusionScheduler,
+  type WriteFolderOptions,
+  writeModelFolder,
+} from './folder/write.ts';
+export { writeOnnxFolder } from './folder/writeOnnx.ts';
+export {
+  openTextEncoder,
+  openUnet,
+  openVae,
+  type TextNetwork,
+  type UNetNetwork,
+  type VaeNetwork,
+} from './networks.ts';
+export { latentSize } from './plans.ts';
+export {
   asFloat32,
   encodeSafetensors,
   openSafetensors,

@@ -95,7 +95,11 @@ describe.each(variants)('%s against diffusers and transformers', (variant) => {
           const w = weightsOf(graph, vae.encoder, oldVaeName);
           const side = golden('vae.latents').shape[2]!;
           return {
-            moments: vaeEncode(w, vae.config, input(graph, 'sample', 'float32', [batch, 3, 16, 16])),
+            moments: vaeEncode(
+              w,
+              vae.config,
+              input(graph, 'sample', 'float32', [batch, ...golden('vae.sample').shape.slice(1)]),
+            ),
             decoded: vaeDecode(
               w,
               vae.config,

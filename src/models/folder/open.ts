@@ -70,7 +70,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
       if (!(await isFile(file))) throw new VerbatimError(`${file}: is missing.`);
       return { kind: 'onnx', path: file };
     };
-    return {
+    return checked({
       ...shared,
       format: 'onnx',
       unet: { config: unetConfig, source: await onnx('unet') },
@@ -80,18 +80,37 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
         decoder: await onnx('vae_decoder'),
       },
       textEncoder: { config: textConfig, source: await onnx('text_encoder') },
-    };
+    });
   }
   const weights = async (part: string, stem: string): Promise<PartSource> => ({
     kind: 'safetensors',
     files: await weightFiles(join(path, part), stem),
   });
   const vae = await weights('vae', 'diffusion_pytorch_model');
-  return {
+  return checked({
     ...shared,
     format: 'diffusers',
     unet: { config: unetConfig, source: await weights('unet', 'diffusion_pytorch_model') },
     vae: { config: await config('vae', parseVaeConfig), encoder: vae, decoder: vae },
     textEncoder: { config: textConfig, source: await weights('text_encoder', 'model') },
-  };
+  });
+}
+
+/** Whether the three networks belong together. */
+function checked(folder: ModelFolder): ModelFolder {
+  const { unet, vae, textEncoder, path } = folder;
+  const where = join(path, 'unet', 'config.json');
+  const channels = vae.config.latent_channels;
+  for (const field of ['in_channels', 'out_channels'] as const)
+    if (unet.config[field] !== channels)
+      throw new VerbatimError(
+        `${where}: ${field} = ${unet.config[field]}, but the VAE's latent_channels is ${channels}; inpainting and depth models are not supported.`,
+      );
+  const width = textEncoder.config.hidden_size;
+  for (const wanted of [unet.config.cross_attention_dim].flat())
+    if (wanted !== width)
+      throw new VerbatimError(
+        `${where}: cross_attention_dim = ${wanted}, but the text encoder's hidden_size is ${width}.`,
+      );
+  return folder;
 }

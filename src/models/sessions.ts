@@ -1,0 +1,97 @@
+import { VerbatimError } from '../errors.ts';
+import { createGraph, model } from '../graph/index.ts';
+import type { Graph, Model, Value } from '../graph/value.ts';
+import { elementCount, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
+import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
+import type { PartSource } from './folder/open.ts';
+import { asFloat32 } from './safetensors.ts';
+import { openTensorStore, storeWeights } from './store.ts';
+import type { Weights } from './weights.ts';
+
+/** How a network is built for one folder's files; `build` names what goes in and what comes out. */
+export interface NetworkPlan {
+  readonly source: PartSource;
+  readonly otherName?: (name: string) => string | undefined;
+  build(graph: Graph, weights: Weights): Readonly<Record<string, Value>>;
+}
+
+/** The network of a plan as a finished graph with its weights. Safetensors sources only. */
+export function buildNetwork(plan: NetworkPlan): Model {
+  if (plan.source.kind !== 'safetensors')
+    throw new RangeError(`${plan.source.path} is a finished graph already`);
+  const store = openTensorStore(plan.source.files);
+  try {
+    const graph = createGraph();
+    const options = plan.otherName ? { otherName: plan.otherName } : {};
+    return model(graph, plan.build(graph, storeWeights(graph, store, options)));
+  } finally {
+    store.close();
+  }
+}
+
+/** A session over our own graph, or over an exported file as it stands. */
+export async function openNetwork(plan: NetworkPlan, options: SessionOptions = {}): Promise<Session> {
+  const source = plan.source.kind === 'onnx' ? { path: plan.source.path } : buildNetwork(plan);
+  return openSession(source, options);
+}
+
+/** The first of some names that a session has; exports of different ages name the same port differently. */
+export function findPort(ports: readonly Port[], names: readonly string[], where: string): Port {
+  const found = names
+    .map((name) => ports.find((port) => port.name === name))
+    .find((port) => port !== undefined);
+  if (found) return found;
+  const all = ports.map((port) => port.name).join(', ');
+  throw new VerbatimError(`${where}: no input or output "${names[0]}"; the file has ${all}.`);
+}
+
+/** A float32 tensor in the element type of a port. */
+export function feedFloat(port: Port, tensor: Tensor<'float32'>): Tensor {
+  const { shape, data } = tensor;
+  switch (port.dtype) {
+    case 'float32':
+      return tensor;
+    case 'float16':
+      return { dtype: 'float16', shape, data: toFloat16(data) };
+    case 'float64':
+      return { dtype: 'float64', shape, data: Float64Array.from(data) };
+    case 'int64':
+      return { dtype: 'int64', shape, data: BigInt64Array.from(data, (value) => BigInt(Math.round(value))) };
+    case 'int32':
+      return { dtype: 'int32', shape, data: Int32Array.from(data, Math.round) };
+    default:
+      throw new VerbatimError(`input "${port.name}" of type ${port.dtype} cannot take numbers.`);
+  }
+}
+
+/**
+ * Runs a network over rows (dimension 0) in chunks of at most `limit`, and joins what comes back as
+ * float32. `run` gets the chunk's range.
+ */
+export async function inChunks(
+  rows: number,
+  limit: number,
+  run: (from: number, to: number) => Promise<Tensor>,
+): Promise<Tensor<'float32'>> {
+  const parts: Float32Array[] = [];
+  let shape: readonly number[] = [];
+  for (let from = 0; from < rows; from += limit) {
+    const part = await run(from, Math.min(rows, from + limit));
+    parts.push(asFloat32(part, 'network output'));
+    shape = part.shape.slice(1);
+  }
+  const joined = new Float32Array(rows * elementCount(shape));
+  let position = 0;
+  for (const part of parts) {
+    joined.set(part, position);
+    position += part.length;
+  }
+  return floatTensor([rows, ...shape], joined);
+}
+
+/** Rows `from` to `to` of a tensor, without copying. */
+export function rowsOf(tensor: Tensor<'float32'>, from: number, to: number): Tensor<'float32'> {
+  const shape = tensor.shape.slice(1);
+  const size = elementCount(shape);
+  return floatTensor([to - from, ...shape], tensor.data.subarray(from * size, to * size));
+}
