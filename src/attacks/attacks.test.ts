@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { combineGuided } from '../diffusion/index.ts';
+import { combineGuided, createDenoiser, type Pipeline, stableDiffusionSchedule } from '../diffusion/index.ts';
+import { batchOf, readGolden, toyNetwork } from '../diffusion/testing.ts';
 import { noiseFor } from '../noise/index.ts';
 import { attackConformance } from './conformance.ts';
 import { attackNamed, attackNames, attacks } from './registry.ts';
@@ -74,6 +75,43 @@ describe('formulas, against the Gaussian denoiser in closed form', () => {
     const each = await Promise.all([1, 2, 3].map((seed) => scoreOf('dcs', 'two cups', { seeds: [seed] })));
     const together = await scoreOf('dcs', 'two cups', { seeds: [1, 2, 3] });
     expect(together).toBeCloseTo((each[0]! + each[1]! + each[2]!) / 3, 9);
+  });
+});
+
+describe('dcs, against the reference computed with k-diffusion on the same network', () => {
+  const golden = readGolden();
+  it.each(golden.scores)('$parametrization, guidance $guidance', async (entry) => {
+    const texts = ['first', 'second', ''];
+    const states = [...golden.condition, ...golden.unconditional];
+    const length = golden.tokens * golden.width;
+    const pipeline: Pipeline = {
+      ...gaussianPipeline(),
+      denoiser: createDenoiser({
+        predict: toyNetwork(golden),
+        schedule: stableDiffusionSchedule(entry.parametrization),
+        sampleShape: golden.shape,
+      }),
+      encodeText: async (captions) =>
+        batchOf(
+          captions.flatMap((caption) => {
+            const at = texts.indexOf(caption) * length;
+            return states.slice(at, at + length);
+          }),
+          [captions.length, golden.tokens, golden.width],
+        ),
+    };
+    const size = golden.noise.length / golden.batch;
+    const subject = createSubject(pipeline, {
+      noise: (seeds, shape) => {
+        expect(seeds).toEqual([5]);
+        return batchOf(golden.noise.slice(0, size), [1, ...shape]);
+      },
+    });
+    const options = { seeds: [5], guidance: entry.guidance };
+    const scores = await attackNamed('dcs').score(subject, ['first', 'second'], options);
+    scores.forEach(({ score }, i) => {
+      expect(Math.abs(score / entry.dcs[i]! - 1)).toBeLessThan(1e-4);
+    });
   });
 });
 

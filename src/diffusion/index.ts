@@ -17,6 +17,7 @@ export {
 } from './generate.ts';
 export { combineGuided, guided } from './guidance.ts';
 export { type NoiseOption, type SeededNoise, seededNoise } from './noise.ts';
+export { createPipeline, openPipeline, type PipelineOptions, type PipelineParts } from './pipeline.ts';
 export type { Pipeline } from './pipeline.types.ts';
 export * from './samplers/index.ts';
 export {

@@ -1,0 +1,147 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { floatTensor } from '../math/tensor.ts';
+import { noiseFor } from '../noise/index.ts';
+import { createMeter } from '../runtime/index.ts';
+import { expandBatch } from './batch.ts';
+import { generate, oneStep } from './generate.ts';
+import { guided } from './guidance.ts';
+import { openPipeline } from './pipeline.ts';
+import type { Pipeline } from './pipeline.types.ts';
+import { relativeError } from './testing.ts';
+
+interface Golden {
+  captions: string[];
+  seeds: number[];
+  guidance: number;
+  steps: number;
+  side: number;
+  runs: Record<
+    'epsilon' | 'v_prediction',
+    { oneStep: number[]; pictures: number[][]; heun: number[]; heunPictures: number[][]; dcs: number[] }
+  >;
+  picture: number[];
+  encoded: number[];
+}
+const golden = JSON.parse(
+  readFileSync(new URL('./fixtures/pipeline.json', import.meta.url), 'utf8'),
+) as Golden;
+const fixture = (name: string) => fileURLToPath(new URL(`../models/fixtures/${name}`, import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'verbatim-pipeline-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** A copy of the fixture model with a changed JSON file. */
+function variant(name: string, file: string, change: Record<string, unknown>): string {
+  const folder = join(scratch, name);
+  cpSync(fixture('sd1'), folder, { recursive: true });
+  const path = join(folder, file);
+  let json: Record<string, unknown> = {};
+  try {
+    json = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  } catch {
+    // verbatim.json is not there yet.
+  }
+  writeFileSync(path, JSON.stringify({ ...json, ...change }));
+  return folder;
+}
+
+describe.each(['epsilon', 'v_prediction'] as const)('a %s model folder', (kind) => {
+  const expected = golden.runs[kind];
+  const meter = createMeter();
+  let pipeline: Pipeline;
+  beforeAll(async () => {
+    const folder = variant(kind, 'scheduler/scheduler_config.json', { prediction_type: kind });
+    pipeline = await openPipeline(folder, { threads: 1, meter });
+  });
+  afterAll(() => pipeline.close());
+  const { captions, seeds } = golden;
+
+  /** Differences of 8-bit values: how far at most. */
+  const levels = (pictures: readonly { data: Uint8Array }[], reference: number[][]) =>
+    Math.max(
+      ...pictures.flatMap(({ data }, i) =>
+        Array.from(data, (value, j) => Math.abs(value - reference[i]![j]!)),
+      ),
+    );
+
+  it('gives the one-step output and picture of diffusers', async () => {
+    const { latents, pictures } = await oneStep(pipeline, { captions, seeds });
+    expect(relativeError(latents.data, expected.oneStep)).toBeLessThan(1e-4);
+    expect(levels(pictures, expected.pictures)).toBeLessThanOrEqual(1);
+  });
+
+  it('samples as k-diffusion does on diffusers’ networks', async () => {
+    const { latents, pictures } = await generate(pipeline, { captions, seeds, steps: golden.steps });
+    expect(relativeError(latents.data, expected.heun)).toBeLessThan(1e-4);
+    expect(levels(pictures, expected.heunPictures)).toBeLessThanOrEqual(1);
+  });
+
+  it('has the reference’s DCS', async () => {
+    const { denoiser } = pipeline;
+    const x = floatTensor(
+      [1, ...denoiser.sampleShape],
+      noiseFor([0], denoiser.sampleShape).data.map((value) => value * denoiser.sigmaMax),
+    );
+    const before = meter.evaluations;
+    const output = await guided(
+      denoiser,
+      await pipeline.encodeText(captions),
+      await pipeline.encodeText(['']),
+      golden.guidance,
+    )(expandBatch(x, captions.length), denoiser.sigmaMax);
+    expect(meter.evaluations - before).toBe(captions.length + 1);
+    const length = x.data.length;
+    expected.dcs.forEach((score, i) => {
+      let sum = 0;
+      for (let j = 0; j < length; j++) sum += (x.data[j]! - output.data[i * length + j]!) ** 2;
+      expect(Math.abs(sum / length / score - 1)).toBeLessThan(1e-4);
+    });
+  });
+});
+
+describe('openPipeline', () => {
+  it('encodes pictures of the model’s size, and refuses others', async () => {
+    const pipeline = await openPipeline(fixture('sd1'), { threads: 1 });
+    const { side } = golden;
+    const picture = { width: side, height: side, data: Uint8Array.from(golden.picture) };
+    const latents = await pipeline.encode([picture, picture]);
+    expect(latents.shape).toEqual([2, ...pipeline.denoiser.sampleShape]);
+    expect(relativeError(latents.data, [...golden.encoded, ...golden.encoded])).toBeLessThan(1e-4);
+    await expect(pipeline.encode([{ ...picture, width: side / 2, height: side * 2 }])).rejects.toThrow(
+      `encodes pictures of ${side}×${side} pixels, got ${side / 2}×${side * 2}`,
+    );
+    expect(await pipeline.decode(floatTensor([0, ...pipeline.denoiser.sampleShape]))).toEqual([]);
+    await pipeline.close();
+  });
+
+  it('takes the guidance scale from verbatim.json, 7.5 without one', async () => {
+    const plain = await openPipeline(fixture('sd1'), { threads: 1 });
+    expect(plain.guidance).toBe(7.5);
+    const own = await openPipeline(variant('own', 'verbatim.json', { guidance: 2.5 }), { threads: 1 });
+    expect(own.guidance).toBe(2.5);
+    expect(own.name).toBe('own');
+    expect(own.digest).not.toBe(plain.digest);
+    await Promise.all([plain.close(), own.close()]);
+  });
+
+  it.each([
+    ['guidance', 'verbatim.json', { guidance: 'strong' }, 'verbatim.json: "guidance"'],
+    [
+      'flow',
+      'scheduler/scheduler_config.json',
+      { prediction_type: 'flow' },
+      'scheduler_config.json: "prediction_type" is "flow"',
+    ],
+  ])('names the file and the key of a bad %s', async (name, file, change, message) => {
+    await expect(openPipeline(variant(name, file, change))).rejects.toThrow(message);
+  });
+
+  it('refuses networks that do not fit together', async () => {
+    await expect(openPipeline(fixture('sd2'), { threads: 1 })).rejects.toThrow(
+      'the VAE has 3 latent channels ("latent_channels"), the UNet takes 4',
+    );
+  });
+});

@@ -1,0 +1,142 @@
+import { basename, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { VerbatimError } from '../errors.ts';
+import { picturesToTensor, tensorToPictures } from '../images/index.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import {
+  modelDigest,
+  openModelFolder,
+  openTextEncoder,
+  openUnet,
+  openVae,
+  type TextNetwork,
+  type UNetNetwork,
+  type VaeNetwork,
+} from '../models/index.ts';
+import type { Meter, SessionOptions } from '../runtime/session.types.ts';
+import { sampleLength } from './batch.ts';
+import { createDenoiser } from './denoiser.ts';
+import type { Pipeline } from './pipeline.types.ts';
+import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
+
+export interface PipelineOptions extends SessionOptions {
+  /** Largest number of samples in one call of the denoiser. Default 16. */
+  readonly batch?: number;
+  /** Counts every evaluation of the denoiser. */
+  readonly meter?: Meter;
+}
+
+/** The networks of a latent diffusion model and what they were trained with. */
+export interface PipelineParts {
+  readonly name: string;
+  readonly digest: string;
+  readonly guidance: number;
+  readonly schedule: NoiseSchedule;
+  readonly text: Pick<TextNetwork, 'encode' | 'close'>;
+  readonly unet: Pick<UNetNetwork, 'sampleShape' | 'integerTimesteps' | 'predict' | 'close'>;
+  readonly vae: Pick<
+    VaeNetwork,
+    'pictureSize' | 'scalingFactor' | 'shiftFactor' | 'encodeMoments' | 'decode' | 'close'
+  >;
+}
+
+/** `(x + add)·factor` for every element. */
+function affine(tensor: Tensor<'float32'>, add: number, factor: number): Tensor<'float32'> {
+  return floatTensor(
+    tensor.shape,
+    tensor.data.map((value) => (value + add) * factor),
+  );
+}
+
+/** Joins networks to a pipeline: adds the schedule, the latents' scale and the conversion of pictures. */
+export function createPipeline(parts: PipelineParts, options: PipelineOptions = {}): Pipeline {
+  const { text, unet, vae } = parts;
+  const [channels] = unet.sampleShape;
+  const [height, width] = vae.pictureSize;
+  return {
+    name: parts.name,
+    digest: parts.digest,
+    guidance: parts.guidance,
+    denoiser: createDenoiser({
+      predict: unet.predict,
+      schedule: parts.schedule,
+      sampleShape: unet.sampleShape,
+      quantizeTimesteps: unet.integerTimesteps,
+      ...(options.batch === undefined ? {} : { batch: options.batch }),
+      ...(options.meter ? { meter: options.meter } : {}),
+      ...(options.signal ? { signal: options.signal } : {}),
+    }),
+    encodeText: (captions) => text.encode(captions),
+    async decode(latents) {
+      if (latents.shape[0] === 0) return [];
+      const unscaled = affine(affine(latents, 0, 1 / vae.scalingFactor), vae.shiftFactor, 1);
+      return tensorToPictures(await vae.decode(unscaled));
+    },
+    async encode(pictures) {
+      if (pictures.length === 0) return floatTensor([0, ...unet.sampleShape]);
+      for (const picture of pictures)
+        if (picture.width !== width || picture.height !== height)
+          throw new VerbatimError(
+            `${parts.name}: encodes pictures of ${width}×${height} pixels, got ${picture.width}×${picture.height}; resize first.`,
+          );
+      const moments = await vae.encodeMoments(picturesToTensor(pictures));
+      // Moments are [n, 2c, h, w], the means in the first c channels: the first half of every sample.
+      const half = sampleLength(moments) / 2;
+      const means = new Float32Array(pictures.length * half);
+      for (let n = 0; n < pictures.length; n++)
+        means.set(moments.data.subarray(2 * n * half, (2 * n + 1) * half), n * half);
+      const shape = [pictures.length, channels, ...moments.shape.slice(2)];
+      return affine(floatTensor(shape, means), -vae.shiftFactor, vae.scalingFactor);
+    },
+    async close() {
+      await Promise.all([text.close(), unet.close(), vae.close()]);
+    },
+  };
+}
+
+const guidanceSchema = z.number().min(0).max(100).default(7.5);
+
+/**
+ * Opens a diffusers folder, or optimum's ONNX export of one, as a pipeline. The guidance scale is
+ * `guidance` in the folder's verbatim.json, 7.5 where that is absent. Throws a VerbatimError that names the
+ * file and the key when something is missing or not supported; nothing stays open then.
+ */
+export async function openPipeline(folder: string, options: PipelineOptions = {}): Promise<Pipeline> {
+  const { batch: _, meter: __, ...session } = options;
+  const model = await openModelFolder(folder);
+  const guidance = guidanceSchema.safeParse(model.settings['guidance']);
+  if (!guidance.success)
+    throw new VerbatimError(
+      `${join(folder, 'verbatim.json')}: "guidance": ${guidance.error.issues[0]!.message}.`,
+    );
+  const schedule = scheduleFromConfig(model.scheduler, join(folder, 'scheduler', 'scheduler_config.json'));
+  const digest = await modelDigest(folder);
+
+  const opened: { close(): Promise<void> }[] = [];
+  try {
+    const text = await openTextEncoder(model, session);
+    opened.push(text);
+    const unet = await openUnet(model, session);
+    opened.push(unet);
+    if (unet.config.out_channels !== unet.config.in_channels)
+      throw new VerbatimError(
+        `${join(folder, 'unet', 'config.json')}: "out_channels" is ${unet.config.out_channels}, "in_channels" ${unet.config.in_channels}; only models that predict their own input's shape are supported.`,
+      );
+    if (model.vae.config.latent_channels !== unet.config.in_channels)
+      throw new VerbatimError(
+        `${folder}: the VAE has ${model.vae.config.latent_channels} latent channels ("latent_channels"), the UNet takes ${unet.config.in_channels} ("in_channels"); they belong to different models.`,
+      );
+    const { hidden_size: width } = model.textEncoder.config;
+    if ([unet.config.cross_attention_dim].flat().some((expected) => expected !== width))
+      throw new VerbatimError(
+        `${folder}: the text encoder's states have width ${width} ("hidden_size"), the UNet takes ${unet.config.cross_attention_dim} ("cross_attention_dim"); they belong to different models.`,
+      );
+    const vae = openVae(model, session);
+    opened.push(vae);
+    const name = basename(resolve(folder));
+    return createPipeline({ name, digest, guidance: guidance.data, schedule, text, unet, vae }, options);
+  } catch (error) {
+    await Promise.allSettled(opened.map((network) => network.close()));
+    throw error;
+  }
+}
