@@ -197,8 +197,7 @@ export function addOne(
 
 /**
  * A model with the named outputs: a copy of the graph that holds only what they need (nodes, constants
- * and inputs), so several models can be cut from one graph. A value that has no node of its own, or
- * leaves under two names, goes out through an Identity.
+ * and inputs), so several models can be cut from one graph.
  *
  * @param options.inputs inputs to keep although no output needs them, such as an exported file's declared ones
  */
@@ -207,15 +206,11 @@ export function model(
   outputs: Readonly<Record<string, Value>>,
   options: { readonly inputs?: readonly Value[] } = {},
 ): Model {
-  const leaving = new Map<string, Value>();
-  const taken = new Set<Value>();
-  for (const [name, value] of Object.entries(outputs)) {
+  const leaving = Object.entries(outputs);
+  for (const [name, value] of leaving)
     if (value.graph !== graph) throw new VerbatimError(`model: output "${name}" belongs to another graph`);
-    const own = value.producer === undefined || taken.has(value) ? addOne(graph, 'Identity', [value]) : value;
-    taken.add(own);
-    leaving.set(name, own);
-  }
-  return { graph: prune(graph, [...taken], options.inputs ?? []), outputs: leaving };
+  const wanted = leaving.map(([, value]) => value);
+  return { graph: prune(graph, wanted, options.inputs ?? []), outputs: new Map(leaving) };
 }
 
 /** A copy of the graph with only what the given values need, and the inputs named to be kept. */

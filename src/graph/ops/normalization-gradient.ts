@@ -1,16 +1,127 @@
+import { elementCount } from '../../math/tensor.ts';
+import { float, floatOf, int, intOf } from '../attributes.ts';
+import { addNode, constantVector } from '../build.ts';
+import { sumTo } from '../gradients.ts';
+import { knownNumbers } from '../known.ts';
 import type { Backward } from '../registry.ts';
-import { fail } from '../shapes.ts';
-import type { Value } from '../value.ts';
+import { axisOf, concreteShape } from '../shapes.ts';
+import type { Node, Value } from '../value.ts';
+import { add, mul, sub } from './arithmetic.ts';
+import { reduceMean, reduceSum } from './reduce.ts';
+import { reshape, reshapeLike } from './shape.ts';
+import { reciprocal, sqrt } from './unary.ts';
 
-export function instanceNormGradient({ node }: Backward): (Value | undefined)[] {
-  fail(node, 'has no gradient rule');
+/** x with mean 0 and variance 1 over its last axis, and 1 / √(variance + ε) with that axis kept as 1. */
+interface Normalized {
+  readonly unit: Value;
+  readonly inverseDeviation: Value;
 }
-export function groupNormGradient({ node }: Backward): (Value | undefined)[] {
-  fail(node, 'has no gradient rule');
+
+/** Normalises rows with onnxruntime's LayerNormalization kernel, which also returns what the backward pass needs. */
+function normalizeRows(x: Value, epsilon: number): Normalized {
+  const size = x.shape.at(-1) as number;
+  const [unit, , inverseDeviation] = addNode(
+    x.graph,
+    'LayerNormalization',
+    [x, constantVector(x.graph, size, 1)],
+    { axis: int(-1), epsilon: float(epsilon) },
+    { outputs: 3 },
+  );
+  return { unit: unit!, inverseDeviation: inverseDeviation! };
 }
-export function layerNormGradient({ node }: Backward): (Value | undefined)[] {
-  fail(node, 'has no gradient rule');
+
+/** Gradient by x of its normalised rows: (g − mean(g) − x̂ · mean(g x̂)) / σ, means over the last axis. */
+function rowsGradient({ unit, inverseDeviation }: Normalized, g: Value): Value {
+  const along = reduceMean(mul(g, unit), [-1], true);
+  const level = reduceMean(g, [-1], true);
+  return mul(sub(sub(g, mul(unit, along)), level), inverseDeviation);
 }
-export function batchNormGradient({ node }: Backward): (Value | undefined)[] {
-  fail(node, 'has no gradient rule');
+
+/** [channels] as [channels, 1, …], which broadcasts against [n, channels, …]. */
+function asColumn(vector: Value, rank: number): Value {
+  const size = vector.shape[0]!;
+  return reshape(vector, [size, ...new Array<number>(rank - 2).fill(1)]);
+}
+
+/**
+ * Normalisation over groups of channels, with a scale and a bias per channel or per group: the common
+ * form of instance and group normalisation.
+ */
+function groupsGradient(back: Backward, groups: number, perGroupScale: boolean): (Value | undefined)[] {
+  const { node, dy, input, wants } = back;
+  const x = input(0);
+  const [channels, ...spatial] = concreteShape(node, x.shape.slice(1)) as [number, ...number[]];
+  const perGroup = (channels / groups) * elementCount(spatial);
+  const rows = [x.shape[0]!, groups, perGroup];
+  const stats = normalizeRows(reshape(x, rows), floatOf(node, 'epsilon', 1e-5));
+  // Scale and bias belong to axis 1 of this view of x.
+  const view = perGroupScale ? rows : x.shape;
+  const d = reshape(dy, view);
+  const unit = reshape(stats.unit, view);
+  const rest = view.flatMap((_, i) => (i === 1 ? [] : [i]));
+  const g = wants(0) ? reshape(mul(d, asColumn(input(1), view.length)), rows) : undefined;
+  return [
+    g && reshapeLike(rowsGradient(stats, g), x),
+    wants(1) ? reduceSum(mul(d, unit), rest) : undefined,
+    wants(2) ? reduceSum(d, rest) : undefined,
+  ];
+}
+
+export function instanceNormGradient(back: Backward): (Value | undefined)[] {
+  const [channels] = concreteShape(back.node, [back.input(0).shape[1]!]);
+  return groupsGradient(back, channels!, false);
+}
+
+export function groupNormGradient(back: Backward): (Value | undefined)[] {
+  return groupsGradient(back, intOf(back.node, 'num_groups', 1), back.graph.opset < 21);
+}
+
+/** Whether a value is a constant that is 1 everywhere, as far as one can see. */
+function isOnes(value: Value): boolean {
+  return knownNumbers(value)?.every((number) => number === 1) ?? false;
+}
+
+/** The normalised rows of a LayerNormalization node: its own outputs where they can be had, else computed again. */
+function layerStats(node: Node, rows: Value, scale: Value): Normalized {
+  const [y, , inverseDeviation] = node.outputs;
+  const direct = rows === node.inputs[0] && inverseDeviation !== undefined && node.inputs[2] === undefined;
+  if (direct && isOnes(scale)) return { unit: y!, inverseDeviation };
+  return normalizeRows(rows, floatOf(node, 'epsilon', 1e-5));
+}
+
+export function layerNormGradient({ node, dy, input, wants }: Backward): (Value | undefined)[] {
+  const x = input(0);
+  const scale = input(1);
+  const axis = axisOf(node, intOf(node, 'axis', -1), x.shape.length);
+  const last = axis === x.shape.length - 1;
+  // Several normalised axes are one long row.
+  const rowShape = [...x.shape.slice(0, axis), elementCount(concreteShape(node, x.shape.slice(axis)))];
+  const stats = layerStats(node, last ? x : reshape(x, rowShape), scale);
+  const g = isOnes(scale) ? dy : mul(dy, scale);
+  const unit = last ? stats.unit : reshapeLike(stats.unit, x);
+  const rows = last ? g : reshape(g, rowShape);
+  return [
+    wants(0) ? (last ? rowsGradient(stats, rows) : reshapeLike(rowsGradient(stats, rows), x)) : undefined,
+    wants(1) ? sumTo(mul(dy, unit), scale) : undefined,
+    wants(2) ? sumTo(dy, input(2)) : undefined,
+  ];
+}
+
+/** Batch normalisation with stored moments: y = (x − mean) · scale / √(variance + ε) + bias. */
+export function batchNormGradient({ node, dy, input, wants }: Backward): (Value | undefined)[] {
+  const x = input(0);
+  const rank = x.shape.length;
+  const rest = x.shape.flatMap((_, i) => (i === 1 ? [] : [i]));
+  const inverse = reciprocal(sqrt(add(input(4), floatOf(node, 'epsilon', 1e-5))));
+  const factor = mul(input(1), inverse);
+  // Σ dy·(x − mean), from which the gradients by scale and variance follow.
+  const weighted = () => reduceSum(mul(dy, sub(x, asColumn(input(3), rank))), rest);
+  const cubed = () => mul(mul(inverse, inverse), mul(factor, -0.5));
+  return [
+    wants(0) ? mul(dy, asColumn(factor, rank)) : undefined,
+    wants(1) ? mul(weighted(), inverse) : undefined,
+    wants(2) ? reduceSum(dy, rest) : undefined,
+    wants(3) ? mul(mul(reduceSum(dy, rest), factor), -1) : undefined,
+    wants(4) ? mul(weighted(), cubed()) : undefined,
+  ];
 }
