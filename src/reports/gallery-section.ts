@@ -29,8 +29,9 @@ export function gallerySection(
 ): Markup {
   if (galleries.length === 0)
     return html`<section id="gallery"><h2>Gallery</h2>${empty('There is nothing to show yet: no caption has been scored or synthesized.')}</section>`;
+  const has = (kind: GallerySection) => galleries.some(({ section }) => section === kind);
   return html`<section id="gallery"><h2>Gallery</h2>
-${galleries[0]!.section === 'found' || galleries.some((g) => g.section === 'found') ? null : empty('No training image was found. What came nearest follows.')}
+${has('found') ? null : empty(has('near-miss') ? 'No training image was found. What came nearest follows.' : 'No picture has been judged yet. The captions with the highest scores follow.')}
 ${galleries.map((gallery) => {
   const { section, total, captions } = gallery;
   const [title, explanation] = titles[section];

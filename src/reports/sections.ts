@@ -35,17 +35,20 @@ export function verdict(summary: Summary): Markup {
 /** One paragraph that qualifies the verdict. */
 export function lead(summary: Summary): Markup {
   const { found, judged, neverSeen, truthKnown, evaluations, carlini } = summary;
+  const cost = `The run took ${counted(evaluations, 'evaluation')} of the denoiser${
+    carlini.ratio === null
+      ? ''
+      : `; generating 500 samples for each caption would take ${times(carlini.ratio)} as many`
+  }.`;
+  if (judged === 0)
+    return html`<p class="lead">Captions are scored first and only the highest are synthesized and compared with the training set; this run has not come so far. ${cost}</p>`;
   const stated = truthKnown
     ? neverSeen.captions > 0
       ? `${integer(neverSeen.judged)} of the captions that the model never saw came so far; the others were passed over at a cheaper stage.`
       : 'The truth table names no caption that the model never saw, so false positives cannot be counted.'
     : 'What the model was trained on is not known beyond the dataset, so neither recall nor false positives can be stated.';
   return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; ${integer(found.captions)} of them gave back their own training picture.
-${stated} The run took ${counted(evaluations, 'evaluation')} of the denoiser${
-    carlini.ratio === null
-      ? ''
-      : `; generating 500 samples for each caption would take ${times(carlini.ratio)} as many`
-  }.</p>`;
+${stated} ${cost}</p>`;
 }
 
 const stageTitles: Readonly<Record<string, string>> = {
@@ -114,12 +117,14 @@ ${pair(
 }
 
 /** Recall against copy count. */
-export function recallSection({ recall, truthKnown, rules }: Summary): Markup {
+export function recallSection({ recall, truthKnown, rules, judged }: Summary): Markup {
   const heading = html`<h2>Recall against copies</h2>`;
   if (!truthKnown)
     return html`<section id="recall">${heading}${empty('The truth about this training set is not known; recall can only be stated for a model with planted duplicates.')}</section>`;
   if (recall.length === 0)
     return html`<section id="recall">${heading}${empty('The truth table names no duplicate group that this model was trained on.')}</section>`;
+  if (judged === 0)
+    return html`<section id="recall">${heading}${empty('No picture has been judged yet.')}</section>`;
   const rows = recall.map(
     (row) =>
       html`<tr><td>${row.copies}</td><td>${row.planted}</td><td>${row.found}</td><td>${percentage(row.found / row.planted)} <small>[${percentage(row.low)}, ${percentage(row.high)}]</small></td><td>${row.foundByReference}</td></tr>`,

@@ -69,7 +69,7 @@ td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
 .funnel td:last-child, .funnel th:last-child { width: 34%; text-align: left; }
 .items { display: grid; gap: 0; margin-top: 8px; }
 .item { display: flex; gap: 8px 32px; padding: 18px 0; border-bottom: 1px solid var(--line); }
-.pictures { flex: 0 1 auto; min-width: 266px; }
+.pictures { flex: 0 1 542px; align-content: start; }
 .facts { flex: 1 0 270px; max-width: 420px; }
 .facts dl { max-width: 300px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 10px; }

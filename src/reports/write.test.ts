@@ -211,6 +211,8 @@ describe('empty states', () => {
     const { document } = await reportOf({ synthesized: 0 });
     expect(document.querySelector('h1')!.textContent).toMatch(/^No verdict yet/);
     expect(document.querySelector('#roc svg.chart')).not.toBeNull();
+    expect(document.querySelector('#recall svg.chart')).toBeNull();
+    expect(emptyTexts(document)).toHaveLength(4);
     expect(document.querySelector('#gallery .missing')).not.toBeNull();
   });
 
