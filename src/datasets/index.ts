@@ -1,3 +1,5 @@
+export { datasetFormats, openDataset } from './formats/index.ts';
+export { type PhotographOptions, photographSource } from './photographs.ts';
 export { type PlantedConfig, plantedConfigSchema, plantedSet } from './planted.ts';
 export { sceneSource, scenes } from './scenes/index.ts';
 export type { Composition, Scene } from './scenes/scene.ts';

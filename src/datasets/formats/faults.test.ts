@@ -1,0 +1,196 @@
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VerbatimError } from '../../errors.ts';
+import { encodePng } from '../../images/index.ts';
+import { sql, textLiteral } from '../../tables/index.ts';
+import { openDataset, sceneSource } from '../index.ts';
+import { refusal } from './image-folder.ts';
+
+let root: string;
+let png: Uint8Array;
+let counter = 0;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'verbatim-faults-'));
+  png = await encodePng(await sceneSource(1).picture(0));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+async function folder(files: Record<string, string | Uint8Array>): Promise<string> {
+  const path = join(root, `folder${counter++}`);
+  await mkdir(path);
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(join(path, name, '..'), { recursive: true });
+    await writeFile(join(path, name), content);
+  }
+  return path;
+}
+
+async function parquet(select: string): Promise<string> {
+  const path = join(root, `table${counter++}.parquet`);
+  await sql(`COPY (${select}) TO ${textLiteral(path)} (FORMAT parquet)`);
+  return path;
+}
+
+const image = () => `{bytes: from_base64('${Buffer.from(png).toString('base64')}'), path: 'a.png'}`;
+
+describe('image-folder', () => {
+  it.each([
+    ['../secret.png', 'contains ".."'],
+    ['a/../../secret.png', 'contains ".."'],
+    ['/etc/passwd', 'absolute path'],
+    ['\\\\host\\share.png', 'absolute path'],
+    ['a\\..\\..\\secret.png', 'contains ".."'],
+    ['https://example.com/a.png', 'URL'],
+    ['file:///etc/passwd', 'URL'],
+    ['C:\\secret.png', 'URL or a drive'],
+    ['', 'is empty'],
+    ['a\0.png', 'NUL'],
+  ])('refuses %j in metadata, naming the row', async (file, why) => {
+    const path = await folder({
+      'a.png': png,
+      'metadata.jsonl': `${JSON.stringify({ file_name: 'a.png', text: 'x' })}\n${JSON.stringify({ file_name: file, text: 'y' })}\n`,
+    });
+    const problem = openDataset(path);
+    await expect(problem).rejects.toThrow(VerbatimError);
+    await expect(problem).rejects.toThrow(/metadata\.jsonl, row 1: /);
+    await expect(problem).rejects.toThrow(why);
+  });
+
+  it('lets no accepted name lead out of the folder', () => {
+    const part = fc.constantFrom('..', '.', 'a', '/', '\\', 'C:', 'b.png', '%2e%2e', ' ');
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+        const file = parts.join('');
+        if (refusal(file) === undefined) expect(join('/root', file).startsWith('/root')).toBe(true);
+      }),
+    );
+  });
+
+  it('refuses links that lead out and follows links that stay', async () => {
+    const path = await folder({ 'a.png': png });
+    const outside = join(root, 'outside.png');
+    await writeFile(outside, png);
+    await symlink(outside, join(path, 'b.png'));
+    await symlink(join(path, 'a.png'), join(path, 'c.png'));
+    const dataset = await openDataset(path);
+    expect(dataset.size).toBe(3);
+    await expect(dataset.picture(1)).rejects.toThrow(/b\.png: is a link that leads out/);
+    expect((await dataset.picture(2)).width).toBe(64);
+  });
+
+  it('fails for the rows whose picture is corrupt, missing or a folder, and for no other', async () => {
+    const path = await folder({
+      'good.png': png,
+      'cut.png': png.subarray(0, png.length / 2),
+      'empty.png': '',
+      'folder.png/x': '',
+      'metadata.csv':
+        'file_name,text\ngood.png,a\ncut.png,b\nempty.png,c\ngone.png,d\nfolder.png,e\ngood.png,f\n',
+    });
+    const dataset = await openDataset(path);
+    for (const [row, why] of [
+      [1, 'cut.png'],
+      [2, '0 bytes'],
+      [3, 'no such file'],
+      [4, 'is not a file'],
+    ] as const) {
+      await expect(dataset.picture(row)).rejects.toThrow(new RegExp(`metadata\\.csv, row ${row} .*${why}`));
+    }
+    expect(await dataset.picture(5)).toEqual(await dataset.picture(0));
+    const keys: string[] = [];
+    for await (const row of dataset.rows()) keys.push(row.key);
+    expect(new Set(keys).size).toBe(6);
+  });
+
+  it('takes captions from folders and file names without metadata', async () => {
+    const path = await folder({
+      'red_sofa/1.png': png,
+      'red_sofa/2.JPG': png,
+      'a blue-lamp.png': png,
+      '.hidden/3.png': png,
+      'notes.txt': 'x',
+    });
+    const captions: string[] = [];
+    for await (const row of (await openDataset(path)).rows()) captions.push(`${row.key}: ${row.caption}`);
+    expect(captions).toEqual([
+      'a blue-lamp.png: a blue lamp',
+      'red_sofa/1.png: red sofa',
+      'red_sofa/2.JPG: red sofa',
+    ]);
+  });
+
+  it('names the columns when the captions are not found, and two metadata files', async () => {
+    const path = await folder({ 'a.png': png, 'metadata.csv': 'file_name,title\na.png,x\n' });
+    await expect(openDataset(path)).rejects.toThrow(
+      'no column text, caption or prompt for the captions; the columns are "file_name", "title"',
+    );
+    const named = await openDataset({ path, captionColumn: 'title' });
+    expect(named.size).toBe(1);
+    await writeFile(join(path, 'metadata.jsonl'), '{"file_name": "a.png", "text": "x"}\n');
+    await expect(openDataset(path)).rejects.toThrow('keep one of them');
+  });
+});
+
+describe('parquet', () => {
+  it('fails for the rows without a picture or with a corrupt one, and for no other', async () => {
+    const path = await parquet(
+      `SELECT ${image()} AS image, 'a' AS text UNION ALL SELECT {bytes: NULL, path: '/etc/passwd'}, 'b'
+       UNION ALL SELECT {bytes: from_base64('aGVsbG8='), path: 'x'}, NULL`,
+    );
+    const dataset = await openDataset(path);
+    const captions: string[] = [];
+    for await (const row of dataset.rows()) captions.push(row.caption);
+    expect(captions).toEqual(['a', 'b', '']);
+    expect((await dataset.picture(0)).width).toBe(64);
+    await expect(dataset.picture(1)).rejects.toThrow(/\.parquet, row 1: holds no picture bytes/);
+    await expect(dataset.picture(2)).rejects.toThrow(/\.parquet, row 2: not a picture/);
+  });
+
+  it('makes captions of class numbers, and names the row of a number without a name', async () => {
+    const path = await parquet(`SELECT ${image()} AS img, i % 3 AS label FROM range(6) t(i)`);
+    const list = async (classes: string[]) => {
+      const captions: string[] = [];
+      for await (const row of (await openDataset({ path, classes })).rows()) captions.push(row.caption);
+      return captions;
+    };
+    expect((await list(['cat', 'owl', 'dog'])).slice(0, 3)).toEqual([
+      'a photo of a cat',
+      'a photo of an owl',
+      'a photo of a dog',
+    ]);
+    await expect(list(['cat', 'owl'])).rejects.toThrow(/row 2: class 2 has no name; "classes" lists 2/);
+    await expect(openDataset(path)).rejects.toThrow('give classes for the numbers in "label"');
+  });
+
+  it('names the columns that it would have needed', async () => {
+    const path = await parquet(`SELECT 1 AS a, 'x' AS text`);
+    await expect(openDataset(path)).rejects.toThrow(
+      'no column holds pictures (struct{bytes, path} or bytes); the columns are "a", "text"',
+    );
+    await expect(openDataset({ path, imageColumn: 'b' })).rejects.toThrow('column "b" holds no pictures');
+  });
+
+  it('names a file that is cut short', async () => {
+    const path = await parquet(`SELECT ${image()} AS image, 'a' AS text`);
+    await truncate(path, 100);
+    await expect(openDataset(path)).rejects.toThrow(`${path}: not a readable Parquet file`);
+  });
+});
+
+describe('openDataset', () => {
+  it('suggests the nearest format and says what is missing', async () => {
+    await expect(openDataset({ format: 'parkett', path: 'x' })).rejects.toThrow('did you mean parquet?');
+    await expect(openDataset({})).rejects.toThrow('give a path or a format');
+    await expect(openDataset(join(root, 'nowhere'))).rejects.toThrow('not a dataset that can be recognised');
+    await expect(openDataset({ format: 'parquet', path: join(root, 'nowhere') })).rejects.toThrow(
+      'no such file or folder',
+    );
+    await expect(openDataset({ format: 'scenes', count: 0 })).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining('dataset.count'),
+    });
+  });
+});

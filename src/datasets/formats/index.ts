@@ -1,0 +1,67 @@
+import { distance } from 'fastest-levenshtein';
+import { VerbatimError } from '../../errors.ts';
+import type { Dataset } from '../types.ts';
+import type { DatasetFormat } from './format.ts';
+import { imageFolderFormat } from './image-folder.ts';
+import { parquetFormat } from './parquet.ts';
+import { plantedFormat } from './planted.ts';
+import { scenesFormat } from './scenes.ts';
+
+/** Every dataset format, in the order in which a path is tried. */
+export const datasetFormats: readonly DatasetFormat[] = [
+  parquetFormat,
+  imageFolderFormat,
+  scenesFormat,
+  plantedFormat,
+] as readonly DatasetFormat[];
+
+const names = datasetFormats.map((format) => format.name);
+
+async function detect(path: string): Promise<string> {
+  for (const format of datasetFormats) {
+    if (await format.detect?.(path)) return format.name;
+  }
+  throw new VerbatimError(
+    `${path}: not a dataset that can be recognised; expected a .parquet file, a folder of them, or a folder of pictures. Formats: ${names.join(', ')}.`,
+    { exitCode: 2 },
+  );
+}
+
+/**
+ * Opens a dataset from `{format, …options}`, from `{path, …options}` (the format is found by looking), or from a path.
+ *
+ * @throws VerbatimError for an unknown format (with the nearest name), an unknown or wrong option, or what the
+ *   format itself finds.
+ * @example const dataset = await openDataset({ format: 'parquet', path: 'train.parquet', captionColumn: 'title' });
+ */
+export async function openDataset(spec: string | Readonly<Record<string, unknown>>): Promise<Dataset> {
+  const given: Readonly<Record<string, unknown>> = typeof spec === 'string' ? { path: spec } : spec;
+  const wanted = given['format'] ?? 'auto';
+  let name = String(wanted);
+  if (wanted === 'auto') {
+    const path = given['path'];
+    if (typeof path !== 'string') {
+      throw new VerbatimError(`dataset: give a path or a format; formats: ${names.join(', ')}.`, {
+        exitCode: 2,
+      });
+    }
+    name = await detect(path);
+  }
+  const format = datasetFormats.find((candidate) => candidate.name === name);
+  if (format === undefined) {
+    const nearest = names.reduce((a, b) => (distance(name, a) <= distance(name, b) ? a : b));
+    throw new VerbatimError(
+      `dataset: unknown format "${name}"; did you mean ${nearest}? Formats: ${names.join(', ')}.`,
+      {
+        exitCode: 2,
+      },
+    );
+  }
+  const parsed = format.schema.safeParse({ ...given, format: name });
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    const at = ['dataset', ...issue.path].join('.');
+    throw new VerbatimError(`${at} (format ${name}): ${issue.message}.`, { exitCode: 2 });
+  }
+  return format.open(parsed.data);
+}
