@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { ACTIVITY, BUSY, CONTROL_BYTES, STARTING, STOP } from './protocol.ts';
 
@@ -23,25 +23,43 @@ export interface Launched {
   readonly control: Int32Array;
 }
 
-/**
- * Starts the session worker. The compiled package needs no loader. From sources, Node 20 does not apply
- * `--import tsx` inside workers, so a one-line module registers tsx and then imports the worker.
- */
+/** Starts the session worker. */
 export function startWorker(): Launched {
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
   control[ACTIVITY] = STARTING;
-  const worker = new Worker(bootUrl(), { execArgv: [], workerData: control.buffer });
+  const options = { execArgv: [], workerData: control.buffer };
+  const worker = fromSources
+    ? new Worker(bundledWorker(), { ...options, eval: true })
+    : new Worker(scriptUrl('worker'), options);
   watch({ worker, control });
   return { worker, control };
 }
 
-function bootUrl(): URL {
-  const script = scriptUrl('worker');
-  if (!fromSources) return script;
-  const boot =
-    `import { register } from ${JSON.stringify(tsxFile('./dist/esm/api/index.mjs'))};` +
-    `register(); await import(${JSON.stringify(script.href)});`;
-  return new URL(`data:text/javascript,${encodeURIComponent(boot)}`);
+/** What we use of esbuild, which comes with tsx. */
+interface Esbuild {
+  buildSync(options: Record<string, unknown>): { outputFiles: { text: string }[] };
+}
+let bundle: string | undefined;
+
+/**
+ * The worker as one JavaScript text, for development. Node 20 does not apply `--import tsx` inside
+ * workers, and registering tsx in each of them takes .2 s; bundling takes a tenth of that, once.
+ */
+function bundledWorker(): string {
+  if (bundle !== undefined) return bundle;
+  const esbuild = createRequire(tsxFile('./package.json'))('esbuild') as Esbuild;
+  const built = esbuild.buildSync({
+    entryPoints: [fileURLToPath(scriptUrl('worker'))],
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'cjs',
+    write: false,
+  });
+  // Evaluated code resolves packages from the current folder; ours resolves them from here.
+  const here = JSON.stringify(import.meta.url);
+  bundle = `require = require('node:module').createRequire(${here});${built.outputFiles[0]?.text}`;
+  return bundle;
 }
 
 const running = new Set<Int32Array>();

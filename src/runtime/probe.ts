@@ -37,7 +37,8 @@ async function test(provider: Provider): Promise<{ works: boolean; detail: strin
     if (!(worst < SIZE * 2 ** -10)) return { works: false, detail: `a matrix product is wrong by ${worst}` };
     return { works: true, detail: `a ${SIZE}×${SIZE} matrix product is right to ${worst.toExponential(1)}` };
   } catch (error) {
-    const detail = error instanceof VerbatimError ? error.message : String(error);
+    const cause = error instanceof VerbatimError && error.cause instanceof Error ? error.cause : error;
+    const detail = cause instanceof Error ? cause.message.replace(/^graph: /, '').trim() : String(cause);
     return { works: false, detail };
   }
 }
