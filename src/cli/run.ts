@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { VerbatimError } from '../errors.ts';
 import { commands } from './commands/index.ts';
 import { exitCodes } from './exit-codes.ts';
-import { interruptible, isInterruption } from './interrupt.ts';
+import { interruptible } from './interrupt.ts';
 import { packageVersion } from './package.ts';
 
 /**
@@ -44,28 +44,20 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     await program.parseAsync(args as string[], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return report(error);
+    return report(error, interruption.signal.aborted);
   } finally {
     interruption.dispose();
   }
 }
 
-/** Every command throws instead of ending the process, and shows its usage below a usage error. */
+/** Every command throws instead of ending the process, and says how it is used below a usage error. */
 function prepare(command: Command): void {
-  command
-    .exitOverride()
-    .showHelpAfterError(false)
-    .configureOutput({ outputError: () => {} });
-  command.showSuggestionAfterError(true);
-  for (const inner of command.commands) {
-    inner.exitOverride();
-    prepare(inner);
-  }
-  command.configureOutput({
+  command.exitOverride().configureOutput({
     outputError: (text, write) => {
       write(`verbatim: ${text.replace(/^error: /, '')}${usageOf(command)}`);
     },
   });
+  for (const inner of command.commands) prepare(inner);
 }
 
 function usageOf(command: Command): string {
@@ -75,10 +67,11 @@ function usageOf(command: Command): string {
   return `usage: ${name} ${command.usage()}\n       ${name} --help says more\n`;
 }
 
-function report(error: unknown): number {
+function report(error: unknown, interrupted: boolean): number {
   // Help, the version and usage errors are printed by commander itself.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.fine : exitCodes.usage;
-  if (isInterruption(error)) {
+  // Whatever a library makes of it when its work is stopped: the user asked for the end.
+  if (interrupted) {
     process.stderr.write('verbatim: interrupted; the same command goes on from here\n');
     return exitCodes.interrupted;
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { datasetFormats } from '../datasets/index.ts';
 import { type SamplerName, samplerNames } from '../diffusion/index.ts';
 
 const count = z.int().nonnegative();
@@ -20,18 +21,30 @@ const attackSchema = z
   ])
   .describe('An attack: a name, or {attack, as, options}.');
 
-/** Where the training set comes from: see docs/cli.md. Read by the command line, which knows the lab. */
+/** Which attacks an audit runs. */
+export const attacksSchema = z.strictObject({
+  first: attackSchema.default('dcs').describe('Scores every caption and selects `select.first` of them.'),
+  second: attackSchema
+    .nullable()
+    .default('ecs')
+    .describe('Scores those and selects `select.second` of them; null to leave it out.'),
+  alsoScore: z
+    .array(attackSchema)
+    .default([])
+    .describe('Scored for every caption too, for comparison; they select nothing.'),
+});
+
+const labSetSchema = z.strictObject({
+  format: z.literal('lab').describe('A planted set whose truth is known.'),
+  path: z.string().describe('The lab config that the twins were trained from (YAML).'),
+  twin: z.enum(['A', 'B']).describe('The twin that is audited.'),
+});
+
+/** Where pictures and captions come from: a lab's planted set, or any format of the datasets. */
 export const auditDatasetSchema = z
   .discriminatedUnion('format', [
-    z.strictObject({
-      format: z.literal('lab').describe('A planted set whose truth is known.'),
-      path: z.string().describe('The lab config that the twins were trained from (YAML).'),
-      twin: z.enum(['A', 'B']).describe('The twin that is audited.'),
-    }),
-    z.strictObject({
-      format: z.enum(['image-folder', 'parquet', 'webdataset']).describe('How it lies on the disk.'),
-      path: z.string().describe('The folder or file.'),
-    }),
+    labSetSchema,
+    ...datasetFormats.map(({ schema }) => schema as z.ZodObject<{ format: z.ZodLiteral<string> }>),
   ])
   .describe('The training set.');
 
@@ -62,19 +75,7 @@ export const auditConfigSchema = z.strictObject({
     })
     .prefault({})
     .describe('Which captions are audited; all distinct ones by default.'),
-  attacks: z
-    .strictObject({
-      first: attackSchema.default('dcs').describe('Scores every caption and selects `select.first` of them.'),
-      second: attackSchema
-        .nullable()
-        .default('ecs')
-        .describe('Scores those and selects `select.second` of them; null to leave it out.'),
-      alsoScore: z
-        .array(attackSchema)
-        .default([])
-        .describe('Scored for every caption too, for comparison; they select nothing.'),
-    })
-    .prefault({}),
+  attacks: attacksSchema.prefault({}),
   select: z
     .strictObject({
       first: positive.default(500).describe('How many captions the first attack keeps.'),

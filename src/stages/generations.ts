@@ -40,10 +40,12 @@ export function captionsPerShard({ batch, synthesis, shardSize }: AuditConfig): 
   return Math.min(shardSize, Math.max(1, Math.ceil((2 * batch) / synthesis.samples)));
 }
 
+/** A picture with what it cost, or why there is none. */
+type Made = { readonly picture: Picture; readonly evaluations: number } | { readonly error: unknown };
+
 /**
  * One shard. Samples of one seed are made together, because they share their first unconditional call.
- * When a batch fails its pictures are tried one by one, and each that fails is a row with its error; when
- * none of the shard succeeds, the error ends the run.
+ * When none of the shard can be made, the error ends the run.
  */
 async function generateShard(
   input: ModelInput,
@@ -54,25 +56,18 @@ async function generateShard(
   const samples = Array.from({ length: synthesis.samples }, (_, sample) => sample);
   const tasks = [-1, ...samples].flatMap((sample) => captions.map((candidate) => ({ candidate, sample })));
   const rows = new Map<Task, GenerationRow>();
-  let failure: unknown;
+  const failures: unknown[] = [];
   for (const part of batches(tasks, batch)) {
     context.signal?.throwIfAborted();
-    try {
-      await generateBatch(input, part, rows);
-    } catch (error) {
-      rethrowFatal(error, context.signal);
-      for (const task of part)
-        try {
-          await generateBatch(input, [task], rows);
-        } catch (inner) {
-          rethrowFatal(inner, context.signal);
-          failure = inner;
-          rows.set(task, { ...identity(input, task), image: null, evaluations: 0, error: errorText(inner) });
-        }
+    const made = await makeBatch(input, part);
+    for (const [i, task] of part.entries()) {
+      const result = made[i]!;
+      if ('error' in result) failures.push(result.error);
+      rows.set(task, await store(input, task, result));
     }
     context.advance(part.length);
   }
-  if (failure !== undefined && [...rows.values()].every(({ error }) => error !== null)) throw failure;
+  if (tasks.length > 0 && failures.length === tasks.length) throw failures[0];
   // Written caption by caption: one-step first, then the samples.
   return captions.flatMap((candidate) =>
     tasks.filter((task) => task.candidate === candidate).map((task) => rows.get(task)!),
@@ -87,22 +82,31 @@ function* batches(tasks: readonly Task[], size: number): Generator<Task[]> {
     for (let from = 0; from < kind.length; from += size) yield kind.slice(from, from + size);
 }
 
-async function generateBatch(
-  input: ModelInput,
-  tasks: readonly Task[],
-  rows: Map<Task, GenerationRow>,
-): Promise<void> {
-  const { config, folder, pipeline, meter, signal } = input;
+/** When a batch fails its pictures are tried one by one, so that one bad caption costs its own rows only. */
+async function makeBatch(input: ModelInput, tasks: readonly Task[]): Promise<Made[]> {
+  const { config, pipeline, meter, signal } = input;
   const before = meter.evaluations;
-  const pictures = await makePictures(pipeline, config, tasks, signal);
-  const spent = meter.evaluations - before;
-  const encoded = await Promise.all(pictures.map(encodePng));
-  for (const [i, task] of tasks.entries()) {
-    const image = await putFile(folder.images, encoded[i]!, 'png');
+  try {
+    const pictures = await makePictures(pipeline, config, tasks, signal);
+    const spent = meter.evaluations - before;
     // What a batch shares is spread over its rows in whole evaluations; the sum is exact.
-    const evaluations = Math.floor((spent * (i + 1)) / tasks.length) - Math.floor((spent * i) / tasks.length);
-    rows.set(task, { ...identity(input, task), image, evaluations, error: null });
+    const share = (i: number) => Math.floor((spent * i) / tasks.length);
+    return pictures.map((picture, i) => ({ picture, evaluations: share(i + 1) - share(i) }));
+  } catch (error) {
+    rethrowFatal(error, signal);
+    if (tasks.length === 1) return [{ error }];
+    const made: Made[] = [];
+    for (const task of tasks) made.push(...(await makeBatch(input, [task])));
+    return made;
   }
+}
+
+/** A disk that cannot be written to is no item's fault: it ends the run. */
+async function store(input: ModelInput, task: Task, made: Made): Promise<GenerationRow> {
+  const row = identity(input, task);
+  if ('error' in made) return { ...row, image: null, evaluations: 0, error: errorText(made.error) };
+  const image = await putFile(input.folder.images, await encodePng(made.picture), 'png');
+  return { ...row, image, evaluations: made.evaluations, error: null };
 }
 
 async function makePictures(

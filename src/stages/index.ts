@@ -6,6 +6,7 @@ export {
   type AttackConfig,
   type AuditConfig,
   type AuditDatasetConfig,
+  attacksSchema,
   auditConfigSchema,
   auditDatasetSchema,
 } from './config.ts';

@@ -128,8 +128,15 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The one line that a failed item's row keeps: no stack, no line feeds, at most 500 characters. */
+/**
+ * The one line that a failed item's row keeps: no stack, no line feeds, at most 500 characters, and of an
+ * absolute path the last part only, since tables are the same wherever a run lies.
+ */
 export function errorText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/\s+/g, ' ').trim().slice(0, 500) || 'unknown error';
+  const line = message
+    .replace(/\s+/g, ' ')
+    .trim()
+    .replace(/(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'"]+)+[\\/](?=[^\s\\/])/g, '');
+  return line.slice(0, 500) || 'unknown error';
 }

@@ -329,6 +329,12 @@ describe('the log', () => {
 
 it('an error becomes one bounded line', () => {
   expect(errorText(new Error('a\n  b'))).toBe('a b');
+  expect(errorText("/home/me/data/a b/0001.png: cut short at '/x/y/z.tar', see images/ab/1.png")).toBe(
+    "b/0001.png: cut short at 'z.tar', see images/ab/1.png",
+  );
+  expect(errorText('C:\\Users\\me\\x.png is damaged, 1/2 read, https://a.b/c')).toBe(
+    'x.png is damaged, 1/2 read, https://a.b/c',
+  );
   expect(errorText('x'.repeat(1000))).toHaveLength(500);
   expect(errorText(new Error(''))).toBe('unknown error');
 });

@@ -52,9 +52,9 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./report.ts'),
   },
   {
-    name: 'lab',
-    summary: 'train models whose truth is known',
-    load: () => import('./lab.ts'),
+    name: 'schema',
+    summary: 'print the JSON Schema of a config',
+    load: () => import('./schema.ts'),
   },
   {
     name: 'doctor',

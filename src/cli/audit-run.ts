@@ -1,0 +1,107 @@
+import type { AuditConfig, PlannedStage, RunFolder } from '../stages/index.ts';
+import { exitCodes } from './exit-codes.ts';
+import { openAuditData, openAuditModel } from './open.ts';
+import { libraryVersion, packageVersion } from './package.ts';
+import { count, createProgress, formatDuration } from './progress.ts';
+
+export interface AuditRunOptions {
+  readonly signal: AbortSignal;
+  readonly quiet?: boolean;
+  /** Print summary.json on stdout instead of sentences. */
+  readonly json?: boolean;
+  /** Exit code 100 when more than so many images are found. */
+  readonly failAbove?: number;
+  /** Print the plan and compute nothing. */
+  readonly dryRun?: boolean;
+  readonly until?: 'scores' | 'generations' | 'labels';
+}
+
+/**
+ * Runs an audit, or a part of it, as a command does: opens model and data, shows plan and progress on stderr,
+ * writes the report, says on stdout what was found. Returns the exit code.
+ */
+export async function auditCommand(config: AuditConfig, options: AuditRunOptions): Promise<number> {
+  const { signal, quiet = false, until } = options;
+  const stages = await import('../stages/index.ts');
+  const progress = createProgress({ stream: process.stderr, quiet });
+  const startedMs = performance.now();
+  // Data before the model: it is quicker to refuse.
+  const data = await openAuditData(config);
+  const { pipeline, meter } = await openAuditModel(config, signal);
+  try {
+    progress.note(`model    ${pipeline.name} ${pipeline.digest.slice(0, 12)}`);
+    progress.note(`data     ${data.name}, ${count(data.size)} training pictures`);
+    if (options.dryRun === true) {
+      const candidates = await stages.listCandidates(data, config);
+      process.stdout.write(planText(stages.planAudit(config, pipeline, candidates.length)));
+      return exitCodes.fine;
+    }
+    const folder = await stages.runAudit({
+      config,
+      data,
+      pipeline,
+      meter,
+      verbatim: packageVersion(),
+      versions: versions(),
+      signal,
+      ...(until !== undefined && { until }),
+      onPlan: (plan, resumed) => {
+        progress.note(`folder   ${config.output}${resumed ? ', going on with it' : ''}`);
+        progress.note(planText(plan).trimEnd());
+      },
+      onProgress: progress.update,
+    });
+    progress.end();
+    const seconds = (performance.now() - startedMs) / 1000;
+    progress.note(`${count(meter.evaluations)} evaluations in ${formatDuration(seconds)}`);
+    return await finish(folder, options);
+  } finally {
+    progress.end();
+    await Promise.all([pipeline.close(), data.close()]);
+  }
+}
+
+/** The libraries that decide bytes: an update of one begins a new run. */
+function versions(): Record<string, string> {
+  return Object.fromEntries(
+    ['onnxruntime-node', '@duckdb/node-api', 'sharp'].map((name) => [name, libraryVersion(name) ?? 'none']),
+  );
+}
+
+function planText(plan: readonly PlannedStage[]): string {
+  const total = plan.reduce((sum, stage) => sum + stage.evaluations, 0);
+  const lines = plan.map(
+    ({ name, what, evaluations }) =>
+      `  ${name.padEnd(16)} ${what}: at most ${count(evaluations)} evaluations`,
+  );
+  return `plan     at most ${count(total)} evaluations\n${lines.join('\n')}\n`;
+}
+
+async function finish(folder: RunFolder, options: AuditRunOptions): Promise<number> {
+  if (options.until === 'scores' || options.until === 'generations') {
+    process.stdout.write(`${folder.tables}\n`);
+    return exitCodes.fine;
+  }
+  const { writeReport } = await import('../reports/index.ts');
+  const { page, summary } = await writeReport(folder.path);
+  if (options.json === true) process.stdout.write(`${JSON.stringify(summary, undefined, 2)}\n`);
+  else {
+    const { found, judged, captions, neverSeen, truthKnown } = summary;
+    process.stdout.write(
+      `found    ${count(found.images)} training images, from ${count(found.captions)} of ${count(captions)} captions (${count(judged)} synthesized)\n`,
+    );
+    if (truthKnown)
+      process.stdout.write(
+        `false    ${count(neverSeen.falsePositives)} among ${count(neverSeen.captions)} captions that the model never saw (${count(neverSeen.judged)} synthesized)\n`,
+      );
+    process.stdout.write(`report   ${page}\n`);
+  }
+  const { failAbove } = options;
+  if (failAbove !== undefined && summary.found.images > failAbove) {
+    process.stderr.write(
+      `verbatim: ${summary.found.images} images were found, more than --fail-above ${failAbove}\n`,
+    );
+    return exitCodes.gate;
+  }
+  return exitCodes.fine;
+}

@@ -1,0 +1,112 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { addCaptionFlags, type CaptionFlags, readCaptions } from '../captions.ts';
+import { integerOption, numberOption } from '../config/flags.ts';
+import { type Override, parseOverride } from '../config/parse.ts';
+import { createProgress } from '../progress.ts';
+import type { CommandContext } from './index.ts';
+
+interface GenerateFlags extends CaptionFlags {
+  readonly output: string;
+  readonly samples: number;
+  readonly seed: number;
+  readonly steps: number;
+  readonly sampler: 'heun' | 'euler' | 'euler-ancestral' | 'dpmpp-2m' | 'ddim';
+  readonly guidance?: number;
+  readonly set?: readonly Override[];
+}
+
+const help = `
+With a config or a run folder, it runs the audit up to the generated pictures: tables/generations and images/.
+With --model and captions, it writes OUTPUT/<caption>-<sample>.png, both counted from 0, and prints their paths.
+The same caption and seed give the same picture as in an audit, and the same noise as torch on a CPU.
+
+Examples:
+  verbatim generate runs/audit
+  verbatim generate --model models/miniature-a --caption "a red bus" --samples 4 -o pictures`;
+
+export function define(context: CommandContext): Command {
+  const command = new Command('generate')
+    .description('Generates pictures.')
+    .argument('[target]', 'an audit config (YAML) or a run folder')
+    .option('-o, --output <folder>', 'where the pictures go', 'pictures')
+    .addOption(integerOption('--samples <n>', 'pictures per caption', 1).default(1))
+    .addOption(integerOption('--seed <n>', 'seed of the first sample; the next ones count up', 0).default(0))
+    .addOption(
+      integerOption('--steps <n>', 'sampling steps; 1 is one step to the clean estimate', 1).default(16),
+    )
+    .addOption(
+      new Option('--sampler <name>', 'how to sample')
+        .choices(['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'])
+        .default('heun'),
+    )
+    .addOption(numberOption('--guidance <scale>', "default: the model's own; 1 is unguided"))
+    .option(
+      '--set <key=value>',
+      'with a config: any key of it; repeatable',
+      (text, before: readonly Override[] = []) => [...before, parseOverride(text)],
+    );
+  return addCaptionFlags(command)
+    .addHelpText('after', help)
+    .action(async (target: string | undefined, flags: GenerateFlags) => {
+      if (target === undefined) return generateCaptions(flags, context.signal);
+      const { loadAuditConfig } = await import('../config/load.ts');
+      const config = await loadAuditConfig(target, flags.set);
+      const { auditCommand } = await import('../audit-run.ts');
+      context.exit(await auditCommand(config, { ...flags, until: 'generations', signal: context.signal }));
+    });
+}
+
+async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Promise<void> {
+  const { model, captions } = await readCaptions(flags);
+  const { generate, oneStep } = await import('../../diffusion/index.ts');
+  const { encodePng } = await import('../../images/index.ts');
+  const { explainWriteError, writeFileAtomic } = await import('../../tables/index.ts');
+  const { auditNoise } = await import('../../stages/index.ts');
+  const { openAuditModel } = await import('../open.ts');
+  const { output, samples, seed, steps, sampler, guidance, batch } = flags;
+  await mkdir(output, { recursive: true }).catch((error: unknown) => {
+    throw explainWriteError(error, output);
+  });
+  const tasks = captions.flatMap((caption, c) =>
+    Array.from({ length: samples }, (_, sample) => ({
+      caption,
+      seed: seed + sample,
+      file: join(output, `${String(c).padStart(5, '0')}-${sample}.png`),
+    })),
+  );
+  const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
+  const { pipeline, meter } = await openAuditModel({ ...flags, model }, signal);
+  try {
+    for (let from = 0; from < tasks.length; from += batch) {
+      signal.throwIfAborted();
+      const part = tasks.slice(from, from + batch);
+      const options = {
+        captions: part.map((task) => task.caption),
+        seeds: part.map((task) => task.seed),
+        noise: auditNoise,
+        ...(guidance !== undefined && { guidance }),
+      };
+      const { pictures } =
+        steps === 1
+          ? await oneStep(pipeline, options)
+          : await generate(pipeline, { ...options, steps, sampler, batch, signal });
+      for (const [i, { file }] of part.entries()) await writeFileAtomic(file, await encodePng(pictures[i]!));
+      progress.update({
+        stage: 'generations',
+        done: from + part.length,
+        total: tasks.length,
+        resumed: 0,
+        failed: 0,
+        evaluations: meter.evaluations,
+      });
+    }
+    progress.end();
+    if (flags.json === true) process.stdout.write(`${JSON.stringify(tasks, undefined, 2)}\n`);
+    else for (const { file } of tasks) process.stdout.write(`${file}\n`);
+  } finally {
+    progress.end();
+    await pipeline.close();
+  }
+}

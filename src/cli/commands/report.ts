@@ -1,0 +1,18 @@
+import { Command } from 'commander';
+import type { CommandContext } from './index.ts';
+
+export function define(_context: CommandContext): Command {
+  return new Command('report')
+    .description(
+      "Writes a run's report (report/index.html, which opens from disk) and report/summary.json, from the " +
+        'tables that are there. An unfinished run gets a report of what it has.',
+    )
+    .argument('<run>', 'a run folder, as in runs/demo')
+    .option('--json', 'print summary.json on stdout instead of the path of the page')
+    .addHelpText('after', '\nExample:\n  verbatim report runs/demo')
+    .action(async (run: string, { json = false }: { json?: boolean }) => {
+      const { writeReport } = await import('../../reports/index.ts');
+      const { page, summary } = await writeReport(run);
+      process.stdout.write(json ? `${JSON.stringify(summary, undefined, 2)}\n` : `${page}\n`);
+    });
+}

@@ -1,0 +1,97 @@
+import { Command } from 'commander';
+import { VerbatimError } from '../../errors.ts';
+import { addCaptionFlags, type CaptionFlags, readCaptions } from '../captions.ts';
+import { type Override, parseOverride } from '../config/parse.ts';
+import { createProgress } from '../progress.ts';
+import type { CommandContext } from './index.ts';
+
+interface ScoreFlags extends CaptionFlags {
+  readonly attack?: readonly string[];
+  readonly set?: readonly Override[];
+}
+
+const help = `
+With a config or a run folder, it runs the audit up to the scores: tables/candidates, scores and selections.
+With --model and captions, it prints their scores. Higher means more likely memorized; scores of different
+attacks, models or noise levels cannot be compared.
+
+Examples:
+  verbatim score audit.yaml
+  verbatim score --model models/miniature-a --attack dcs --attack seed-variance --caption "a red bus"
+  verbatim score --model models/miniature-a --attack "{attack: seed-variance, options: {sigma: 5}}" --captions captions.txt --json`;
+
+export function define(context: CommandContext): Command {
+  const command = new Command('score')
+    .description('Scores captions with attacks, without generating pictures.')
+    .argument('[target]', 'an audit config (YAML) or a run folder')
+    .option('--attack <name>', 'an attack as in the config; repeatable (default: dcs)', collect)
+    .option(
+      '--set <key=value>',
+      'with a config: any key of it; repeatable',
+      (text, before: readonly Override[] = []) => [...before, parseOverride(text)],
+    );
+  return addCaptionFlags(command)
+    .addHelpText('after', help)
+    .action(async (target: string | undefined, flags: ScoreFlags) => {
+      if (target === undefined) return scoreCaptions(flags, context.signal);
+      const { loadAuditConfig } = await import('../config/load.ts');
+      const config = await loadAuditConfig(target, flags.set);
+      const { auditCommand } = await import('../audit-run.ts');
+      context.exit(await auditCommand(config, { ...flags, until: 'scores', signal: context.signal }));
+    });
+}
+
+function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<void> {
+  const { model, captions } = await readCaptions(flags);
+  const { attackList, auditNoise, attacksSchema } = await import('../../stages/index.ts');
+  const { createSubject, scoreAll } = await import('../../attacks/index.ts');
+  const { parse } = await import('yaml');
+  const given = (flags.attack ?? ['dcs']).map((text): unknown => parse(text));
+  const parsed = attacksSchema.safeParse({ first: given[0], second: null, alsoScore: given.slice(1) });
+  if (!parsed.success)
+    throw new VerbatimError(
+      `--attack: expected a name or {attack, as, options}, got ${(flags.attack ?? []).join(' and ')}`,
+      { exitCode: 2 },
+    );
+  const { all } = attackList(parsed.data);
+  const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
+  const { openAuditModel } = await import('../open.ts');
+  const { pipeline, meter } = await openAuditModel({ ...flags, model }, signal);
+  try {
+    const { scores } = await scoreAll(
+      createSubject(pipeline, { noise: auditNoise }),
+      captions,
+      all.map(({ attack }) => attack),
+      {
+        batch: flags.batch,
+        signal,
+        onBatch: (done) =>
+          progress.update({
+            stage: 'scores',
+            done,
+            total: captions.length,
+            resumed: 0,
+            failed: 0,
+            evaluations: meter.evaluations,
+          }),
+      },
+    );
+    progress.end();
+    const rows = captions.flatMap((caption, c) =>
+      all.map(({ label }, a) => ({ caption, attack: label, ...scores[a]![c]! })),
+    );
+    if (flags.json === true) process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
+    else
+      for (const { caption, attack, score, evaluations } of rows)
+        process.stdout.write(
+          `${score.toPrecision(6).padStart(12)}  ${attack.padEnd(18)} ${evaluations}  ${JSON.stringify(caption)}\n`,
+        );
+  } finally {
+    progress.end();
+    await pipeline.close();
+  }
+}

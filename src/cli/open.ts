@@ -1,0 +1,84 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { PlantedSet } from '../datasets/index.ts';
+import type { Pipeline } from '../diffusion/index.ts';
+import { VerbatimError } from '../errors.ts';
+import type { Meter, Provider } from '../runtime/index.ts';
+import type { AuditConfig, AuditData, AuditDatasetConfig } from '../stages/index.ts';
+import { parseConfig } from './config/parse.ts';
+
+/** Opens a model with a meter that counts what its denoiser computes. */
+export async function openAuditModel(
+  config: {
+    readonly model: string;
+    readonly provider: Provider | 'auto';
+    readonly batch: number;
+    readonly threads?: number | undefined;
+  },
+  signal: AbortSignal,
+): Promise<{ pipeline: Pipeline; meter: Meter }> {
+  const { openPipeline } = await import('../diffusion/index.ts');
+  const { createMeter } = await import('../runtime/index.ts');
+  const meter = createMeter();
+  const { model, provider, batch, threads } = config;
+  const options = { provider, batch, meter, signal, ...(threads !== undefined && { threads }) };
+  return { pipeline: await openPipeline(model, options), meter };
+}
+
+/** Opens the training set of an audit, and the held-out pictures when the config names some. */
+export async function openAuditData(
+  config: Pick<AuditConfig, 'dataset' | 'labels'>,
+): Promise<AuditData & { close(): Promise<void> }> {
+  const { dataOfDataset, dataOfPlanted } = await import('../stages/index.ts');
+  const { openDataset } = await import('../datasets/index.ts');
+  const heldOutConfig = config.labels.heldOut;
+  const heldOut = heldOutConfig === undefined ? undefined : await openPlain(heldOutConfig, openDataset);
+  const lab = labSet(config.dataset);
+  if (lab !== undefined) {
+    const data = dataOfPlanted(await openLabSet(lab.path), lab.twin);
+    return { ...data, heldOut: heldOut ?? data.heldOut, close: async () => heldOut?.close() };
+  }
+  const dataset = await openDataset(config.dataset);
+  return {
+    ...dataOfDataset(dataset, heldOut),
+    close: async () => {
+      await Promise.all([dataset.close(), heldOut?.close()]);
+    },
+  };
+}
+
+type OpenDataset = typeof import('../datasets/index.ts').openDataset;
+
+async function openPlain(config: AuditDatasetConfig, openDataset: OpenDataset) {
+  if (labSet(config) !== undefined)
+    throw new VerbatimError(
+      'labels.heldOut: a lab set brings its own held-out pictures; leave this key out',
+      {
+        exitCode: 2,
+      },
+    );
+  return openDataset(config);
+}
+
+function labSet(config: AuditDatasetConfig): { path: string; twin: 'A' | 'B' } | undefined {
+  return config.format === 'lab' && 'twin' in config
+    ? (config as { path: string; twin: 'A' | 'B' })
+    : undefined;
+}
+
+/** The planted set that a lab config describes; its photographs are taken from the config's folder. */
+async function openLabSet(path: string): Promise<PlantedSet> {
+  const { labConfigSchema } = await import('../lab/index.ts');
+  const { photographSource, plantedSet, sceneSource } = await import('../datasets/index.ts');
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    throw new VerbatimError(`${path}: no such lab config (dataset.path)`, { exitCode: 2 });
+  });
+  const config = parseConfig(labConfigSchema, text, path);
+  const { source, seed } = config;
+  const pictures =
+    source.format === 'scenes'
+      ? sceneSource(seed)
+      : await photographSource({ ...source, path: resolve(dirname(path), source.path), seed });
+  return plantedSet(pictures, { ...config.planted, seed });
+}
