@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { combineGuided, createDenoiser, type Pipeline, stableDiffusionSchedule } from '../diffusion/index.ts';
-import { batchOf, readGolden, toyNetwork } from '../diffusion/testing.ts';
+import { batchOf, readGolden, toyNetwork } from '../diffusion/testing/toy.ts';
 import { noiseFor } from '../noise/index.ts';
-import { attackConformance } from './conformance.ts';
 import { attackNamed, attackNames, attacks } from './registry.ts';
 import { scoreAll } from './score.ts';
 import { createSubject } from './subject.ts';
-import { gaussianPipeline } from './testing.ts';
+import { attackConformance } from './testing/conformance.ts';
+import { gaussianPipeline } from './testing/gaussians.ts';
 
 /** Options that every attack is tried with beside its defaults. */
 const variants: Readonly<Record<string, readonly unknown[]>> = {

@@ -5,7 +5,7 @@ import { expandBatch, groupEqualSamples, sliceBatch } from './batch.ts';
 import { createDenoiser, type Predict } from './denoiser.ts';
 import { combineGuided, guided } from './guidance.ts';
 import { type Parametrization, stableDiffusionSchedule } from './schedule.ts';
-import { batchOf, countingMeter, readGolden, relativeError, toyNetwork } from './testing.ts';
+import { batchOf, countingMeter, readGolden, relativeError, toyNetwork } from './testing/toy.ts';
 
 const golden = readGolden();
 const batchShape = [golden.batch, ...golden.shape];

@@ -6,7 +6,7 @@ import { generate, oneStep } from './generate.ts';
 import { guided } from './guidance.ts';
 import { seededNoise } from './noise.ts';
 import { samplerCalls, samplerNames } from './samplers/index.ts';
-import { countingMeter, readGolden, relativeError, toyPipeline } from './testing.ts';
+import { countingMeter, readGolden, relativeError, toyPipeline } from './testing/toy.ts';
 
 const golden = readGolden();
 const captions = ['a', 'two cups', 'a', 'flag', 'two cups'];

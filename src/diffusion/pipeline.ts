@@ -118,19 +118,6 @@ export async function openPipeline(folder: string, options: PipelineOptions = {}
     opened.push(text);
     const unet = await openUnet(model, session);
     opened.push(unet);
-    if (unet.config.out_channels !== unet.config.in_channels)
-      throw new VerbatimError(
-        `${join(folder, 'unet', 'config.json')}: "out_channels" is ${unet.config.out_channels}, "in_channels" ${unet.config.in_channels}; only models that predict their own input's shape are supported.`,
-      );
-    if (model.vae.config.latent_channels !== unet.config.in_channels)
-      throw new VerbatimError(
-        `${folder}: the VAE has ${model.vae.config.latent_channels} latent channels ("latent_channels"), the UNet takes ${unet.config.in_channels} ("in_channels"); they belong to different models.`,
-      );
-    const { hidden_size: width } = model.textEncoder.config;
-    if ([unet.config.cross_attention_dim].flat().some((expected) => expected !== width))
-      throw new VerbatimError(
-        `${folder}: the text encoder's states have width ${width} ("hidden_size"), the UNet takes ${unet.config.cross_attention_dim} ("cross_attention_dim"); they belong to different models.`,
-      );
     const vae = openVae(model, session);
     opened.push(vae);
     const name = basename(resolve(folder));

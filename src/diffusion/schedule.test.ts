@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
 import { scheduleFromConfig, stableDiffusionSchedule } from './schedule.ts';
 import { karrasSigmas, plainSigmas } from './spacing.ts';
-import { readGolden, relativeError } from './testing.ts';
+import { readGolden, relativeError } from './testing/toy.ts';
 import { sigmaToTimestep, timestepToSigma } from './timesteps.ts';
 
 const golden = readGolden();

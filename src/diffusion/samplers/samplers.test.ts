@@ -5,7 +5,7 @@ import { createDenoiser } from '../denoiser.ts';
 import { guided } from '../guidance.ts';
 import { type Parametrization, stableDiffusionSchedule } from '../schedule.ts';
 import { karrasSigmas, plainSigmas } from '../spacing.ts';
-import { batchOf, countingMeter, readGolden, relativeError, toyNetwork } from '../testing.ts';
+import { batchOf, countingMeter, readGolden, relativeError, toyNetwork } from '../testing/toy.ts';
 import type { Denoise } from '../types.ts';
 import { ancestralStep } from './euler-ancestral.ts';
 import { samplerCalls, samplerNamed, samplerNames, samplers } from './index.ts';

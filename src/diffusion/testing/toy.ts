@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
-import type { Meter } from '../runtime/session.types.ts';
-import { sliceBatch } from './batch.ts';
-import { createDenoiser, type Predict } from './denoiser.ts';
-import type { Pipeline } from './pipeline.types.ts';
-import { stableDiffusionSchedule } from './schedule.ts';
+import { floatTensor, type Tensor } from '../../math/tensor.ts';
+import type { Meter } from '../../runtime/session.types.ts';
+import { sliceBatch } from '../batch.ts';
+import { createDenoiser, type Predict } from '../denoiser.ts';
+import type { Pipeline } from '../pipeline.types.ts';
+import { stableDiffusionSchedule } from '../schedule.ts';
 
 /** What bench/peers/make_diffusion_fixtures.py wrote. */
 export interface Golden {
@@ -55,7 +55,7 @@ export interface Golden {
 }
 
 export function readGolden(): Golden {
-  return JSON.parse(readFileSync(new URL('./fixtures/diffusion.json', import.meta.url), 'utf8')) as Golden;
+  return JSON.parse(readFileSync(new URL('../fixtures/diffusion.json', import.meta.url), 'utf8')) as Golden;
 }
 
 /** The fixtures' toy network: `.9x + tanh(x W1 + mean(c) Wc + t/1000·wt + b1) W2 + b2`. */

@@ -4,10 +4,10 @@ import {
   type Predict,
   stableDiffusionSchedule,
   timestepToSigma,
-} from '../diffusion/index.ts';
-import type { Picture } from '../images/picture.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
-import type { Meter } from '../runtime/session.types.ts';
+} from '../../diffusion/index.ts';
+import type { Picture } from '../../images/picture.ts';
+import { floatTensor, type Tensor } from '../../math/tensor.ts';
+import type { Meter } from '../../runtime/session.types.ts';
 
 const SIDE = 8;
 const CHANNELS = 4;

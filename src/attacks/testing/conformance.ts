@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { VerbatimError } from '../errors.ts';
-import { scoreAll } from './score.ts';
-import { createImageSubject, createSubject } from './subject.ts';
-import { gaussianPipeline } from './testing.ts';
-import type { Attack } from './types.ts';
+import { VerbatimError } from '../../errors.ts';
+import { scoreAll } from '../score.ts';
+import { createImageSubject, createSubject } from '../subject.ts';
+import type { Attack } from '../types.ts';
+import { gaussianPipeline } from './gaussians.ts';
 
 const captions = [
   'memorized sunflowers',
