@@ -1,13 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { input } from '../graph/index.ts';
+import { writeModel } from '../graph/onnx/index.ts';
 import { floatTensor, type Tensor } from '../math/index.ts';
+import { partsOf } from './folder/copy.testing.ts';
 import { openModelFolder } from './folder/open.ts';
+import { type ModelParts, writeModelFolder } from './folder/write.ts';
 import { writeOnnxFolder } from './folder/writeOnnx.ts';
-import { fixtures, goldens, relativeError } from './goldens.testing.ts';
+import { fixtures, goldens, relativeError, runOnce } from './goldens.testing.ts';
 import { openTextEncoder, openUnet, openVae } from './networks.ts';
-import { rowsOf } from './sessions.ts';
+import { asFloat32 } from './safetensors.ts';
+import { buildNetwork, type NetworkPlan, rowsOf } from './sessions.ts';
+import { openTensorStore, storeWeights } from './store.ts';
+import { unet2DCondition } from './unet.ts';
+import { vaeDecode } from './vae.ts';
 
 const cpu = { provider: 'cpu', threads: 1 } as const;
 let root = '';
@@ -18,6 +26,15 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 
 const float = (tensor: Tensor) => tensor as Tensor<'float32'>;
+
+/** The fixture's float16 weights as float32, which may stay on disk. */
+async function widened(path: string): Promise<ModelParts> {
+  const parts = await partsOf(path);
+  const wide = Object.entries(parts.vae.tensors).map(
+    ([name, tensor]) => [name, floatTensor(tensor.shape, asFloat32(tensor, name))] as const,
+  );
+  return { ...parts, vae: { config: parts.vae.config, tensors: Object.fromEntries(wide) } };
+}
 
 describe.each(['diffusers', 'onnx'] as const)('a folder of %s', (format) => {
   const folder = async () => {
@@ -77,6 +94,59 @@ describe.each(['diffusers', 'onnx'] as const)('a folder of %s', (format) => {
     );
     await unet.close();
   });
+});
+
+it('an export with whole timesteps, one per sample, runs as well', async () => {
+  const path = join(root, 'older');
+  await cp(join(root, 'sd1'), path, { recursive: true });
+  const { unet } = await openModelFolder(`${fixtures}sd1`);
+  const build: NetworkPlan = {
+    source: unet.source,
+    build: (graph, w) => ({
+      out_sample: unet2DCondition(w, unet.config, {
+        sample: input(graph, 'sample', 'float32', ['batch', 4, 8, 8]),
+        timestep: input(graph, 'timestep', 'int64', ['batch']),
+        encoderHiddenStates: input(graph, 'encoder_hidden_states', 'float32', ['batch', 7, 32]),
+      }),
+    }),
+  };
+  await writeModel(buildNetwork(build), join(path, 'unet', 'model.onnx'));
+  const older = await openUnet(await openModelFolder(path), cpu);
+  expect(older.integerTimesteps).toBe(true);
+  const golden = goldens('sd1');
+  const out = await older.predict(
+    float(golden('unet.sample')),
+    999,
+    float(golden('unet.encoder_hidden_states')),
+  );
+  expect(relativeError(out, golden('unet.out_999'))).toBeLessThan(1e-4);
+  await older.close();
+});
+
+it('weights that stay in their file give the same as weights in memory', async () => {
+  const path = join(root, 'float32');
+  await writeModelFolder(path, await widened(`${fixtures}sd1`));
+  const { vae } = await openModelFolder(path);
+  if (vae.decoder.kind !== 'safetensors') throw new Error('safetensors expected');
+  const store = openTensorStore(vae.decoder.files);
+  const golden = goldens('sd1');
+  const found: Tensor[] = [];
+  for (const residence of ['memory', 'file'] as const) {
+    const out = await runOnce(
+      (graph) => {
+        const latents = input(graph, 'latents', 'float32', [2, 4, 8, 8]);
+        const decoded = vaeDecode(storeWeights(graph, store, { residence }), vae.config, latents);
+        const kinds = [...graph.constants].filter(([value]) => value.name.endsWith('.weight'));
+        expect(new Set(kinds.map(([, data]) => data.kind))).toEqual(new Set([residence]));
+        return { decoded };
+      },
+      { latents: golden('vae.latents') },
+    );
+    found.push(out['decoded']!);
+  }
+  store.close();
+  expect(found[1]).toEqual(found[0]);
+  expect(relativeError(found[0]!, golden('vae.decoded'))).toBeLessThan(1e-4);
 });
 
 it('both formats compute the same', async () => {

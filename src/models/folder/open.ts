@@ -9,7 +9,8 @@ import {
   type UNetConfig,
   type VaeConfig,
 } from '../config.ts';
-import { isFile, readJsonObject, weightFiles } from './read.ts';
+import { readJsonObject } from '../json.ts';
+import { isFile, weightFiles } from './read.ts';
 
 /** Where one network of a folder is: weights for our own graph, or a finished ONNX file. */
 export type PartSource =

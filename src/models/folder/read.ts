@@ -1,30 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
+import { readJsonObject } from '../json.ts';
 
 export async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() ?? false;
-}
-
-/** A JSON object out of a file; a VerbatimError names the file when there is none or it is something else. */
-export async function readJsonObject(path: string, hint = ''): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const what = code === 'ENOENT' || code === 'ENOTDIR' ? 'is missing' : `cannot be read (${code})`;
-    throw new VerbatimError(`${path}: ${what}${hint ? `; ${hint}` : ''}.`, { cause });
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new VerbatimError(`${path}: not valid JSON (${(cause as Error).message}).`, { cause });
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new VerbatimError(`${path}: expected a JSON object.`);
-  return json as Record<string, unknown>;
 }
 
 /**

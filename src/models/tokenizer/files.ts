@@ -1,6 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
+import { readJsonObject, readTextFile } from '../json.ts';
 import { writeAtomically } from '../safetensors.ts';
 import { trainBpe } from './bpe.ts';
 import {
@@ -11,35 +13,9 @@ import {
   type SpecialToken,
 } from './clipTokenizer.ts';
 
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new VerbatimError(`${path}: cannot be read (${(cause as NodeJS.ErrnoException).code}).`, { cause });
-  }
-}
-
-async function readObject(path: string): Promise<Record<string, unknown>> {
-  const text = await readText(path);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new VerbatimError(`${path}: not valid JSON (${(cause as Error).message}).`, { cause });
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new VerbatimError(`${path}: expected a JSON object.`);
-  return json as Record<string, unknown>;
-}
-
+/** An object out of a file that may be absent. */
 async function readOptional(path: string): Promise<Record<string, unknown>> {
-  try {
-    return await readObject(path);
-  } catch (error) {
-    if (error instanceof VerbatimError && (error.cause as NodeJS.ErrnoException)?.code === 'ENOENT')
-      return {};
-    throw error;
-  }
+  return existsSync(path) ? readJsonObject(path) : {};
 }
 
 function readVocab(path: string, json: Record<string, unknown>): Record<string, number> {
@@ -92,16 +68,16 @@ function readSpecial(value: unknown, fallback: SpecialToken): SpecialToken {
  */
 export async function loadClipTokenizer(folder: string): Promise<ClipTokenizer> {
   const configPath = join(folder, 'tokenizer_config.json');
-  const config = await readObject(configPath);
+  const config = await readJsonObject(configPath);
   const className = config['tokenizer_class'];
   if (className !== undefined && className !== 'CLIPTokenizer' && className !== 'CLIPTokenizerFast')
     throw new VerbatimError(
       `${configPath}: tokenizer_class ${JSON.stringify(className)} is not supported, only CLIPTokenizer.`,
     );
   const vocabPath = join(folder, 'vocab.json');
-  const vocab = readVocab(vocabPath, await readObject(vocabPath));
+  const vocab = readVocab(vocabPath, await readJsonObject(vocabPath));
   const mergesPath = join(folder, 'merges.txt');
-  const merges = readMerges(mergesPath, await readText(mergesPath), vocab);
+  const merges = readMerges(mergesPath, await readTextFile(mergesPath), vocab);
   const map = await readOptional(join(folder, 'special_tokens_map.json'));
   // Newer files list every special token once more, and that entry holds.
   const listed = Object.values((config['added_tokens_decoder'] ?? {}) as Record<string, unknown>);

@@ -143,9 +143,7 @@ describe('bad files', () => {
     await expect(break_('tokenizer_config.json', '{"bos_token": "[CLS]"}')).rejects.toThrow(
       /bos_token "\[CLS\]"/,
     );
-    await expect(loadClipTokenizer(await temporary())).rejects.toThrow(
-      /tokenizer_config\.json: cannot be read \(ENOENT\)/,
-    );
+    await expect(loadClipTokenizer(await temporary())).rejects.toThrow(/tokenizer_config\.json: is missing/);
   });
 
   it('work without special_tokens_map.json, and round trip', async () => {

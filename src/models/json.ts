@@ -1,0 +1,27 @@
+import { readFile } from 'node:fs/promises';
+import { VerbatimError } from '../errors.ts';
+
+/** A text file; a VerbatimError names it when it is missing or cannot be read, with `hint` for what to do. */
+export async function readTextFile(path: string, hint = ''): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const what = code === 'ENOENT' || code === 'ENOTDIR' ? 'is missing' : `cannot be read (${code})`;
+    throw new VerbatimError(`${path}: ${what}${hint ? `; ${hint}` : ''}.`, { cause });
+  }
+}
+
+/** A JSON object out of a file; a VerbatimError names the file when there is none or it is something else. */
+export async function readJsonObject(path: string, hint = ''): Promise<Record<string, unknown>> {
+  const text = await readTextFile(path, hint);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new VerbatimError(`${path}: not valid JSON (${(cause as Error).message}).`, { cause });
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new VerbatimError(`${path}: expected a JSON object.`);
+  return json as Record<string, unknown>;
+}
