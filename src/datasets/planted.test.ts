@@ -50,7 +50,7 @@ describe('plantedSet', () => {
       createHash('sha256')
         .update(JSON.stringify(truthTable(set)))
         .digest('hex'),
-    ).toBe('968ea296e5dd85191657d8bd2500e70aa150d8ebfb62e6215dea7fae004d9661');
+    ).toBe('6f903880b37096f823a601491b323f6c42b2a982dd54cef367b27f521f7e61d2');
     expect(plantedSet(source, plantedConfigSchema.parse({ seed: 2 })).digest).not.toBe(set.digest);
     expect(plantedSet(sceneSource(2), plantedConfigSchema.parse({})).digest).not.toBe(set.digest);
   });

@@ -22,6 +22,7 @@ import {
   namedColours,
   placeName,
   shops,
+  shortTitleWords,
   surnames,
   tags,
   titleAdjectives,
@@ -33,10 +34,7 @@ import {
 export const book: Scene = {
   name: 'book',
   compose(random) {
-    const noun = pick(
-      random,
-      titleWords.filter((word) => word.length <= 6),
-    );
+    const noun = pick(random, shortTitleWords);
     const title = chance(random, 0.5)
       ? `${pick(random, titleAdjectives)} ${noun}`
       : `${noun} and ${pick(random, titleWords)}`;

@@ -2,7 +2,7 @@ import type { Picture } from '../../images/picture.ts';
 
 /**
  * A small software rasteriser: filled spans on a grid of 2 × 2 samples per pixel, averaged at the end with the
- * tent [1, 3, 3, 1] / 8 in both directions, which gives the soft edges of a photograph. Coordinates are in
+ * tent [1, 2, 3, 3, 2, 1] / 12 in both directions, which gives the soft edges of a photograph. Coordinates are in
  * pixels (0 … 64, y downwards). Only + − × ÷ and √ are used, which IEEE 754 rounds the same everywhere, so a
  * picture has the same bytes on every machine (Math.sin and Math.pow promise no such thing).
  */
@@ -199,35 +199,33 @@ export function mirror(canvas: Canvas): void {
   }
 }
 
-const tent = [1 / 8, 3 / 8, 3 / 8, 1 / 8] as const;
+const tent = [1 / 12, 2 / 12, 3 / 12, 3 / 12, 2 / 12, 1 / 12] as const;
 
-/** The finished picture: samples clamped to [0, 1], averaged with the tent, rounded to 8 bits. */
+/** The finished picture: samples clamped to [0, 1], averaged with the tent, rounded to 8 bits. A sample reaches the
+ * pixels whose edge is less than one pixel away. */
 export function toPicture(canvas: Canvas): Picture {
   const { samples } = canvas;
-  const narrow = new Float64Array(side * pictureSide * 3);
+  const stride = pictureSide * 3;
+  const narrow = new Float64Array(side * stride);
   for (let row = 0; row < side; row++) {
     for (let x = 0; x < pictureSide; x++) {
-      for (let tap = 0; tap < 4; tap++) {
-        const column = Math.min(side - 1, Math.max(0, x * 2 - 1 + tap));
+      const to = row * stride + x * 3;
+      for (let tap = 0; tap < 6; tap++) {
+        const column = Math.min(side - 1, Math.max(0, x * 2 - 2 + tap));
         const weight = tent[tap]!;
         const from = (row * side + column) * 3;
-        const to = (row * pictureSide + x) * 3;
         for (let channel = 0; channel < 3; channel++) {
           narrow[to + channel]! += weight * Math.min(1, Math.max(0, samples[from + channel]!));
         }
       }
     }
   }
-  const data = new Uint8Array(pictureSide * pictureSide * 3);
-  const stride = pictureSide * 3;
+  const data = new Uint8Array(pictureSide * stride);
   for (let y = 0; y < pictureSide; y++) {
-    const above = Math.max(0, y * 2 - 1) * stride;
-    const first = y * 2 * stride;
-    const second = (y * 2 + 1) * stride;
-    const below = Math.min(side - 1, y * 2 + 2) * stride;
+    const from = tent.map((_, tap) => Math.min(side - 1, Math.max(0, y * 2 - 2 + tap)) * stride);
     for (let at = 0; at < stride; at++) {
-      const value =
-        (narrow[above + at]! + 3 * (narrow[first + at]! + narrow[second + at]!) + narrow[below + at]!) / 8;
+      let value = 0;
+      for (let tap = 0; tap < 6; tap++) value += tent[tap]! * narrow[from[tap]! + at]!;
       data[y * stride + at] = Math.floor(value * 255 + 0.5);
     }
   }

@@ -45,7 +45,17 @@ export const chart: Scene = {
         const bottom = between(strokes, 52, 60);
         if (top > 10) {
           if (chance(strokes, 0.5)) fillRectangle(canvas, 0, 0, 64, top - 1.5, lighten(panel, -0.3));
-          drawCentred(canvas, topic.toUpperCase(), between(strokes, 30, 34), 2.5, 56, 0.95, ink);
+          if (topic.length <= 6)
+            drawCentred(canvas, topic.toUpperCase(), between(strokes, 26, 38), 2, 50, 1.2, ink);
+          else
+            fillRectangle(
+              canvas,
+              between(strokes, 4, 18),
+              3.5,
+              between(strokes, 24, 42),
+              4,
+              mix(ink, paper, 0.25),
+            );
         }
         const series = Array.from({ length: 6 }, () => anyColour(strokes, 0.25, 0.75));
         if (form === 'pie') {
@@ -114,7 +124,7 @@ export const chart: Scene = {
               }
               if (form === 'area')
                 fillPolygon(canvas, [left + 1, bottom, ...points, right - 1, bottom], series[line]!);
-              else strokeLine(canvas, points, between(strokes, 2.2, 3.4), series[line]!);
+              else strokeLine(canvas, points, between(strokes, 2.8, 4.2), series[line]!);
             }
           }
           fillRectangle(canvas, left - 1, top, 2, bottom - top + 1, ink);

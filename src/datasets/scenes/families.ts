@@ -312,21 +312,21 @@ export function sceneFamily(seed: number, index: number): Family {
       const [x, y, width, height] = region;
       const a = tint(strokes, named.colour);
       const b = chance(strokes, 0.5) ? lighten(a, pick(strokes, [-0.7, -0.5, 0.6, 0.8])) : anyColour(strokes);
-      // Half a pixel inside, since the averaging tent reaches half a pixel outwards.
+      // A pixel inside, since the averaging tent reaches so far outwards.
       fillRectangle(
         canvas,
-        x + 0.5,
-        y + 0.5,
-        width - 1,
-        height - 1,
+        x + 1,
+        y + 1,
+        width - 2,
+        height - 2,
         pattern(strokes, name, a, b, between(strokes, 12, 18)),
       );
       fillRectangle(
         canvas,
-        x + 0.5,
-        y + 0.5,
-        width - 1,
-        height - 1,
+        x + 1,
+        y + 1,
+        width - 2,
+        height - 2,
         backdrop(strokes, lighten(a, 0.4), lighten(a, -0.4)),
         0.2,
       );

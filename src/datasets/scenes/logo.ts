@@ -113,13 +113,14 @@ export const logo: Scene = {
           cell * 1.3,
         );
         if (above) {
-          const line = company.toUpperCase();
+          const line = company.length <= 6 ? company.toUpperCase() : '';
           const strip = contrasting(strokes, mix(ground, other, 0.5));
           const top = between(strokes, 48, 51);
-          if (chance(strokes, 0.5)) {
+          if (line !== '' && chance(strokes, 0.5)) {
             fillRectangle(canvas, 3, top - 2, 58, 12, strip);
-            drawCentred(canvas, line, 32, top, 52, 1.2, contrasting(strokes, strip));
-          } else drawCentred(canvas, line, 32, top, 56, 1.2, strip);
+            drawCentred(canvas, line, 32, top, 52, 1.3, contrasting(strokes, strip));
+          } else if (line !== '') drawCentred(canvas, line, 32, top, 56, 1.4, strip);
+          else fillRectangle(canvas, 32 - radius, top + 1, radius * 2, 4, strip);
         } else if (chance(strokes, 0.5)) {
           fillRectangle(
             canvas,

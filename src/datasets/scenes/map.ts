@@ -86,7 +86,7 @@ export const map: Scene = {
           );
         }
         const road = contrasting(strokes, land);
-        const roads = town ? integer(strokes, 4, 6) : integer(strokes, 1, 3);
+        const roads = town ? integer(strokes, 3, 5) : integer(strokes, 1, 3);
         for (let line = 0; line < roads; line++) {
           const across = line % 2 === 0;
           const at = between(strokes, 4, 60);
@@ -96,7 +96,7 @@ export const map: Scene = {
             : [at, -2, at + bend, 32, at + bend * between(strokes, 0, 2), 66];
           const ink =
             style === 'metro map' ? anyColour(strokes, 0.25, 0.65) : line < 2 ? road : mix(road, land, 0.4);
-          strokeLine(canvas, points, between(strokes, 1.8, 3.4), ink);
+          strokeLine(canvas, points, between(strokes, 2.4, 4.2), ink);
           if (style === 'metro map') fillEllipse(canvas, points[2]!, points[3]!, 2.8, 2.8, [1, 1, 1]);
         }
         const places = integer(strokes, 1, 3);
@@ -111,14 +111,14 @@ export const map: Scene = {
           const x = pick(strokes, [3, 39]);
           const y = pick(strokes, [3, 46]);
           fillRectangle(canvas, x, y, 22, 15, paper);
-          for (let row = 0; row < 3; row++) {
-            fillRectangle(canvas, x + 2.5, y + 2.5 + row * 4, 4, 2.6, anyColour(strokes, 0.25, 0.7));
+          for (let row = 0; row < 2; row++) {
+            fillRectangle(canvas, x + 2.5, y + 2.5 + row * 5.8, 4, 4, anyColour(strokes, 0.25, 0.7));
             fillRectangle(
               canvas,
               x + 9,
-              y + 3 + row * 4,
+              y + 3.2 + row * 5.8,
               between(strokes, 6, 11),
-              1.7,
+              2.6,
               contrasting(strokes, paper),
             );
           }

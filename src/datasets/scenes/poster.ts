@@ -19,10 +19,10 @@ import {
   placeName,
   printSize,
   shops,
+  shortTitleWords,
   surnames,
   tags,
   titleAdjectives,
-  titleWords,
   year,
 } from './words.ts';
 
@@ -31,7 +31,7 @@ export const poster: Scene = {
   name: 'film-poster',
   compose(random) {
     const adjective = pick(random, titleAdjectives);
-    const noun = pick(random, titleWords);
+    const noun = pick(random, shortTitleWords);
     const title = `The ${adjective} ${noun}`;
     const released = year(random);
     const director = pick(random, surnames);
@@ -67,7 +67,7 @@ export const poster: Scene = {
             break;
           default: {
             fill(canvas, sky);
-            const rays = integer(strokes, 5, 9);
+            const rays = integer(strokes, 4, 6);
             const turn = strokes.uniform();
             for (let ray = 0; ray < rays; ray++) {
               const from = ray / rays + turn;
@@ -163,8 +163,8 @@ export const poster: Scene = {
         const band = chance(strokes, 0.5) ? lighten(deep, -0.5) : anyColour(strokes, 0.05, 0.95);
         const top = titleAbove ? 0 : 64 - block;
         fillRectangle(canvas, 0, top, 64, block, band);
-        const ink = contrasting(strokes, band);
-        const height = drawCentred(canvas, noun.toUpperCase(), 32, top + 3, 56, 1.5, ink);
+        const ink = mix(contrasting(strokes, band), band, 0.2);
+        const height = drawCentred(canvas, noun.toUpperCase(), 32, top + 3, 56, 1.7, ink);
         fillRectangle(
           canvas,
           between(strokes, 8, 18),

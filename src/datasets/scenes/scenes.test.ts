@@ -46,7 +46,7 @@ describe('scenes', () => {
       hash.update((await source.pictureVariant(family, 2)).data);
       hash.update(JSON.stringify(source.describeVariant(family, 2)));
     }
-    expect(hash.digest('hex')).toBe('dd4dc38f836c047e48657379b78ee07891276791d33f6de290d321e9f5a5ce96');
+    expect(hash.digest('hex')).toBe('1f17fef106fc879ce6fafedcf2414c3afbd4e5f7ba085d60b69b91247f9ac107');
   });
 
   it('draws other pictures for another seed', async () => {
@@ -54,7 +54,7 @@ describe('scenes', () => {
     expect(sceneSource(1).digest).not.toBe(sceneSource(2).digest);
   });
 
-  // Measured over 40 compositions each: .248 (landscape) to .328 (logo), see docs/datasets.md.
+  // Measured over 40 compositions each: .244 (landscape) to .318 (flag), see docs/datasets.md.
   it.each(scenes)('$name: a caption does not determine its picture (RMS ≥ .2 on average)', (scene) => {
     const pairs = 24;
     let sum = 0;
@@ -90,14 +90,14 @@ describe('scenes', () => {
     for (const count of counts.values()) expect(Math.abs(count - 200)).toBeLessThan(70);
   });
 
-  it('keeps pictures apart: among 300 at most 1% have another within RMS .12', async () => {
+  it('keeps pictures apart: among 200 at most 1% have another within RMS .12', async () => {
     const source = sceneSource(5);
-    const pictures = await Promise.all(Array.from({ length: 300 }, (_, index) => source.picture(index)));
+    const pictures = await Promise.all(Array.from({ length: 200 }, (_, index) => source.picture(index)));
     const near = new Set<number>();
     for (const [a, picture] of pictures.entries()) {
       for (let b = 0; b < a; b++) if (rms(picture, pictures[b]!) < 0.12) near.add(a).add(b);
     }
-    expect(near.size).toBeLessThanOrEqual(3);
+    expect(near.size).toBeLessThanOrEqual(2);
   });
 });
 

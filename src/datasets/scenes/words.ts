@@ -56,6 +56,8 @@ export const titleWords =
   Tiger Kingdom Letter Bridge Orchard Castle Thunder Promise Desert Island Raven Crown Secret Daughter Soldier
   Ocean Carnival Clock Forest Dream Station Velvet Circus Falcon Horizon Midnight Summer Tower Whisper Wolf
   Machine Planet Detective Dancer Engine Ghost Heart Knight Comet`);
+/** Those that a cover of 64 pixels can show in letters of 7 pixels. */
+export const shortTitleWords = titleWords.filter((word) => word.length <= 6);
 export const titleAdjectives =
   split(`Last Broken Silent Golden Hidden Burning Lost Crooked Endless Frozen Gentle
   Hollow Invisible Lonely Painted Quiet Restless Scarlet Seventh Stolen Sunken Wandering Wicked Distant Forgotten
