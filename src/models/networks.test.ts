@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { constant, createGraph, input } from '../graph/index.ts';
+import { constant, createGraph, input, model } from '../graph/index.ts';
 import type { Graph, Value } from '../graph/value.ts';
-import { floatTensor } from '../math/index.ts';
+import { floatTensor, type Tensor } from '../math/index.ts';
+import { openSession } from '../runtime/index.ts';
 import { clipText, clipTextNames } from './clipText.ts';
 import { openModelFolder } from './folder/open.ts';
 import { fixtures, goldens, relativeError, runOnce, variants } from './goldens.testing.ts';
@@ -45,47 +46,54 @@ describe.each(variants)('%s against diffusers and transformers', (variant) => {
     expect(relativeError(out['pooled']!, golden('text.pooler_output'))).toBeLessThan(tolerance);
   });
 
-  const runUnet = async (batch: number | string, timestep: number[] | number, conditions: 1 | 2) => {
+  /** A session over the UNet with the given batch, sizes of the timestep, and rows of the condition. */
+  const openUnetGraph = async (
+    batch: number | string,
+    timestep: readonly (number | string)[],
+    rows: number | string,
+  ) => {
     const { unet } = await openModelFolder(fixtures + variant);
-    const context = golden('unet.encoder_hidden_states');
-    const shape = typeof timestep === 'number' ? [] : [batch];
-    return (
-      await runOnce(
-        (graph) => ({
-          out: unet2DCondition(weightsOf(graph, unet.source), unet.config, {
-            sample: input(graph, 'sample', 'float32', [batch, 4, 8, 8]),
-            timestep: input(graph, 'timestep', 'float32', shape),
-            encoderHiddenStates: input(graph, 'context', 'float32', [conditions === 1 ? 1 : batch, 7, 32]),
-          }),
-        }),
-        {
-          sample: golden('unet.sample'),
-          timestep: floatTensor(
-            typeof timestep === 'number' ? [] : [2],
-            Float32Array.from([timestep].flat()),
-          ),
-          context: floatTensor(
-            [conditions, 7, 32],
-            (context.data as Float32Array).slice(0, conditions * 7 * 32),
-          ),
-        },
-      )
-    )['out']!;
+    const graph = createGraph();
+    const out = unet2DCondition(weightsOf(graph, unet.source), unet.config, {
+      sample: input(graph, 'sample', 'float32', [batch, 4, 8, 8]),
+      timestep: input(graph, 'timestep', 'float32', timestep),
+      encoderHiddenStates: input(graph, 'context', 'float32', [rows, 7, 32]),
+    });
+    const session = await openSession(model(graph, { out }), { provider: 'cpu', threads: 1 });
+    const context = golden('unet.encoder_hidden_states') as Tensor<'float32'>;
+    const run = async (times: readonly number[], conditions: 1 | 2) => {
+      const feeds = {
+        sample: golden('unet.sample'),
+        timestep: floatTensor(timestep.length === 0 ? [] : [times.length], Float32Array.from(times)),
+        context: floatTensor([conditions, 7, 32], context.data.slice(0, conditions * 7 * 32)),
+      };
+      return (await session.run(feeds))['out']!;
+    };
+    return { run, close: () => session.close() };
   };
 
-  it.each([17, 999])('UNet at timestep %d', async (timestep) => {
-    for (const batch of [2, 'batch'])
-      expect(relativeError(await runUnet(batch, timestep, 2), golden(`unet.out_${timestep}`))).toBeLessThan(
-        tolerance,
-      );
+  it('UNet of any batch at two timesteps', async () => {
+    const { run, close } = await openUnetGraph('batch', ['batch'], 'batch');
+    for (const time of [17, 999])
+      expect(relativeError(await run([time, time], 2), golden(`unet.out_${time}`))).toBeLessThan(tolerance);
+    await close();
   });
 
-  it('UNet with a timestep per sample and one condition for all', async () => {
-    for (const batch of [2, 'batch'])
-      expect(relativeError(await runUnet(batch, [3.5, 600], 1), golden('unet.out_mixed'))).toBeLessThan(
-        tolerance,
-      );
+  it('UNet of a known batch with one timestep for all', async () => {
+    const { run, close } = await openUnetGraph(2, [], 2);
+    for (const time of [17, 999])
+      expect(relativeError(await run([time], 2), golden(`unet.out_${time}`))).toBeLessThan(tolerance);
+    await close();
   });
+
+  it.each([2, 'batch'])(
+    'UNet, batch %s, with a timestep per sample and one condition for all',
+    async (batch) => {
+      const { run, close } = await openUnetGraph(batch, [batch], 1);
+      expect(relativeError(await run([3.5, 600], 1), golden('unet.out_mixed'))).toBeLessThan(tolerance);
+      await close();
+    },
+  );
 
   it('VAE both ways', async () => {
     const { vae } = await openModelFolder(fixtures + variant);

@@ -21,6 +21,7 @@ interface Golden {
   readonly ids: readonly number[];
   readonly decoded: string;
 }
+const tokenizer = await loadClipTokenizer(folder);
 const goldens = JSON.parse(await readFile(`${folder}goldens.json`, 'utf8')) as {
   vocab_size: number;
   bos: number;
@@ -42,8 +43,7 @@ async function temporary(): Promise<string> {
 describe('against transformers', () => {
   it.each(goldens.rows.map((row) => [JSON.stringify(row.text ?? row.repeat).slice(0, 40), row] as const))(
     '%s',
-    async (_, row) => {
-      const tokenizer = await loadClipTokenizer(folder);
+    (_, row) => {
       const text = row.text ?? row.repeat![0].repeat(row.repeat![1]);
       const ids = tokenizer.encode(text);
       expect([...ids]).toEqual(row.ids);
@@ -51,8 +51,7 @@ describe('against transformers', () => {
     },
   );
 
-  it('special ids', async () => {
-    const tokenizer = await loadClipTokenizer(folder);
+  it('special ids', () => {
     expect([tokenizer.vocabSize, tokenizer.bosId, tokenizer.eosId, tokenizer.padId]).toEqual([
       goldens.vocab_size,
       goldens.bos,
@@ -96,15 +95,14 @@ describe('trainClipBpe', () => {
 });
 
 describe('any text', () => {
-  it('encodes to a full row of known ids, and decoding keeps the words', async () => {
-    const tokenizer = await loadClipTokenizer(folder);
+  it('encodes to a full row of known ids, and decoding keeps the words', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
         const ids = tokenizer.encode(text);
         expect(ids.length).toBe(77);
         expect(ids[0]).toBe(tokenizer.bosId);
         expect(ids.includes(tokenizer.eosId)).toBe(true);
-        for (const id of ids) expect(id >= 0 && id < tokenizer.vocabSize).toBe(true);
+        expect(ids.every((id) => id >= 0 && id < tokenizer.vocabSize)).toBe(true);
         const inner = tokenizer.tokenize(text);
         // What was decoded encodes to the same ids again: only spacing and case were lost.
         expect(tokenizer.tokenize(tokenizer.decode(inner))).toEqual(inner);
