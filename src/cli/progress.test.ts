@@ -57,9 +57,9 @@ describe('progress', () => {
       clock.ms = done;
       progress.update(state({ done, total: 12_000 }));
     }
+    progress.update(state({ done: 12_000, total: 12_000 }));
     progress.end();
     expect(written.map((line) => line.trim().split('  ').filter(Boolean)[1]?.trim())).toEqual([
-      '0%',
       '41%',
       '83%',
       '100%',

@@ -30,7 +30,7 @@ const redrawMs = 100;
 const logMs = 5000;
 
 /**
- * Live progress on one line: percentage, count, rate, evaluations, time left. Each stage begins and ends
+ * Live progress on one line: percentage, count, rate, evaluations, time left. Each stage ends
  * with a line whatever the interval, so that a log shows every stage.
  */
 export function createProgress(options: ProgressOptions): Progress {
@@ -41,6 +41,7 @@ export function createProgress(options: ProgressOptions): Progress {
   let startedMs = 0;
   let writtenMs = 0;
   let open = false;
+  let finished = false;
 
   const clear = () => {
     if (open) stream.write('\r\x1b[K');
@@ -55,9 +56,11 @@ export function createProgress(options: ProgressOptions): Progress {
         open = false;
         stage = state.stage;
         startedMs = time;
-        writtenMs = Number.NEGATIVE_INFINITY;
+        writtenMs = terminal ? Number.NEGATIVE_INFINITY : time;
+        finished = false;
       }
-      const finished = state.done >= state.total;
+      if (finished) return;
+      finished = state.done >= state.total;
       if (!finished && time - writtenMs < (terminal ? redrawMs : logMs)) return;
       writtenMs = time;
       const line = formatProgress(state, (time - startedMs) / 1000);

@@ -101,7 +101,8 @@ export async function runStage<C extends Columns, S>(options: StageOptions<C, S>
     let advanced = 0;
     const advance = (items: number) => {
       advanced += items;
-      report(Math.min(advanced, options.items(shard)));
+      // A shard's last item is done when the shard is in place: that report follows.
+      if (advanced < options.items(shard)) report(advanced);
     };
     const rows = await options.process(shard, { index, signal, advance });
     await writeTable(paths[index]!, columns, rows);

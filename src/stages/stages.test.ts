@@ -81,7 +81,7 @@ describe('a killed run', () => {
       const goal = (await countFiles(killed)) + 9 + ((kills * 11) % 23);
       const child = startFakeRun(killed, 2);
       const end = ended(child);
-      while (child.exitCode === null && (await countFiles(killed)) < goal) await sleep(1);
+      while (child.exitCode === null && (await countFiles(killed)) < goal) await sleep(5);
       child.kill('SIGKILL');
       const code = await end;
       if (code === 0) break;
@@ -166,7 +166,6 @@ describe('runStage', () => {
     expect(seen.map(({ done, evaluations }) => [done, evaluations])).toEqual([
       [0, 0],
       [1, 2],
-      [2, 4],
       [2, 4],
     ]);
     fail = false;
@@ -329,8 +328,8 @@ describe('the log', () => {
 
 it('an error becomes one bounded line', () => {
   expect(errorText(new Error('a\n  b'))).toBe('a b');
-  expect(errorText("/home/me/data/a b/0001.png: cut short at '/x/y/z.tar', see images/ab/1.png")).toBe(
-    "b/0001.png: cut short at 'z.tar', see images/ab/1.png",
+  expect(errorText("/home/me/data/0001.png: cut short at '/x/y/z.tar', see images/ab/1.png")).toBe(
+    "0001.png: cut short at 'z.tar', see images/ab/1.png",
   );
   expect(errorText('C:\\Users\\me\\x.png is damaged, 1/2 read, https://a.b/c')).toBe(
     'x.png is damaged, 1/2 read, https://a.b/c',

@@ -1,0 +1,211 @@
+import { type SpawnOptions, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { schemaText } from './commands/schema.ts';
+import { packageRoot, packageVersion } from './package.ts';
+
+const main = fileURLToPath(new URL('main.ts', import.meta.url));
+const loader = import.meta.resolve('tsx');
+/** A real Stable Diffusion in miniature with random weights. */
+const model = join(packageRoot, 'src/models/fixtures/sd1');
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'verbatim-cli-'));
+  await writeFile(
+    join(folder, 'lab.yaml'),
+    `seed: 3
+planted: { uniques: 12, heldOut: 6, copyCounts: [5], groupsPerCopyCount: 1, familiesPerTwin: 0 }
+`,
+  );
+  await writeFile(
+    join(folder, 'audit.yaml'),
+    `# An audit of random weights: nothing can be found.
+model: ${JSON.stringify(model)}
+dataset: { format: lab, path: lab.yaml, twin: A }
+select: { first: 6, second: 3 }
+synthesis: { steps: 2, samples: 2 }
+output: runs/a
+batch: 4
+shardSize: 4
+`,
+  );
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+function start(args: readonly string[], options: SpawnOptions = {}) {
+  const child = spawn(process.execPath, ['--import', loader, main, ...args], { cwd: folder, ...options });
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (data) => (stdout += data));
+  child.stderr?.on('data', (data) => (stderr += data));
+  const end = new Promise<{ code: number | string | null; stdout: string; stderr: string }>((resolve) =>
+    child.once('close', (code, signal) => resolve({ code: code ?? signal, stdout, stderr })),
+  );
+  return { child, end };
+}
+const run = (...args: string[]) => start(args).end;
+
+async function tables(path: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const entry of await readdir(join(path, 'tables'), { recursive: true, withFileTypes: true }))
+    if (entry.isFile())
+      files[join(entry.parentPath, entry.name).slice(path.length)] = (
+        await readFile(join(entry.parentPath, entry.name))
+      ).toString('base64');
+  return files;
+}
+
+describe('the command line', () => {
+  it('prints its version and its commands, and loads nothing heavy for that', async () => {
+    expect(await run('--version')).toEqual({ code: 0, stdout: `${packageVersion()}\n`, stderr: '' });
+    const { code, stdout } = await run();
+    expect(code).toBe(0);
+    for (const command of ['audit', 'demo', 'score', 'generate', 'label', 'report', 'doctor'])
+      expect(stdout).toMatch(new RegExp(`^ {2}${command} `, 'm'));
+  });
+
+  it.each([
+    [['adit'], "unknown command 'adit'\n(Did you mean audit?)"],
+    [['audit'], "missing required argument 'config'"],
+    [['audit', 'a.yaml', '--fial-above', '1'], "unknown option '--fial-above'\n(Did you mean --fail-above?)"],
+    [['audit', 'a.yaml', '--limit', '0'], 'Expected a whole number of at least 1.'],
+    [['audit', 'a.yaml', '--provider', 'tpu'], 'Allowed choices are auto, cpu, webgpu, cuda'],
+  ])('%j is wrong usage: what, how, exit code 2', async (args, message) => {
+    const { code, stdout, stderr } = await run(...args);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^verbatim: /);
+    expect(stderr).toContain(message);
+    expect(stderr).toContain('usage: verbatim');
+    expect(stderr).not.toContain('    at ');
+  });
+
+  it('explains an audit with an example', async () => {
+    const { code, stdout } = await run('audit', '--help');
+    expect(code).toBe(0);
+    expect(stdout).toContain('verbatim audit audit.yaml --fail-above 0');
+    expect(stdout).toContain('Exit codes:');
+  });
+
+  it.each([
+    [['audit', 'nowhere.yaml'], 'nowhere.yaml: no such file'],
+    [
+      ['audit', 'audit.yaml', '--set', 'selct.first=1'],
+      "--set selct.first=1: unknown key 'selct'; did you mean 'select'?",
+    ],
+    [['audit', 'audit.yaml', '--model', 'nowhere'], 'nowhere'],
+    [['audit', 'audit.yaml', '--set', 'dataset.path=none.yaml'], 'none.yaml: no such lab config'],
+    [['audit', 'audit.yaml', '--max-evaluations', '9'], 'and maxEvaluations is 9'],
+    [['report', 'nowhere'], 'nowhere is not a run folder'],
+    [['score'], 'give a config, a run folder, or --model with --caption'],
+    [['score', '--model', model, '--caption', 'x', '--attack', 'dsc'], 'did you mean "dcs"'],
+  ])('%j ends in one line and leaves no folder behind', async (args, message) => {
+    const { code, stderr } = await run(...args, ...(args[0] === 'audit' ? ['-o', 'runs/none', '-q'] : []));
+    expect(stderr).toContain(message);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    expect(stderr).toMatch(/^verbatim: /);
+    expect([1, 2]).toContain(code);
+    expect(await readdir(join(folder, 'runs')).catch(() => [])).not.toContain('none');
+  });
+
+  it('publishes the JSON Schema of the config that it reads', async () => {
+    const published = await readFile(join(packageRoot, 'schema/audit.schema.json'), 'utf8');
+    // When this fails: npm run --silent verbatim -- schema audit > schema/audit.schema.json
+    expect(published).toBe(await schemaText('audit'));
+  });
+});
+
+describe('verbatim audit', () => {
+  it('shows what it may cost and stops', async () => {
+    const { code, stdout } = await run('audit', 'audit.yaml', '--dry-run', '-o', 'runs/dry');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^plan {5}at most \d+ evaluations\n {2}scores\/all +dcs for every caption/);
+    expect(await readdir(folder)).not.toContain('runs');
+  });
+
+  it('stops at Ctrl-C with 130, goes on, and ends like an undisturbed one', async () => {
+    const whole = await run('audit', 'audit.yaml');
+    expect(whole.stderr).toContain('generations      100%');
+    expect(whole.stdout).toContain(`report   ${join('runs', 'a', 'report', 'index.html')}`);
+    expect(whole.code).toBe(0);
+
+    const { child, end } = start(['audit', 'audit.yaml', '-o', 'runs/b']);
+    const scores = join(folder, 'runs/b/tables/scores/all');
+    while (child.exitCode === null && (await readdir(scores).catch(() => [])).length === 0) await sleep(2);
+    child.kill('SIGINT');
+    const stopped = await end;
+    expect(stopped.stderr).toContain('verbatim: interrupted; the same command goes on from here');
+    expect(stopped.code).toBe(130);
+    expect(await readdir(join(folder, 'runs/b'))).not.toContain('lock.json');
+
+    const resumed = await run('audit', 'audit.yaml', '-o', 'runs/b', '--json');
+    expect(resumed.code).toBe(0);
+    expect(resumed.stderr).toContain('going on with it');
+    const summary = JSON.parse(resumed.stdout) as { evaluations: number; labels: Record<string, number> };
+    expect(summary.evaluations).toBeGreaterThan(0);
+    expect(await tables(join(folder, 'runs/b'))).toEqual(await tables(join(folder, 'runs/a')));
+  });
+
+  it('goes on from the run folder alone, and is gated by --fail-above', async () => {
+    // Random weights find nothing by our rule; a threshold of everything makes all of them findings.
+    const args = ['audit', 'audit.yaml', '-o', 'runs/gate', '--set', 'labels.quantile=0.999', '-q'];
+    expect((await run(...args)).code).toBe(0);
+    const gated = await run('audit', 'runs/gate', '-q', '--fail-above', '0');
+    expect(gated.stdout).toMatch(/^found {4}[1-9]/);
+    expect(gated.stderr).toMatch(/^verbatim: \d+ images were found, more than --fail-above 0\n$/);
+    expect(gated.code).toBe(100);
+    expect((await run('audit', 'runs/gate', '-q', '--fail-above', '1000')).code).toBe(0);
+  });
+
+  it("refuses another config's folder in one line that names the key", async () => {
+    const { code, stderr } = await run('audit', 'audit.yaml', '-q', '--set', 'select.second=2');
+    expect(code).toBe(2);
+    expect(stderr).toBe(
+      `verbatim: runs/a holds another run: config.select.second is 3 there and 2 here; choose another output folder or delete this one\n`,
+    );
+  });
+});
+
+describe('the stages alone', () => {
+  it('run up to where they are asked', async () => {
+    const scored = await run('score', 'audit.yaml', '--set', 'output=runs/steps', '-q');
+    expect(scored.code).toBe(0);
+    expect(await readdir(join(folder, 'runs/steps/tables'))).not.toContain('generations');
+    expect((await run('generate', 'runs/steps', '-q')).code).toBe(0);
+    expect(await readdir(join(folder, 'runs/steps/tables'))).not.toContain('labels');
+    expect((await run('label', 'runs/steps', '-q')).code).toBe(0);
+    expect(await tables(join(folder, 'runs/steps'))).toEqual(await tables(join(folder, 'runs/a')));
+    const report = await run('report', 'runs/steps');
+    expect(report.stdout).toBe(`${join('runs', 'steps', 'report', 'index.html')}\n`);
+  });
+
+  it('score and generate for captions from the command line', async () => {
+    const captions = ['../<b>\u202e', 'x'.repeat(10_000)];
+    await writeFile(join(folder, 'captions.txt'), `${captions.join('\n\n')}\n`);
+    const scored = await run('score', '--model', model, '--captions', 'captions.txt', '--json', '-q');
+    const rows = JSON.parse(scored.stdout) as { caption: string; attack: string; score: number }[];
+    expect(rows.map(({ caption, attack }) => [caption, attack])).toEqual(captions.map((c) => [c, 'dcs']));
+    expect(rows.every(({ score }) => Number.isFinite(score))).toBe(true);
+    const made = await run(
+      'generate',
+      '--model',
+      model,
+      '--caption',
+      captions[0]!,
+      '--steps',
+      '1',
+      '-o',
+      'p',
+      '-q',
+    );
+    expect(made.stdout).toBe(`${join('p', '00000-0.png')}\n`);
+    expect((await readFile(join(folder, 'p/00000-0.png'))).subarray(1, 4).toString()).toBe('PNG');
+  });
+});
