@@ -1,6 +1,7 @@
 import { VerbatimError } from '../errors.ts';
 import { int } from './attributes.ts';
 import { addOne, intVector, scalar } from './build.ts';
+import { compositeAt } from './composite.ts';
 import { addAll } from './ops/arithmetic.ts';
 import { filled } from './ops/common.ts';
 import { reshapeLike } from './ops/shape.ts';
@@ -32,10 +33,24 @@ export function sumTo(gradient: Value, operand: Value): Value {
       );
     axes.push(i);
   });
-  const summed = addOne(gradient.graph, 'ReduceSum', [gradient, intVector(gradient.graph, axes)], {
-    keepdims: int(1),
-  });
+  const summed = sumKeeping(gradient, axes);
   return lead === 0 ? summed : reshapeLike(summed, operand);
+}
+
+/**
+ * Sum over ascending axes, which stay as size 1. The last axes go first: in one pass over [n, c, h, w]
+ * the sum over n, h and w takes twice as long as the sum over h and w and then over n.
+ */
+function sumKeeping(x: Value, axes: readonly number[]): Value {
+  const rank = x.shape.length;
+  const isLast = (axis: number, i: number) => axes.length - i === rank - axis;
+  const lists = [axes.filter(isLast), axes.filter((axis, i) => !isLast(axis, i))];
+  return lists
+    .filter((list) => list.length > 0)
+    .reduce(
+      (sum, list) => addOne(x.graph, 'ReduceSum', [sum, intVector(x.graph, list)], { keepdims: int(1) }),
+      x,
+    );
 }
 
 /** The values that depend on one of `wanted` in a way that a gradient can follow. */
@@ -89,6 +104,7 @@ export function gradients(loss: Value, wanted: readonly Value[]): Value[] {
   }
   const nodes = [...graph.nodes];
   const dependent = dependents(nodes, wanted);
+  const asked = new Set(wanted);
   const parts = new Map<Value, Value[]>();
   const totals = new Map<Value, Value>();
   const total = (value: Value): Value | undefined => {
@@ -105,10 +121,11 @@ export function gradients(loss: Value, wanted: readonly Value[]): Value[] {
     parts.set(loss, [loss.shape.length === 0 ? one : filled(loss, 1)]);
   }
   for (let i = nodes.length - 1; i >= 0; i--) {
-    const node = nodes[i]!;
+    const composite = compositeAt(nodes[i]!, asked);
+    const node = composite?.node ?? nodes[i]!;
     if (!node.outputs.some((output) => dependent.has(output) && parts.has(output))) continue;
     if (!node.inputs.some((value) => value !== undefined && dependent.has(value))) continue;
-    const rule = ruleOf(node.op, node.domain)?.gradient;
+    const rule = composite?.gradient ?? ruleOf(node.op, node.domain)?.gradient;
     if (rule === 'none') continue;
     if (rule === undefined)
       fail(node, 'has no gradient rule, but stands between the loss and a wanted value');

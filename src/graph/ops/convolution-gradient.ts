@@ -125,7 +125,7 @@ export function convolutionGradient({ node, dy, input, wants }: Backward): (Valu
   return [
     wants(0) ? pictureGradient(node, input(0), input(1), dy) : undefined,
     wants(1) ? weightGradient(node, input(0), input(1), dy) : undefined,
-    wants(2) ? reduceSum(dy, [0, 2, 3]) : undefined,
+    wants(2) ? reduceSum(reduceSum(dy, [2, 3]), [0]) : undefined,
   ];
 }
 
@@ -142,6 +142,6 @@ export function transposedConvolutionGradient({ node, dy, input, wants }: Backwa
   return [
     wants(0) ? back() : undefined,
     wants(1) ? weightGradient(node, dy, input(1), input(0)) : undefined,
-    wants(2) ? reduceSum(dy, [0, 2, 3]) : undefined,
+    wants(2) ? reduceSum(reduceSum(dy, [2, 3]), [0]) : undefined,
   ];
 }

@@ -9,7 +9,7 @@ import type { Node, Value } from '../value.ts';
 import { add, mul, sub } from './arithmetic.ts';
 import { reduceMean, reduceSum } from './reduce.ts';
 import { reshape, reshapeLike } from './shape.ts';
-import { reciprocal, sqrt } from './unary.ts';
+import { neg, reciprocal, sqrt } from './unary.ts';
 
 /** x with mean 0 and variance 1 over its last axis, and 1 / √(variance + ε) with that axis kept as 1. */
 interface Normalized {
@@ -41,6 +41,67 @@ function rowsGradient({ unit, inverseDeviation }: Normalized, g: Value): Value {
 function asColumn(vector: Value, rank: number): Value {
   const size = vector.shape[0]!;
   return reshape(vector, [size, ...new Array<number>(rank - 2).fill(1)]);
+}
+
+/**
+ * Group normalisation of x [n, channels, …] with a scale and a bias per channel. With P = Σ dy and
+ * Q = Σ dy·x over the pixels of each sample and channel, the gradients by scale and bias are sums over n,
+ * and dx = A·dy + B·x + C, where A [n, channels], B and C [n, groups] are made of these small sums: four
+ * passes over the data, as PyTorch's native_group_norm_backward arranges them.
+ */
+export function channelwiseGradient(
+  { node, dy, input, wants }: Backward,
+  groups: number,
+  epsilon: number,
+): (Value | undefined)[] {
+  const x = input(0);
+  const n = x.shape[0]!;
+  const [channels, ...spatial] = concreteShape(node, x.shape.slice(1)) as [number, ...number[]];
+  const share = channels / groups;
+  const perGroup = share * elementCount(spatial);
+  const { mean, inverseDeviation } = rowMoments(reshape(x, [n, groups, perGroup]), epsilon);
+  // Sums per sample and channel as [n, groups, channels of the group].
+  const byChannel = (value: Value) =>
+    reshape(
+      spatial.length === 0
+        ? value
+        : reduceSum(
+            value,
+            spatial.map((_, i) => i + 2),
+          ),
+      [n, groups, share],
+    );
+  const p = byChannel(dy);
+  const q = byChannel(mul(dy, x));
+  // Σ dy·x̂ per sample and channel.
+  const along = mul(sub(q, mul(mean, p)), inverseDeviation);
+  const overSamples = (value: Value) => reshape(reduceSum(value, [0]), [channels]);
+  let dx: Value | undefined;
+  if (wants(0)) {
+    const scale = reshape(input(1), [groups, share]);
+    const meanOf = (value: Value) => mul(reduceSum(mul(value, scale), [2], true), 1 / perGroup);
+    const a = mul(scale, inverseDeviation);
+    const b = neg(mul(meanOf(along), mul(inverseDeviation, inverseDeviation)));
+    const c = sub(neg(mul(meanOf(p), inverseDeviation)), mul(mean, b));
+    const asColumns = (value: Value) => reshape(value, [n, channels, ...spatial.map(() => 1)]);
+    const rows = [n, groups, perGroup];
+    const slope = reshape(add(mul(reshape(x, rows), b), c), x.shape);
+    dx = add(mul(dy, asColumns(a)), slope);
+  }
+  return [dx, wants(1) ? overSamples(along) : undefined, wants(2) ? overSamples(p) : undefined];
+}
+
+/** Mean and 1 / √(variance + ε) of each row, with the last axis kept as 1. */
+function rowMoments(x: Value, epsilon: number) {
+  const size = x.shape.at(-1) as number;
+  const [, mean, inverseDeviation] = addNode(
+    x.graph,
+    'LayerNormalization',
+    [x, constantVector(x.graph, size, 1)],
+    { axis: int(-1), epsilon: float(epsilon) },
+    { outputs: 3 },
+  );
+  return { mean: mean!, inverseDeviation: inverseDeviation! };
 }
 
 /**

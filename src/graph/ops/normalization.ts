@@ -1,12 +1,14 @@
 import { elementCount } from '../../math/tensor.ts';
 import { float, int, intOf } from '../attributes.ts';
 import { addOne, constantVector } from '../build.ts';
+import { composite } from '../composite.ts';
 import { defineOps } from '../registry.ts';
 import { axisOf, concreteShape, fail, formatShape, operand, sameShape } from '../shapes.ts';
 import type { Dim, Value } from '../value.ts';
 import { add, mul } from './arithmetic.ts';
 import {
   batchNormGradient,
+  channelwiseGradient,
   groupNormGradient,
   instanceNormGradient,
   layerNormGradient,
@@ -44,7 +46,8 @@ export function groupNorm(x: Value, { groups, scale, bias, epsilon = 1e-5 }: Gro
     { epsilon: float(epsilon) },
   );
   const column = [channels, ...spatial.map(() => 1)];
-  return add(mul(reshape(normalized, x.shape), reshape(scale, column)), reshape(bias, column));
+  const y = add(mul(reshape(normalized, x.shape), reshape(scale, column)), reshape(bias, column));
+  return composite('groupNorm', y, [x, scale, bias], (back) => channelwiseGradient(back, groups, epsilon));
 }
 
 export interface LayerNormOptions {
