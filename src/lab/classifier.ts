@@ -21,7 +21,7 @@ import { createRandom, floatTensor, hashSeed, type Tensor } from '../math/index.
 import { listParameters, torchInit, type Weights } from '../models/index.ts';
 import { openSession } from '../runtime/index.ts';
 import { epochBatches } from './batches.ts';
-import { type LabContext, type Optimisation, trainNetwork } from './network.ts';
+import { type LabContext, type Optimisation, type TrainedNetwork, trainNetwork } from './network.ts';
 
 /**
  * Which kind of picture is this? Four stride-2 convolutions, mean, linear: enough to tell the lab's scenes
@@ -74,7 +74,7 @@ export async function trainClassifier(options: {
   readonly seed: number;
   readonly digest: string;
   readonly context: LabContext;
-}): Promise<Classifier> {
+}): Promise<{ classifier: Classifier; network: TrainedNetwork }> {
   const { classes, channels, pictureSize, optimisation, seed } = options;
   const batchSize = optimisation.batchSize;
   const shape = [batchSize, 3, pictureSize, pictureSize];
@@ -89,7 +89,7 @@ export async function trainClassifier(options: {
     ),
   );
   const draw = epochBatches(options.size, batchSize, hashSeed(seed, 'classifier'));
-  const fitted = await trainNetwork({
+  const network = await trainNetwork({
     work: 'classifier',
     parameters,
     loss: (graph, weights) => {
@@ -117,7 +117,7 @@ export async function trainClassifier(options: {
     digest: options.digest,
     context: options.context,
   });
-  return openClassifier(fitted.weights, { ...options, batchSize });
+  return { classifier: await openClassifier(network.weights, { ...options, batchSize }), network };
 }
 
 async function openClassifier(

@@ -40,6 +40,7 @@ export interface TrainedNetwork {
   /** Averaged weights by name. */
   readonly weights: Map<string, Tensor<'float32'>>;
   readonly losses: Float32Array;
+  readonly seconds: number;
   /** Trainable values. */
   readonly size: number;
 }
@@ -89,5 +90,10 @@ export async function trainNetwork(options: {
     signal: context.signal,
     onProgress: (progress) => context.onProgress?.(work, progress),
   });
-  return { weights: unpackFlat(layout, result.average), losses: result.losses, size: layout.length };
+  return {
+    weights: unpackFlat(layout, result.average),
+    losses: result.losses,
+    seconds: result.seconds,
+    size: layout.length,
+  };
 }

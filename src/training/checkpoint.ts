@@ -11,6 +11,8 @@ export interface Checkpoint {
   readonly vectors: Readonly<Record<string, Float32Array>>;
   /** The loss of each step done. */
   readonly losses: Float32Array;
+  /** Wall-clock seconds spent on them, over all interruptions. */
+  readonly seconds: number;
 }
 
 /** Writes a checkpoint as one safetensors file, renamed into place when it is whole. */
@@ -21,7 +23,14 @@ export async function writeCheckpoint(path: string, digest: string, checkpoint: 
   await writeSafetensors(
     path,
     { ...tensors, losses: floatTensor([checkpoint.losses.length], checkpoint.losses) },
-    { metadata: { format: 'pt', step: String(checkpoint.step), digest } },
+    {
+      metadata: {
+        format: 'pt',
+        step: String(checkpoint.step),
+        seconds: checkpoint.seconds.toFixed(1),
+        digest,
+      },
+    },
   );
 }
 
@@ -50,7 +59,12 @@ export async function readCheckpoint(
     }
     const { losses, ...rest } = vectors;
     if (!losses) throw new VerbatimError(`${path}: "losses" is missing; remove the file to train anew.`);
-    return { step: Number(file.metadata['step']), vectors: rest, losses };
+    return {
+      step: Number(file.metadata['step']),
+      seconds: Number(file.metadata['seconds'] ?? 0),
+      vectors: rest,
+      losses,
+    };
   } finally {
     file.close();
   }

@@ -46,6 +46,8 @@ export interface TrainingResult {
   readonly average: Float32Array;
   /** The loss of every step. */
   readonly losses: Float32Array;
+  /** Wall-clock seconds spent on training, over all interruptions. */
+  readonly seconds: number;
 }
 
 /**
@@ -61,6 +63,8 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const losses = new Float32Array(steps);
   if (saved) losses.set(saved.losses.subarray(0, steps));
   let done = saved?.step ?? 0;
+  const began = performance.now();
+  const seconds = () => (saved?.seconds ?? 0) + (performance.now() - began) / 1000;
 
   const session = await openSession(step.model, { provider: 'cpu', threads: options.threads });
   try {
@@ -79,7 +83,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
       if (!checkpoint) return;
       const vectors: Record<string, Float32Array> = {};
       for (const name of step.vectors) vectors[name] = (await session.held(name)).data as Float32Array;
-      const state: Checkpoint = { step: done, vectors, losses: losses.slice(0, done) };
+      const state: Checkpoint = { step: done, vectors, losses: losses.slice(0, done), seconds: seconds() };
       await writeCheckpoint(checkpoint.path, checkpoint.digest, state);
     };
 
@@ -123,6 +127,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
       parameters: (await session.held('parameters')).data as Float32Array,
       average: (await session.held('average')).data as Float32Array,
       losses,
+      seconds: seconds(),
     };
   } finally {
     await session.close();
