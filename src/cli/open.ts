@@ -35,7 +35,7 @@ export async function openAuditData(
   const heldOut = heldOutConfig === undefined ? undefined : await openPlain(heldOutConfig, openDataset);
   const lab = labSet(config.dataset);
   if (lab !== undefined) {
-    const data = dataOfPlanted(await openLabSet(lab.path), lab.twin);
+    const data = dataOfPlanted(await openLabConfig(lab.path), lab.twin);
     return { ...data, heldOut: heldOut ?? data.heldOut, close: async () => heldOut?.close() };
   }
   const dataset = await openDataset(config.dataset);
@@ -66,19 +66,17 @@ function labSet(config: AuditDatasetConfig): { path: string; twin: 'A' | 'B' } |
     : undefined;
 }
 
-/** The planted set that a lab config describes; its photographs are taken from the config's folder. */
-async function openLabSet(path: string): Promise<PlantedSet> {
-  const { labConfigSchema } = await import('../lab/index.ts');
-  const { photographSource, plantedSet, sceneSource } = await import('../datasets/index.ts');
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-    throw new VerbatimError(`${path}: no such lab config (dataset.path)`, { exitCode: 2 });
+/** The planted set of a lab config file. */
+async function openLabConfig(path: string): Promise<PlantedSet> {
+  const { labConfigSchema, openLabSet } = await import('../lab/index.ts');
+  const config = parseConfig(labConfigSchema, await readText(path, 'lab config'), path);
+  return openLabSet(config, dirname(resolve(path)));
+}
+
+/** A text file that the user named; `what` says in the error what it should have been. */
+export async function readText(path: string, what: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' && error.code !== 'EISDIR') throw error;
+    throw new VerbatimError(`${path}: no such ${what}`, { exitCode: 2, cause: error });
   });
-  const config = parseConfig(labConfigSchema, text, path);
-  const { source, seed } = config;
-  const pictures =
-    source.format === 'scenes'
-      ? sceneSource(seed)
-      : await photographSource({ ...source, path: resolve(dirname(path), source.path), seed });
-  return plantedSet(pictures, { ...config.planted, seed });
 }

@@ -7,6 +7,8 @@ export interface ProgressState {
   readonly resumed: number;
   readonly failed: number;
   readonly evaluations: number;
+  /** What else is worth watching: a loss. */
+  readonly detail?: string;
 }
 
 export interface ProgressOptions {
@@ -101,6 +103,7 @@ export function formatProgress(state: ProgressState, seconds: number): string {
   if (fresh > 0 && rate > 0) parts.push(`${rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1)}/s`);
   if (evaluations > 0) parts.push(`${count(evaluations)} evaluations`);
   if (failed > 0) parts.push(`${count(failed)} failed`);
+  if (state.detail !== undefined) parts.push(state.detail);
   if (done < total && rate > 0) parts.push(`${formatDuration((total - done) / rate)} left`);
   if (done >= total && fresh > 0) parts.push(formatDuration(seconds));
   return parts.join('  ');

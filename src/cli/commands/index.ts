@@ -57,6 +57,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./schema.ts'),
   },
   {
+    name: 'lab',
+    summary: 'train models whose truth is known (twins), to measure attacks on them',
+    load: () => import('./lab.ts'),
+  },
+  {
     name: 'doctor',
     summary: 'say what runs here: providers, threads, memory, versions',
     load: () => import('./doctor.ts'),
