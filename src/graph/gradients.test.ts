@@ -30,6 +30,6 @@ describe('gradients against central differences', () => {
     });
 
   it('cover every operator that has a gradient', () => {
-    expect(g.differentiableOps().filter((op) => !seen.has(op))).toEqual([]);
+    expect(g.GRADIENT_OPS.filter((op) => !seen.has(op))).toEqual([]);
   });
 });

@@ -71,3 +71,8 @@ export function knownOps(): readonly string[] {
 export function differentiableOps(): readonly string[] {
   return knownOps().filter((op) => typeof rules.get(op)?.gradient === 'function');
 }
+
+/** Of these, the ones whose derivative is zero wherever it exists, sorted. */
+export function endingOps(): readonly string[] {
+  return knownOps().filter((op) => rules.get(op)?.gradient === 'none');
+}

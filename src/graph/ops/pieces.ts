@@ -1,4 +1,4 @@
-import { int, intOf, intsOf, string, stringOf } from '../attributes.ts';
+import { int, intOf, string, stringOf } from '../attributes.ts';
 import { addNode, addOne, intVector, scalar } from '../build.ts';
 import { knownContent, knownNumbers } from '../known.ts';
 import type { Call } from '../registry.ts';
@@ -78,7 +78,7 @@ export function tile(x: Value, repeats: readonly number[]): Value {
   return addOne(x.graph, 'Tile', [x, intVector(x.graph, repeats)]);
 }
 
-/** What Split cuts: sizes along the axis, from the input, the attribute, or equal parts. */
+/** What Split cuts: sizes along the axis, from the input, or equal parts. */
 function splitSizes(call: Call, x: Value, axis: number): readonly Dim[] {
   const given = call.inputs[1];
   if (given !== undefined) {
@@ -87,8 +87,6 @@ function splitSizes(call: Call, x: Value, axis: number): readonly Dim[] {
       fail(call, `sizes must be known when the graph is built, but "${given.name}" is computed`);
     return sizes;
   }
-  const listed = intsOf(call, 'split');
-  if (listed !== undefined) return listed;
   const parts = call.outputs ?? intOf(call, 'num_outputs', 1);
   const total = x.shape[axis]!;
   if (typeof total === 'string') return Array.from({ length: parts }, (_, i) => unknownDim(call, i));
@@ -96,19 +94,19 @@ function splitSizes(call: Call, x: Value, axis: number): readonly Dim[] {
   return Array.from({ length: parts }, (_, i) => (i < parts - 1 ? size : total - size * (parts - 1)));
 }
 
-/** Start, end, axis and step of each cut axis, from inputs or (before operator set 10) attributes. */
+/** Start, end, axis and step of each cut axis. */
 function sliceRanges(call: Call | Node, x: Value) {
-  const read = (i: number, name: string): readonly Dim[] | undefined => {
+  const read = (i: number): readonly Dim[] | undefined => {
     const value = call.inputs[i];
-    return value === undefined ? intsOf(call, name) : (knownContent(value) ?? undefined);
+    return value && knownContent(value);
   };
-  const axes = read(3, 'axes');
+  const axes = read(3);
   const count = typeof call.inputs[1]?.shape[0] === 'number' ? call.inputs[1].shape[0] : 0;
-  const starts = read(1, 'starts');
-  const ends = read(2, 'ends');
+  const starts = read(1);
+  const ends = read(2);
   if (call.inputs[3] !== undefined && axes === undefined)
     fail(call, `axes must be known when the graph is built, but "${call.inputs[3].name}" is computed`);
-  const steps = read(4, 'steps');
+  const steps = read(4);
   const length = starts?.length ?? ends?.length ?? axes?.length ?? count;
   return Array.from({ length }, (_, i) => {
     const axis = axisOf(call, Number(axes?.[i] ?? i), x.shape.length);
@@ -145,8 +143,7 @@ function slicedDim(call: Call, size: Dim, range: ReturnType<typeof sliceRanges>[
 }
 
 function padsOf(call: Call | Node, rank: number): readonly number[] {
-  const value = call.inputs[1];
-  const pads = value === undefined ? intsOf(call, 'pads') : knownNumbers(value);
+  const pads = knownNumbers(call.inputs[1]);
   if (pads === undefined) fail(call, 'pads must be known when the graph is built');
   const axesInput = call.inputs[3];
   if (axesInput === undefined) {

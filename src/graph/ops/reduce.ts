@@ -7,7 +7,7 @@ import type { Dim, Node, Value } from '../value.ts';
 import { div, mul, sub } from './arithmetic.ts';
 import { cast, equal, where } from './logic.ts';
 import { axesOf, expandLike } from './shape.ts';
-import { exp, sign } from './unary.ts';
+import { exp, neg, sign } from './unary.ts';
 
 function reduction(op: string, x: Value, axes: readonly number[] | undefined, keepDims: boolean): Value {
   const inputs = axes === undefined ? [x] : [x, intVector(x.graph, axes)];
@@ -119,6 +119,7 @@ defineOps({
   ReduceL2: reduceRule((dy, x, y) => mul(x, where(equal(y, 0), 0, div(dy, y)))),
   ReduceSumSquare: reduceRule((dy, x) => mul(x, mul(dy, 2))),
   ReduceLogSumExp: reduceRule((dy, x, y) => mul(exp(sub(x, y)), dy)),
+  ReduceLogSum: reduceRule((dy, x, y) => expandLike(mul(dy, exp(neg(y))), x)),
   ReduceProd: {
     infer: (call) => {
       const x = operand(call, 0);

@@ -33,11 +33,9 @@ function blockOf(node: Call | Node): number {
 }
 
 function resizedShape(call: Call, x: Value): readonly Dim[] {
-  // Operator set 10 has (x, scales), later ones (x, roi, scales, sizes).
-  const scalesInput = call.op === 'Upsample' || call.graph.opset < 11 ? call.inputs[1] : call.inputs[2];
   const sizes = call.inputs[3] === undefined ? undefined : knownContent(call.inputs[3]);
   if (sizes !== undefined) return sizes;
-  const scales = knownNumbers(scalesInput);
+  const scales = knownNumbers(call.inputs[2]);
   if (scales === undefined || scales.length !== x.shape.length)
     return x.shape.map((_, i) => unknownDim(call, i));
   return x.shape.map((dim, i) => {
@@ -46,19 +44,15 @@ function resizedShape(call: Call, x: Value): readonly Dim[] {
   });
 }
 
-const resizeRule = {
-  infer: (call: Call) => {
-    const x = operand(call, 0);
-    const shape = resizedShape(call, x);
-    if (shape.length !== x.shape.length)
-      fail(call, `cannot resize ${formatShape(x.shape)} to ${formatShape(shape)}`);
-    return [{ dtype: x.dtype, shape }];
-  },
-};
-
 defineOps({
   Resize: {
-    ...resizeRule,
+    infer: (call) => {
+      const x = operand(call, 0);
+      const shape = resizedShape(call, x);
+      if (shape.length !== x.shape.length)
+        fail(call, `cannot resize ${formatShape(x.shape)} to ${formatShape(shape)}`);
+      return [{ dtype: x.dtype, shape }];
+    },
     /** Nearest neighbour by whole factors: every pixel sums what its copies got. */
     gradient: ({ node, dy, input }) => {
       const from = concreteShape(node, input(0).shape);
@@ -82,7 +76,6 @@ defineOps({
       return [axes.length === 0 ? dy : reduceSum(apart, axes)];
     },
   },
-  Upsample: resizeRule,
   DepthToSpace: {
     infer: (call) => {
       const x = operand(call, 0);

@@ -83,10 +83,10 @@ export function shapeOf(x: Value): Value {
   return addOne(x.graph, 'Shape', [x]);
 }
 
-/** Axes from the second input (newer operator sets) or an attribute (older ones). */
+/** The axes that an input holds, which must be known; undefined when it is left out. */
 export function axesOf(call: Call, inputIndex: number): readonly number[] | undefined {
   const value = call.inputs[inputIndex];
-  if (value === undefined) return intsOf(call, 'axes');
+  if (value === undefined) return undefined;
   const axes = knownNumbers(value);
   if (axes === undefined)
     fail(call, `axes must be known when the graph is built, but "${value.name}" is computed`);
@@ -95,7 +95,7 @@ export function axesOf(call: Call, inputIndex: number): readonly number[] | unde
 
 function reshapeTarget(call: Call, x: Value): Shape {
   const vector = operand(call, 1);
-  const target = knownContent(vector) ?? intsOf(call, 'shape');
+  const target = knownContent(vector);
   if (target === undefined) {
     const rank = vector.shape[0];
     if (typeof rank !== 'number') fail(call, `the rank of the target shape "${vector.name}" is not known`);

@@ -2,7 +2,7 @@ import { int, intOf } from '../attributes.ts';
 import { addOne } from '../build.ts';
 import type { Call } from '../registry.ts';
 import { defineOps } from '../registry.ts';
-import { axisOf, fail, operand } from '../shapes.ts';
+import { axisOf, operand } from '../shapes.ts';
 import type { Node, Value } from '../value.ts';
 import { mul, sub } from './arithmetic.ts';
 import { reduceSum } from './reduce.ts';
@@ -19,20 +19,14 @@ export function logSoftmax(x: Value, axis = -1): Value {
 }
 
 function softmaxAxis(node: Node | Call): number {
-  const x = node.inputs[0]!;
-  const opset = x.graph.opset;
-  const axis = axisOf(node, intOf(node, 'axis', opset < 13 ? 1 : -1), x.shape.length);
-  // Before operator set 13 the axes from `axis` on were flattened into one.
-  if (opset < 13 && axis !== x.shape.length - 1)
-    fail(node, `in operator set ${opset} runs over several axes, for which there is no gradient`);
-  return axis;
+  return axisOf(node, intOf(node, 'axis', -1), node.inputs[0]!.shape.length);
 }
 
-const likeInput = (call: Call) => {
+function likeInput(call: Call) {
   const x = operand(call, 0);
-  axisOf(call, intOf(call, 'axis', x.graph.opset < 13 ? 1 : -1), x.shape.length);
+  softmaxAxis(call);
   return [{ dtype: x.dtype, shape: x.shape }];
-};
+}
 
 defineOps({
   Softmax: {

@@ -290,11 +290,12 @@ const reductions = [
   'ReduceL1',
   'ReduceL2',
   'ReduceSumSquare',
+  'ReduceLogSum',
   'ReduceLogSumExp',
 ];
 
 export const reductionCases: readonly GradientCase[] = reductions.flatMap((op) => {
-  const map = clear;
+  const map = op === 'ReduceLogSum' ? positive : clear;
   const distinct = op === 'ReduceMax' || op === 'ReduceMin';
   const reduce = (x: Value | undefined, graph: Graph, axes: number[] | undefined, keep: number) =>
     g.addOne(graph, op, axes === undefined ? [x] : [x, integers(graph, axes)], { keepdims: g.int(keep) });

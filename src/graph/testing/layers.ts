@@ -58,6 +58,15 @@ export const contractionCases: readonly GradientCase[] = [
   matmulCase([2, 2, 3], [3]),
   matmulCase([3], [3]),
   ...[false, true].flatMap((a) => [false, true].map((b) => gemmCase(a, b))),
+  {
+    name: 'einsum of attention scores',
+    shapes: [
+      [2, 3, 2, 2],
+      [2, 4, 2, 2],
+    ],
+    build: ([q, k]) => g.einsum('bihd,bjhd->bhij', q!, k!),
+  },
+  { name: 'einsum of three', shapes: [[2, 3], [3, 2], [2]], build: (x) => g.einsum('ij,jk,k', ...x) },
   { name: 'linear', shapes: [[2, 2, 3], [4, 3], [4]], build: ([x, w, b]) => g.linear(x!, w!, b) },
   convolutionCase('3×3, padding 1', [2, 2, 3, 4], [3, 2, 3, 3], { padding: 1 }),
   convolutionCase('1×1', [2, 3, 2, 2], [2, 3, 1, 1]),
