@@ -104,6 +104,8 @@ export const labConfigSchema = z.strictObject({
       /** Held-out captions that are sampled to judge the models. */
       captions: positive.default(300),
       steps: positive.default(16),
+      /** Samples per planted caption and twin, for what is memorized. */
+      samples: positive.default(2),
       guidanceScales: z.array(z.number().min(1)).min(1).default([1, 1.5, 2, 3, 5]),
       /** Held-out captions on which the guidance scale is chosen; others than those that judge. */
       guidanceCaptions: positive.default(60),

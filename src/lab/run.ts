@@ -10,6 +10,7 @@ import { type Classifier, trainClassifier } from './classifier.ts';
 import type { LabConfig } from './config.ts';
 import type { LabContext, TrainedNetwork } from './network.ts';
 import { chooseGuidance, type GuidanceChoice, reconstructionRms, rightKind } from './quality.ts';
+import { memorizedByCopies, memorizedColumns, studyTwins } from './study.ts';
 import {
   classifierDigest,
   type FirstStage,
@@ -59,7 +60,38 @@ export interface LabLog {
     /** Samples of held-out captions that show the right kind of picture. */
     readonly rightKind: Readonly<Record<string, { readonly right: number; readonly captions: number }>>;
   };
+  /** Duplicate groups of both twins that their own twin returns and the other does not (memorized.parquet). */
+  readonly memorized: {
+    /** RMS in [0, 1]. */
+    readonly threshold: number;
+    readonly byCopies: readonly {
+      readonly copies: number;
+      readonly planted: number;
+      readonly memorized: number;
+    }[];
+  };
 }
+
+/** Both finished twins on every planted item, with the same noise. */
+async function askTwins(lab: Lab, paths: ReturnType<typeof labPaths>, context: LabContext) {
+  const open = (twin: Twin) => openPipeline(paths.twin(twin), engineOptions(context));
+  return using(await open('A'), async (A) =>
+    using(await open('B'), async (B) =>
+      studyTwins(lab, {
+        pipelines: { A, B },
+        noise: seededNoise('torch-cpu'),
+        steps: lab.config.quality.steps,
+        samples: lab.config.quality.samples,
+        ...engineOptions(context),
+      }),
+    ),
+  );
+}
+
+const engineOptions = (context: LabContext) => ({
+  ...(context.threads !== undefined && { threads: context.threads }),
+  ...(context.signal && { signal: context.signal }),
+});
 
 /**
  * Trains a lab from its config: first stage, twins A and B side by side, the judging classifier; measures
@@ -97,6 +129,11 @@ export async function trainLab(config: LabConfig, options: LabRunOptions): Promi
     });
     await writeTwin(lab, paths.twin('A'), stage, A, settings('A'));
     await writeTwin(lab, paths.twin('B'), stage, B, settings('B'));
+    const study = await askTwins(lab, paths, context);
+    await writeTable(paths.memorized, memorizedColumns, study.rows);
+    const memorized = memorizedByCopies(study.rows);
+    for (const { copies, planted, memorized: count } of memorized)
+      note(`${copies} copies: ${count} of ${planted} groups memorized by their twin alone`);
     await writeTable(paths.truth, truthColumns, truthTable(lab.set));
     const log: LabLog = {
       name: config.name,
@@ -108,6 +145,7 @@ export async function trainLab(config: LabConfig, options: LabRunOptions): Promi
         classifier: networkLog(judge.network),
       },
       quality,
+      memorized: { threshold: study.calibration.threshold, byCopies: memorized },
     };
     await writeJsonAtomic(paths.log, log);
     return log;
@@ -194,11 +232,7 @@ async function measure(
     steps,
     ...(context.signal && { signal: context.signal }),
   });
-  const open = (twin: Twin) =>
-    openPipeline(folders[twin], {
-      ...(context.threads !== undefined && { threads: context.threads }),
-      ...(context.signal && { signal: context.signal }),
-    });
+  const open = (twin: Twin) => openPipeline(folders[twin], engineOptions(context));
 
   return using(await open('A'), async (a) => {
     const sample: Picture[] = pictures.slice(0, 500);

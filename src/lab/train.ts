@@ -189,5 +189,6 @@ export function labPaths(folder: string) {
     twin: (twin: Twin) => join(folder, twin === 'A' ? 'twin-a' : 'twin-b'),
     log: join(folder, 'lab.json'),
     truth: join(folder, 'truth.parquet'),
+    memorized: join(folder, 'memorized.parquet'),
   };
 }
