@@ -26,8 +26,6 @@ import {
 export interface LabRunOptions {
   /** Where models, truth and log go. */
   readonly folder: string;
-  /** Folder from which the config's relative paths are meant. */
-  readonly base: string;
   readonly threads?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: LabContext['onProgress'];
@@ -109,7 +107,7 @@ export async function trainLab(config: LabConfig, options: LabRunOptions): Promi
     ...(options.onProgress && { onProgress: options.onProgress }),
   };
   const note = options.onNote ?? (() => {});
-  const lab = await openLab(config, options.base);
+  const lab = await openLab(config);
   note(`data: ${lab.set.pictureCount} pictures, ${lab.set.truth.length} rows of truth`);
 
   const stage = await trainFirstStage(lab, context);

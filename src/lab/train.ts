@@ -36,8 +36,8 @@ export interface Lab {
   readonly uniques: readonly number[];
 }
 
-/** The planted set that a lab config describes. Photographs are looked for from `base`, the config's folder. */
-export async function openLabSet(config: LabConfig, base: string): Promise<PlantedSet> {
+/** The planted set that a lab config describes. A relative path of photographs is taken from `base`. */
+export async function openLabSet(config: LabConfig, base = '.'): Promise<PlantedSet> {
   const { source, seed } = config;
   const pictures =
     source.format === 'scenes'
@@ -47,8 +47,8 @@ export async function openLabSet(config: LabConfig, base: string): Promise<Plant
 }
 
 /** Draws up the planted set and learns the vocabulary from every caption that a twin is trained on. */
-export async function openLab(config: LabConfig, base: string): Promise<Lab> {
-  const set = await openLabSet(config, base);
+export async function openLab(config: LabConfig): Promise<Lab> {
+  const set = await openLabSet(config);
   const trained = set.truth.filter((row) => row.twin !== 'none');
   return {
     config,
@@ -187,6 +187,7 @@ export function labPaths(folder: string) {
   return {
     work: join(folder, 'work'),
     twin: (twin: Twin) => join(folder, twin === 'A' ? 'twin-a' : 'twin-b'),
+    config: join(folder, 'lab.yaml'),
     log: join(folder, 'lab.json'),
     truth: join(folder, 'truth.parquet'),
     memorized: join(folder, 'memorized.parquet'),

@@ -1,14 +1,15 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { integerOption } from '../config/flags.ts';
-import { parseConfig } from '../config/parse.ts';
-import { createProgress } from '../progress.ts';
+import type { LabConfig } from '../../lab/index.ts';
+import { integerOption, setOption } from '../config/flags.ts';
+import { type Override, parseConfig } from '../config/parse.ts';
+import { createProgress, type Progress } from '../progress.ts';
 import type { CommandContext } from './index.ts';
 
 interface TrainFlags {
   readonly output?: string;
   readonly threads?: number;
+  readonly set?: readonly Override[];
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -36,6 +37,7 @@ export function define(context: CommandContext): Command {
     .argument('<config>', 'a lab config (YAML)')
     .option('-o, --output <folder>', 'where models, truth and log go (default: runs/lab-NAME)')
     .addOption(integerOption('--threads <n>', 'threads (default: the number of cores)', 1))
+    .addOption(setOption('any key of the config; repeatable: --set training.steps=2000'))
     .option('-q, --quiet', 'no progress')
     .option('--json', 'print lab.json on stdout')
     .addHelpText('after', help)
@@ -44,43 +46,54 @@ export function define(context: CommandContext): Command {
 }
 
 async function train(target: string, flags: TrainFlags, context: CommandContext): Promise<void> {
-  const { labConfigSchema, trainLab } = await import('../../lab/index.ts');
+  const { labConfigSchema, labPaths, trainLab } = await import('../../lab/index.ts');
+  const { writeFileAtomic } = await import('../../tables/index.ts');
+  const { stringify } = await import('yaml');
   const { readText } = await import('../open.ts');
-  const text = await readText(target, 'lab config');
-  const config = parseConfig(labConfigSchema, text, target);
+  const given = parseConfig(labConfigSchema, await readText(target, 'lab config'), target, flags.set);
+  const config = withAbsolutePath(given, dirname(resolve(target)));
   const folder = flags.output ?? join('runs', `lab-${config.name}`);
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
-  // Twins train side by side: one line speaks of both.
-  const running = new Map<string, { step: number; steps: number; loss: number; first: number }>();
   const log = await trainLab(config, {
     folder,
-    base: dirname(resolve(target)),
     signal: context.signal,
     ...(flags.threads !== undefined && { threads: flags.threads }),
-    onProgress(work, { step, steps, loss }) {
-      const stage = work.replace(/-[ab]$/, 's');
-      for (const name of running.keys()) if (name.replace(/-[ab]$/, 's') !== stage) running.delete(name);
-      running.set(work, { step, steps, loss, first: running.get(work)?.first ?? step - 1 });
-      const works = [...running.values()];
-      const sum = (key: 'step' | 'steps' | 'first') => works.reduce((total, one) => total + one[key], 0);
-      progress.update({
-        stage,
-        done: sum('step'),
-        total: sum('steps'),
-        resumed: sum('first'),
-        failed: 0,
-        evaluations: 0,
-        detail: [...running]
-          .map(([name, one]) => `loss ${one.loss.toFixed(4)}${works.length > 1 ? ` (${name})` : ''}`)
-          .join(', '),
-      });
-    },
+    onProgress: trainingProgress(progress),
     onNote: (line) => progress.note(line),
   });
   progress.end();
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'lab.yaml'), await readFile(target));
+  // With every default written out: an audit of these twins names this file as its data.
+  await writeFileAtomic(labPaths(folder).config, stringify(config));
   process.stdout.write(
     flags.json ? `${JSON.stringify(log, null, 2)}\n` : `${folder}: twins, truth.parquet, lab.json\n`,
   );
+}
+
+/** Photographs lie where the config says, seen from the config's own folder. */
+function withAbsolutePath(config: LabConfig, base: string): LabConfig {
+  const { source } = config;
+  if (source.format === 'scenes') return config;
+  return { ...config, source: { ...source, path: resolve(base, source.path) } };
+}
+
+/** Twins train side by side: one line speaks of both. */
+function trainingProgress(progress: Progress) {
+  const family = (work: string) => work.replace(/-[ab]$/, 's');
+  const running = new Map<string, { step: number; steps: number; loss: number; first: number }>();
+  return (work: string, { step, steps, loss }: { step: number; steps: number; loss: number }): void => {
+    const stage = family(work);
+    for (const name of running.keys()) if (family(name) !== stage) running.delete(name);
+    running.set(work, { step, steps, loss, first: running.get(work)?.first ?? step - 1 });
+    const works = [...running.values()];
+    const sum = (key: 'step' | 'steps' | 'first') => works.reduce((total, one) => total + one[key], 0);
+    progress.update({
+      stage,
+      done: sum('step'),
+      total: sum('steps'),
+      resumed: sum('first'),
+      failed: 0,
+      evaluations: 0,
+      detail: `loss ${works.map((one) => one.loss.toFixed(4)).join(', ')}`,
+    });
+  };
 }

@@ -33,11 +33,14 @@ export function addConfigFlags(command: Command): Command {
       ]),
     )
     .addOption(integerOption('--max-evaluations <n>', 'refuse a plan that may cost more', 1))
-    .option(
-      '--set <key=value>',
-      'any other key of the config; repeatable: --set select.first=200',
-      (text: string, before: readonly Override[] = []) => [...before, parseOverride(text)],
-    );
+    .addOption(setOption('any other key of the config; repeatable: --set select.first=200'));
+}
+
+/** `--set key=value`, repeatable: overrides any key of a config. */
+export function setOption(description: string): Option {
+  return new Option('--set <key=value>', description).argParser(
+    (text: string, before: readonly Override[] = []) => [...before, parseOverride(text)],
+  );
 }
 
 /** The flags as overrides of the config, `--set` last. Paths are taken from the working folder. */
