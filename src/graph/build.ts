@@ -14,6 +14,13 @@ export function createGraph(opset = 20): Graph {
   return { opset, nodes: [], inputs: [], constants: new Map(), names: new Set() };
 }
 
+/** The graph that a model's graph was cut from: where its values live and new nodes are added. */
+const origins = new WeakMap<Graph, Graph>();
+
+function originOf(graph: Graph): Graph {
+  return origins.get(graph) ?? graph;
+}
+
 function claimName(graph: Graph, name: string): string {
   if (graph.names.has(name))
     throw new VerbatimError(`graph: the name "${name}" is used twice; give every value a name of its own`);
@@ -29,7 +36,8 @@ function freshName(graph: Graph, stem: string): string {
 }
 
 /** A value that is fed at run time. A string in `shape` is a size that is bound then. */
-export function input(graph: Graph, name: string, dtype: DType, shape: Shape): Value {
+export function input(cut: Graph, name: string, dtype: DType, shape: Shape): Value {
+  const graph = originOf(cut);
   const value: Value = { graph, name: claimName(graph, name), dtype, shape: [...shape], producer: undefined };
   graph.inputs.push(value);
   return value;
@@ -42,7 +50,8 @@ function addConstant(graph: Graph, name: string, dtype: DType, shape: readonly n
 }
 
 /** A constant: a tensor (kept by reference, not copied), or a number as a float32 scalar. */
-export function constant(graph: Graph, tensor: Tensor | number, name?: string): Value {
+export function constant(cut: Graph, tensor: Tensor | number, name?: string): Value {
+  const graph = originOf(cut);
   if (typeof tensor === 'number' && name === undefined) return scalar(graph, tensor, 'float32');
   const content: Tensor =
     typeof tensor === 'number' ? { dtype: 'float32', shape: [], data: Float32Array.of(tensor) } : tensor;
@@ -56,7 +65,8 @@ export function constant(graph: Graph, tensor: Tensor | number, name?: string): 
 }
 
 /** A constant whose content stays in a file until it is needed: a large weight. */
-export function fileConstant(graph: Graph, name: string, data: ConstantData & { kind: 'file' }): Value {
+export function fileConstant(cut: Graph, name: string, data: ConstantData & { kind: 'file' }): Value {
+  const graph = originOf(cut);
   return addConstant(graph, claimName(graph, name), data.dtype, data.shape, data);
 }
 
@@ -66,7 +76,8 @@ export function scalar(graph: Graph, value: number, dtype: DType): Value {
 }
 
 /** A float32 vector of one number repeated, stored once per graph. */
-export function constantVector(graph: Graph, length: number, value: number): Value {
+export function constantVector(cut: Graph, length: number, value: number): Value {
+  const graph = originOf(cut);
   const table = shared.get(graph) ?? new Map<string, Value>();
   shared.set(graph, table);
   const key = `${length} times ${value}`;
@@ -83,11 +94,12 @@ export function intVector(graph: Graph, values: readonly number[]): Value {
 }
 
 function sharedConstant(
-  graph: Graph,
+  cut: Graph,
   values: readonly number[],
   dtype: DType,
   shape: readonly number[],
 ): Value {
+  const graph = originOf(cut);
   const table = shared.get(graph) ?? new Map<string, Value>();
   shared.set(graph, table);
   const key = `${dtype}[${shape.join()}]${values.map((v) => (Object.is(v, -0) ? '-0' : v)).join()}`;
@@ -150,12 +162,13 @@ export interface NodeOptions {
  * and shapes, and throws a VerbatimError that names the operator and the shapes when they do not fit.
  */
 export function addNode(
-  graph: Graph,
+  cut: Graph,
   op: string,
   inputs: readonly (Value | undefined)[],
   attributes: Attributes = {},
   options: NodeOptions = {},
 ): Value[] {
+  const graph = originOf(cut);
   const domain = options.domain === 'ai.onnx' ? '' : (options.domain ?? '');
   const rule = ruleOf(op, domain);
   if (rule === undefined) {
@@ -197,15 +210,17 @@ export function addOne(
 
 /**
  * A model with the named outputs: a copy of the graph that holds only what they need (nodes, constants
- * and inputs), so several models can be cut from one graph.
+ * and inputs), so several models can be cut from one graph. The values go on living in the graph that they
+ * were built in; nodes and models can be added to it through the model's graph as well.
  *
  * @param options.inputs inputs to keep although no output needs them, such as an exported file's declared ones
  */
 export function model(
-  graph: Graph,
+  cut: Graph,
   outputs: Readonly<Record<string, Value>>,
   options: { readonly inputs?: readonly Value[] } = {},
 ): Model {
+  const graph = originOf(cut);
   const leaving = Object.entries(outputs);
   for (const [name, value] of leaving)
     if (value.graph !== graph) throw new VerbatimError(`model: output "${name}" belongs to another graph`);
@@ -229,5 +244,7 @@ export function prune(graph: Graph, wanted: readonly Value[], keep: readonly Val
   const names = new Set(
     [...inputs, ...constants.keys(), ...nodes.flatMap((node) => node.outputs)].map((v) => v.name),
   );
-  return { opset: graph.opset, nodes, inputs, constants, names };
+  const pruned: Graph = { opset: graph.opset, nodes, inputs, constants, names };
+  origins.set(pruned, originOf(graph));
+  return pruned;
 }

@@ -11,7 +11,12 @@ const contents = new WeakMap<Value, readonly Dim[]>();
  * "batch" and 4, so that shapes computed from shapes stay known, as PyTorch's exports compute them.
  */
 export function noteKnown(value: Value, content: readonly Dim[]): void {
-  if (content.length <= LONGEST_KNOWN) contents.set(value, content);
+  // Adding 0 turns -0, which integers do not have, into 0.
+  if (content.length <= LONGEST_KNOWN)
+    contents.set(
+      value,
+      content.map((dim) => (typeof dim === 'number' ? dim + 0 : dim)),
+    );
 }
 
 /** What a value will hold when it is known at build time, symbols included; undefined otherwise. */

@@ -6,9 +6,9 @@ import { knownNumbers } from '../known.ts';
 import type { Backward } from '../registry.ts';
 import { axisOf, concreteShape } from '../shapes.ts';
 import type { Node, Value } from '../value.ts';
-import { add, mul, sub } from './arithmetic.ts';
+import { add, addAll, mul, sub } from './arithmetic.ts';
 import { reduceMean, reduceSum } from './reduce.ts';
-import { reshape, reshapeLike } from './shape.ts';
+import { expandLike, reshape, reshapeLike } from './shape.ts';
 import { neg, reciprocal, sqrt } from './unary.ts';
 
 /** x with mean 0 and variance 1 over its last axis, and 1 / √(variance + ε) with that axis kept as 1. */
@@ -150,21 +150,49 @@ function layerStats(node: Node, rows: Value, scale: Value): Normalized {
   return normalizeRows(rows, floatOf(node, 'epsilon', 1e-5));
 }
 
-export function layerNormGradient({ node, dy, input, wants }: Backward): (Value | undefined)[] {
+/**
+ * Gradient by the rows of what LayerNormalization may return beside y: by the mean m, 1/n, and by
+ * r = 1 / √(variance + ε), −r² x̂ / n. Second derivatives pass here.
+ */
+function momentsGradient(gradients: Backward['gradients'], { unit, inverseDeviation }: Normalized): Value[] {
+  const share = 1 / (unit.shape.at(-1) as number);
+  const [, byMean, byInverse] = gradients;
+  const parts: Value[] = [];
+  if (byMean !== undefined) parts.push(expandLike(mul(byMean, share), unit));
+  if (byInverse !== undefined) {
+    const square = mul(inverseDeviation, inverseDeviation);
+    parts.push(mul(unit, mul(mul(byInverse, square), -share)));
+  }
+  return parts;
+}
+
+export function layerNormGradient({ node, gradients, input, wants }: Backward): (Value | undefined)[] {
   const x = input(0);
   const scale = input(1);
+  const dy = gradients[0];
   const axis = axisOf(node, intOf(node, 'axis', -1), x.shape.length);
-  const last = axis === x.shape.length - 1;
   // Several normalised axes are one long row.
-  const rowShape = [...x.shape.slice(0, axis), elementCount(concreteShape(node, x.shape.slice(axis)))];
-  const stats = layerStats(node, last ? x : reshape(x, rowShape), scale);
-  const g = isOnes(scale) ? dy : mul(dy, scale);
-  const unit = last ? stats.unit : reshapeLike(stats.unit, x);
-  const rows = last ? g : reshape(g, rowShape);
+  const single = axis === x.shape.length - 1;
+  const size = single ? 1 : elementCount(concreteShape(node, x.shape.slice(axis)));
+  const asRows = (value: Value) => (single ? value : reshape(value, [...x.shape.slice(0, axis), size]));
+  const asX = (value: Value) => (single ? value : reshapeLike(value, x));
+  const stats = layerStats(node, asRows(x), scale);
+  let dx: Value | undefined;
+  if (wants(0)) {
+    const moments = gradients.map((value, i) =>
+      value && i > 0 && !single ? reshape(value, [...x.shape.slice(0, axis), 1]) : value,
+    );
+    const parts = momentsGradient(moments, stats);
+    if (dy !== undefined) {
+      const g = isOnes(scale) ? dy : mul(dy, scale);
+      parts.unshift(rowsGradient(stats, asRows(g)));
+    }
+    dx = asX(addAll(parts));
+  }
   return [
-    wants(0) ? (last ? rowsGradient(stats, rows) : reshapeLike(rowsGradient(stats, rows), x)) : undefined,
-    wants(1) ? sumTo(mul(dy, unit), scale) : undefined,
-    wants(2) ? sumTo(dy, input(2)) : undefined,
+    dx,
+    wants(1) && dy ? sumTo(mul(dy, asX(stats.unit)), scale) : undefined,
+    wants(2) && dy ? sumTo(dy, input(2)) : undefined,
   ];
 }
 

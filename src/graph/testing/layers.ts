@@ -1,3 +1,4 @@
+import { floatTensor } from '../../math/tensor.ts';
 import * as g from '../index.ts';
 import type { Value } from '../value.ts';
 import type { GradientCase } from './cases.ts';
@@ -122,6 +123,19 @@ export const normalizationCases: readonly GradientCase[] = [
       [3, 2],
     ],
     (x, graph) => g.addOne(graph, 'LayerNormalization', x, { axis: g.int(1), epsilon: g.float(1e-2) }),
+  ),
+  ...[1, 2].map((axis) =>
+    normalized(`mean and deviation of LayerNormalization from axis ${axis} on`, [[2, 3, 4]], ([x], graph) => {
+      const ones = g.constant(
+        graph,
+        floatTensor([3, 4].slice(axis - 1), new Float32Array(axis === 1 ? 12 : 4).fill(1)),
+      );
+      const attributes = { axis: g.int(axis), epsilon: g.float(1e-2) };
+      const [y, mean, inverse] = g.addNode(graph, 'LayerNormalization', [x, ones], attributes, {
+        outputs: 3,
+      });
+      return g.mul(g.exp(y!), g.add(mean!, inverse!));
+    }),
   ),
   normalized('InstanceNormalization', [[2, 2, 3, 2], [2], [2]], (x, graph) =>
     g.addOne(graph, 'InstanceNormalization', x, { epsilon: g.float(1e-4) }),

@@ -56,6 +56,9 @@ export interface GradientReport {
   /** Largest difference of an element, relative to the largest element of the gradient by that input. */
   readonly worst: number;
   readonly operators: ReadonlySet<string>;
+  /** y's shape as inferred when the graph was built, and as onnxruntime returned it. */
+  readonly inferred: readonly (number | string)[];
+  readonly actual: readonly number[];
 }
 
 /**
@@ -105,5 +108,5 @@ export async function checkGradient({
       worst = Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.max(worst, error);
     }
   }
-  return { worst, operators };
+  return { worst, operators, inferred: y.shape, actual: shape };
 }
