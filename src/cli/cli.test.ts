@@ -1,12 +1,13 @@
-import { type SpawnOptions, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { schemaText } from './commands/schema.ts';
 import { packageRoot, packageVersion } from './package.ts';
+import { runCommandLine } from './run.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 const loader = import.meta.resolve('tsx');
@@ -14,6 +15,7 @@ const loader = import.meta.resolve('tsx');
 const model = join(packageRoot, 'src/models/fixtures/sd1');
 
 let folder: string;
+const workingFolder = process.cwd();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'verbatim-cli-'));
   await writeFile(
@@ -34,23 +36,46 @@ batch: 4
 shardSize: 4
 `,
   );
+  process.chdir(folder);
 });
 afterAll(async () => {
+  process.chdir(workingFolder);
   await rm(folder, { recursive: true, force: true });
 });
 
-function start(args: readonly string[], options: SpawnOptions = {}) {
-  const child = spawn(process.execPath, ['--import', loader, main, ...args], { cwd: folder, ...options });
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', (data) => (stdout += data));
-  child.stderr?.on('data', (data) => (stderr += data));
-  const end = new Promise<{ code: number | string | null; stdout: string; stderr: string }>((resolve) =>
-    child.once('close', (code, signal) => resolve({ code: code ?? signal, stdout, stderr })),
+interface Outcome {
+  readonly code: number | string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The program as its user starts it. */
+function start(args: readonly string[]): { child: ChildProcess; end: Promise<Outcome> } {
+  const child = spawn(process.execPath, ['--import', loader, main, ...args], { cwd: folder });
+  const said = { stdout: '', stderr: '' };
+  child.stdout.on('data', (data) => (said.stdout += data));
+  child.stderr.on('data', (data) => (said.stderr += data));
+  const end = new Promise<Outcome>((resolve) =>
+    child.once('close', (code, signal) => resolve({ code: code ?? signal, ...said })),
   );
   return { child, end };
 }
-const run = (...args: string[]) => start(args).end;
+
+/** The same in this process, which is quicker. */
+async function run(...args: string[]): Promise<Outcome> {
+  const said = { stdout: '', stderr: '' };
+  const spies = (['stdout', 'stderr'] as const).map((stream) =>
+    vi.spyOn(process[stream], 'write').mockImplementation((text) => {
+      said[stream] += String(text);
+      return true;
+    }),
+  );
+  try {
+    return { code: await runCommandLine(args), ...said };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
 
 async function tables(path: string): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
@@ -64,11 +89,37 @@ async function tables(path: string): Promise<Record<string, string>> {
 
 describe('the command line', () => {
   it('prints its version and its commands, and loads nothing heavy for that', async () => {
-    expect(await run('--version')).toEqual({ code: 0, stdout: `${packageVersion()}\n`, stderr: '' });
+    expect(await start(['--version']).end).toEqual({
+      code: 0,
+      stdout: `${packageVersion()}\n`,
+      stderr: '',
+    });
     const { code, stdout } = await run();
     expect(code).toBe(0);
     for (const command of ['audit', 'demo', 'score', 'generate', 'label', 'report', 'doctor'])
       expect(stdout).toMatch(new RegExp(`^ {2}${command} `, 'm'));
+  });
+
+  it('ends with its exit code', async () => {
+    const { code, stderr } = await start(['report', 'nowhere']).end;
+    expect(stderr).toBe('verbatim: nowhere is not a run folder: it has no run.json\n');
+    expect(code).toBe(2);
+  });
+
+  it('shows a defect as one, with its stack', async () => {
+    const broken = vi.spyOn(process.stdout, 'write').mockImplementation(() => {
+      throw new TypeError('a bug of ours');
+    });
+    const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    try {
+      expect(await runCommandLine(['schema', 'audit'])).toBe(1);
+      expect(stderr.mock.calls.join('')).toMatch(
+        /TypeError: a bug of ours\n {4}at [\s\S]*this is a defect in verbatim/,
+      );
+    } finally {
+      broken.mockRestore();
+      stderr.mockRestore();
+    }
   });
 
   it.each([
@@ -122,7 +173,7 @@ describe('the command line', () => {
   });
 });
 
-describe('verbatim audit', () => {
+describe('verbatim audit', { timeout: 240_000 }, () => {
   it('shows what it may cost and stops', async () => {
     const { code, stdout } = await run('audit', 'audit.yaml', '--dry-run', '-o', 'runs/dry');
     expect(code).toBe(0);
@@ -173,7 +224,7 @@ describe('verbatim audit', () => {
   });
 });
 
-describe('the stages alone', () => {
+describe('the stages alone', { timeout: 240_000 }, () => {
   it('run up to where they are asked', async () => {
     const scored = await run('score', 'audit.yaml', '--set', 'output=runs/steps', '-q');
     expect(scored.code).toBe(0);
