@@ -46,7 +46,7 @@ function asColumn(vector: Value, rank: number): Value {
 /**
  * Group normalisation of x [n, channels, …] with a scale and a bias per channel. With P = Σ dy and
  * Q = Σ dy·x over the pixels of each sample and channel, the gradients by scale and bias are sums over n,
- * and dx = A·dy + B·x + C, where A [n, channels], B and C [n, groups] are made of these small sums: four
+ * and dx = A·dy + B·x + C, where A [n, channels], B and C [n, groups] are made of these small sums: five
  * passes over the data, as PyTorch's native_group_norm_backward arranges them.
  */
 export function channelwiseGradient(

@@ -76,6 +76,12 @@ defineOps({
       return [axes.length === 0 ? dy : reduceSum(apart, axes)];
     },
   },
+  GridSample: {
+    infer: (call) => {
+      const [x, grid] = [operand(call, 0), operand(call, 1)];
+      return [{ dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...grid.shape.slice(1, -1)] }];
+    },
+  },
   DepthToSpace: {
     infer: (call) => {
       const x = operand(call, 0);
