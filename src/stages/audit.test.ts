@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../datasets/types.ts';
 import { contentPath, fromParquet, readTable, sql } from '../tables/index.ts';
+import { remembered } from './data.ts';
 import {
   type AuditConfig,
   attackList,
@@ -68,7 +69,7 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-describe('an audit', () => {
+describe('an audit', { timeout: 240_000 }, () => {
   it('finds what the model has memorized and nothing else', async () => {
     const labels = await readTable(await runTable(whole, 'labels'), labelColumns);
     const found = labels.filter(({ rule, verdict }) => rule === 'calibrated' && verdict === 'MV');
@@ -281,6 +282,24 @@ describe('a config', () => {
     expect(pick({ candidates: roles })).toEqual(chosen);
     expect(pick({ candidates: roles, seed: 1 })).not.toEqual(chosen);
     expect(pick({ candidates: { limit: 7 } })).toHaveLength(7);
+  });
+});
+
+describe('pictures in memory', () => {
+  it('are read once, up to the bytes that are allowed', async () => {
+    const read: number[] = [];
+    const pictures = remembered(
+      {
+        size: 3,
+        picture: async (index) => {
+          read.push(index);
+          return { width: 1, height: 1, data: Uint8Array.of(index, 0, 0) };
+        },
+      },
+      6,
+    );
+    for (const index of [0, 1, 2, 0, 1, 2]) expect((await pictures.picture(index)).data[0]).toBe(index);
+    expect(read).toEqual([0, 1, 2, 2]);
   });
 });
 

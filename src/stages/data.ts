@@ -10,6 +10,28 @@ export interface Pictures {
   picture(index: number): Promise<Picture>;
 }
 
+/**
+ * The same pictures, kept in memory after their first use, up to `bytes` in all: the labels go through the
+ * training set several times, and drawing or decoding it is what takes long.
+ */
+export function remembered(pictures: Pictures, bytes = 256 * 2 ** 20): Pictures {
+  const kept = new Map<number, Picture>();
+  let held = 0;
+  return {
+    size: pictures.size,
+    async picture(index) {
+      const known = kept.get(index);
+      if (known !== undefined) return known;
+      const picture = await pictures.picture(index);
+      if (!kept.has(index) && held + picture.data.byteLength <= bytes) {
+        held += picture.data.byteLength;
+        kept.set(index, picture);
+      }
+      return picture;
+    },
+  };
+}
+
 /** A picture that a caption was written for. */
 export interface CaptionPicture {
   /** Position in the training set; null when the model was not trained on it. */
@@ -45,7 +67,7 @@ export function dataOfDataset(dataset: Dataset, heldOut?: Pictures): AuditData {
     name: dataset.name,
     digest: dataset.digest,
     size: dataset.size,
-    training: dataset,
+    training: remembered(dataset),
     heldOut,
     truth: undefined,
     async *candidates() {
@@ -121,7 +143,7 @@ export function dataOfPlanted(set: PlantedSet, twin: 'A' | 'B'): AuditData {
     name: training.name,
     digest: training.digest,
     size: members.reduce((sum, row) => sum + row.repeats, 0),
-    training,
+    training: remembered(training),
     heldOut: truthDataset(set, `${set.name}-held-out`, (row) => row.kind === 'held-out'),
     truth: set.truth.map((row) => truthTableRow(row, twin)),
     async *candidates() {

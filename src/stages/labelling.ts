@@ -21,9 +21,11 @@ import {
   type LabelRow,
   labelColumns,
 } from './columns.ts';
+import type { AuditConfig } from './config.ts';
 import type { StageInput } from './flow.ts';
+import { captionsPerShard } from './generations.ts';
 import { runTable } from './run-folder.ts';
-import { errorText, runStage } from './stage.ts';
+import { cutShards, errorText, runStage } from './stage.ts';
 
 /** Beside run.json: the calibrated threshold and where it comes from. */
 export const calibrationName = 'calibration.json';
@@ -35,7 +37,8 @@ export const calibrationName = 'calibration.json';
 export async function runLabels(input: StageInput): Promise<void> {
   const { config, folder, signal, onProgress } = input;
   const files = await runTable(folder, 'generations');
-  const sizes = await Promise.all(files.map(async (file) => (await readSyntheses(file)).length));
+  const groups = groupFiles(files, config);
+  const sizes = await Promise.all(groups.map(async (group) => (await readSyntheses(group)).length));
   const { rules } = config.labels;
   const calibration = rules.includes('calibrated') ? await openCalibration(input) : undefined;
   const candidates = await candidatesOf(input, files);
@@ -43,12 +46,12 @@ export async function runLabels(input: StageInput): Promise<void> {
     folder,
     name: 'labels',
     columns: labelColumns,
-    shards: files.map((file, i) => ({ file, size: sizes[i]! })),
+    shards: groups.map((group, i) => ({ group, size: sizes[i]! })),
     items: ({ size }) => size,
     signal,
     onProgress,
-    process: async ({ file }, context) => {
-      const rows = await readSyntheses(file);
+    process: async ({ group }, context) => {
+      const rows = await readSyntheses(group);
       const subjects = await readSubjects(input, rows, candidates);
       context.signal?.throwIfAborted();
       const labels = await labelSubjects(input, subjects, calibration);
@@ -57,8 +60,13 @@ export async function runLabels(input: StageInput): Promise<void> {
   });
 }
 
-async function readSyntheses(file: string): Promise<GenerationRow[]> {
-  return (await readTable(file, generationColumns)).filter(({ sample }) => sample >= 0);
+/** Each shard goes through the whole training set, so several of the generations' small shards make one. */
+export function groupFiles(files: readonly string[], config: AuditConfig): string[][] {
+  return cutShards(files, Math.max(1, Math.floor(config.shardSize / captionsPerShard(config))));
+}
+
+async function readSyntheses(files: readonly string[]): Promise<GenerationRow[]> {
+  return (await readTable(files, generationColumns)).filter(({ sample }) => sample >= 0);
 }
 
 /** The candidates that were synthesized, by key. */

@@ -65,7 +65,7 @@ const description = (config: RunDescription['config']): RunDescription => ({
   config,
 });
 
-describe('a killed run', () => {
+describe('a killed run', { timeout: 240_000 }, () => {
   it('goes on from its shards and ends with the bytes of an undisturbed one', async () => {
     const undisturbed = join(root, 'undisturbed');
     expect(await ended(startFakeRun(undisturbed, 0))).toBe(0);

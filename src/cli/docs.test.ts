@@ -1,0 +1,103 @@
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Summary, writeReport } from '../reports/index.ts';
+import {
+  auditConfigSchema,
+  candidateColumns,
+  dataOfPlanted,
+  generationColumns,
+  labelColumns,
+  runAudit,
+  scoreColumns,
+  selectionColumns,
+  truthColumns,
+} from '../stages/index.ts';
+import { fakeAuditConfig } from '../stages/testing/fake-config.ts';
+import { fakeModel, fakePlantedSet } from '../stages/testing/fake-model.ts';
+import { sql } from '../tables/index.ts';
+import { parseConfig } from './config/parse.ts';
+import { packageRoot } from './package.ts';
+
+const read = (name: string) => readFile(join(packageRoot, 'docs', name), 'utf8');
+
+describe('docs/run-folder.md', () => {
+  let folder: string;
+  let summary: Summary;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'verbatim-docs-'));
+    const { pipeline, meter } = fakeModel();
+    const run = await runAudit({
+      config: auditConfigSchema.parse({ ...fakeAuditConfig, output: join(folder, 'run') }),
+      data: dataOfPlanted(fakePlantedSet(), 'A'),
+      pipeline,
+      meter,
+      verbatim: '0.0.0',
+      versions: {},
+    });
+    // One false positive and one missed group, so that no figure is trivial.
+    await sql(`COPY (SELECT * REPLACE (CASE key WHEN 'duplicate-0003' THEN 'duplicate-0006' ELSE key END AS key)
+      FROM '${run.path}/tables/labels/*.parquet') TO '${folder}/labels.parquet' (FORMAT parquet)`);
+    await rm(join(run.tables, 'labels'), { recursive: true });
+    await sql(`COPY (FROM '${folder}/labels.parquet') TO '${run.tables}/labels.parquet' (FORMAT parquet)`);
+    await mkdir(join(run.tables, 'labels'));
+    await rename(join(run.tables, 'labels.parquet'), join(run.tables, 'labels/00000.parquet'));
+    ({ summary } = await writeReport(run.path));
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function query(name: string): Promise<Record<string, unknown>[]> {
+    const text = await read('run-folder.md');
+    const block = text.match(new RegExp(`\`\`\`sql\\n-- ${name}\\n([\\s\\S]*?)\`\`\``))?.[1];
+    expect(block).toBeDefined();
+    return sql(block!.replaceAll('runs/demo/', `${folder}/run/`));
+  }
+
+  it('recomputes the false positives', async () => {
+    expect(summary.falsePositives).toBe(1);
+    expect(await query('falsePositives')).toEqual([{ falsePositives: summary.falsePositives }]);
+  });
+
+  it('recomputes the recall', async () => {
+    const expected = summary.recall.map(({ copies, planted, found }) => ({ copies, planted, found }));
+    expect(expected).toEqual([{ copies: 50, planted: 6, found: 5 }]);
+    expect(await query('recall')).toEqual(expected);
+  });
+
+  it('recomputes the evaluations', async () => {
+    expect(summary.evaluations).toBeGreaterThan(0);
+    expect(await query('evaluations')).toEqual([{ evaluations: summary.evaluations }]);
+  });
+
+  it('names every column of every table', async () => {
+    const text = await read('run-folder.md');
+    const tables = {
+      truth: truthColumns,
+      candidates: candidateColumns,
+      'scores/all': scoreColumns,
+      'selections/first': selectionColumns,
+      generations: generationColumns,
+      labels: labelColumns,
+    };
+    for (const [name, columns] of Object.entries(tables)) {
+      const section = text.split('\n### ').find((part) => part.startsWith(name));
+      for (const [column, { nullable }] of Object.entries(columns)) {
+        const shown = nullable ? `(?<!\\*)\\b${column}\\b` : `\\*\\*${column}\\*\\*`;
+        expect(section, `${name}: ${column}`).toMatch(new RegExp(`^\\|[^|]*${shown}`, 'm'));
+      }
+    }
+  });
+});
+
+describe('docs/cli.md', () => {
+  it('has a config that is right, and names every key', async () => {
+    const text = await read('cli.md');
+    const yaml = text.match(/```yaml\n([\s\S]*?)```/)?.[1];
+    expect(parseConfig(auditConfigSchema, yaml!, 'docs/cli.md').select).toEqual({ first: 500, second: 100 });
+    for (const key of Object.keys(auditConfigSchema.shape).filter((name) => name !== '$schema'))
+      expect(text).toMatch(new RegExp(`^\\| \`${key}[\`.]`, 'm'));
+  });
+});
