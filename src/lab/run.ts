@@ -70,6 +70,17 @@ export interface LabLog {
   };
 }
 
+/** Said before hours of training, not after. */
+function requireHeldOut({ config, set }: Lab): void {
+  const { captions, guidanceCaptions } = config.quality;
+  const heldOut = set.truth.filter((row) => row.kind === 'held-out').length;
+  if (heldOut < captions + guidanceCaptions)
+    throw new VerbatimError(
+      `lab: quality needs ${captions + guidanceCaptions} held-out captions, the set has ${heldOut}; raise planted.heldOut`,
+      { exitCode: 2 },
+    );
+}
+
 /** Both finished twins on every planted item, with the same noise. */
 async function askTwins(lab: Lab, paths: ReturnType<typeof labPaths>, context: LabContext) {
   const open = (twin: Twin) => openPipeline(paths.twin(twin), engineOptions(context));
@@ -108,6 +119,7 @@ export async function trainLab(config: LabConfig, options: LabRunOptions): Promi
   };
   const note = options.onNote ?? (() => {});
   const lab = await openLab(config);
+  requireHeldOut(lab);
   note(`data: ${lab.set.pictureCount} pictures, ${lab.set.truth.length} rows of truth`);
 
   const stage = await trainFirstStage(lab, context);
@@ -209,11 +221,6 @@ async function measure(
   const { config } = lab;
   const heldOut = lab.set.truth.filter((row) => row.kind === 'held-out');
   const { captions, guidanceCaptions, steps, guidanceScales } = config.quality;
-  if (heldOut.length < captions + guidanceCaptions)
-    throw new VerbatimError(
-      `lab: quality needs ${captions + guidanceCaptions} held-out captions, the set has ${heldOut.length}; raise planted.heldOut`,
-      { exitCode: 2 },
-    );
   const pictures = await Promise.all(heldOut.map((row) => lab.picture(row.pictureIndex)));
   const classOf = (row: (typeof heldOut)[number]) => judge.classes.indexOf(row.scene);
   const shown = await judge.classifier.classify(pictures);
