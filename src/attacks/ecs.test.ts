@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Picture } from '../images/picture.ts';
+import type { Picture } from '../images/index.ts';
 import { edgeConsistency } from './ecs.ts';
 
 interface Case {

@@ -7,8 +7,8 @@ import {
   seededNoise,
 } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
-import type { Picture } from '../images/picture.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import type { Picture } from '../images/index.ts';
+import { floatTensor, type Tensor } from '../math/index.ts';
 import { createTextStates } from './text-states.ts';
 import type { Cell, Outputs, SigmaOption, Subject } from './types.ts';
 

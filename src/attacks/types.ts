@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { Picture } from '../images/picture.ts';
-import type { Tensor } from '../math/tensor.ts';
+import type { Picture } from '../images/index.ts';
+import type { Tensor } from '../math/index.ts';
 
 /**
  * What an attack needs of its subject, least first; each level contains the ones before it.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
-import type { Picture } from '../images/picture.ts';
+import type { Picture } from '../images/index.ts';
 import { integer, type Random, randomFor } from './random.ts';
 import type { PictureSource } from './source.ts';
 import type { PlantedSet, TruthRow } from './types.ts';

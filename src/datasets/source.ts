@@ -1,4 +1,4 @@
-import type { Picture } from '../images/picture.ts';
+import type { Picture } from '../images/index.ts';
 
 /** What a truth row says of a picture. */
 export interface Description {

@@ -1,4 +1,4 @@
-import type { Picture } from '../images/picture.ts';
+import type { Picture } from '../images/index.ts';
 
 /** One row of a dataset: what the training set says of one picture, without the pixels. */
 export interface DatasetRow {

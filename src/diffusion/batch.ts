@@ -1,4 +1,4 @@
-import { elementCount, floatTensor, type Tensor } from '../math/tensor.ts';
+import { elementCount, floatTensor, type Tensor } from '../math/index.ts';
 
 /** Elements of one sample of a batch, that is of everything but the first axis. */
 export function sampleLength(tensor: Tensor<'float32'>): number {

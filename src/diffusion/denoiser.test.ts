@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { floatTensor, type Tensor } from '../math/index.ts';
 import { expandBatch, groupEqualSamples, sliceBatch } from './batch.ts';
 import { createDenoiser, type Predict } from './denoiser.ts';
 import { combineGuided, guided } from './guidance.ts';

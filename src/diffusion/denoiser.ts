@@ -1,5 +1,5 @@
-import { floatTensor, type Tensor } from '../math/tensor.ts';
-import type { Meter } from '../runtime/session.types.ts';
+import { floatTensor, type Tensor } from '../math/index.ts';
+import type { Meter } from '../runtime/index.ts';
 import { concatBatch, expandBatch, sampleLength, sliceBatch } from './batch.ts';
 import type { NoiseSchedule, Parametrization } from './schedule.ts';
 import { sigmaToTimestep } from './timesteps.ts';

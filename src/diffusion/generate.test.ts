@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor } from '../math/index.ts';
 import { noiseFor, torchGenerator } from '../noise/index.ts';
 import { sliceBatch } from './batch.ts';
 import { generate, oneStep } from './generate.ts';

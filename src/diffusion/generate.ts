@@ -1,6 +1,6 @@
 import { VerbatimError } from '../errors.ts';
-import type { Picture } from '../images/picture.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import type { Picture } from '../images/index.ts';
+import { floatTensor, type Tensor } from '../math/index.ts';
 import type { Seed } from '../noise/index.ts';
 import { concatBatch, gatherBatch } from './batch.ts';
 import { guided } from './guidance.ts';

@@ -1,4 +1,4 @@
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { floatTensor, type Tensor } from '../math/index.ts';
 import {
   concatBatch,
   expandBatch,

@@ -1,4 +1,4 @@
-import { elementCount, floatTensor, type Tensor } from '../math/tensor.ts';
+import { elementCount, floatTensor, type Tensor } from '../math/index.ts';
 import { cudaGenerator, type NoiseSource, noiseFor, type Seed, torchGenerator } from '../noise/index.ts';
 
 /**

@@ -2,7 +2,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
 import { picturesToTensor, tensorToPictures } from '../images/index.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { floatTensor, type Tensor } from '../math/index.ts';
 import {
   modelDigest,
   openModelFolder,
@@ -13,7 +13,7 @@ import {
   type UNetNetwork,
   type VaeNetwork,
 } from '../models/index.ts';
-import type { Meter, SessionOptions } from '../runtime/session.types.ts';
+import type { Meter, SessionOptions } from '../runtime/index.ts';
 import { sampleLength } from './batch.ts';
 import { createDenoiser } from './denoiser.ts';
 import type { Pipeline } from './pipeline.types.ts';

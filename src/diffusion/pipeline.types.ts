@@ -1,5 +1,5 @@
-import type { Picture } from '../images/picture.ts';
-import type { Tensor } from '../math/tensor.ts';
+import type { Picture } from '../images/index.ts';
+import type { Tensor } from '../math/index.ts';
 import type { Denoiser } from './types.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Tensor } from '../math/tensor.ts';
+import type { Tensor } from '../math/index.ts';
 
 /**
  * The primitive of everything in this room: an estimate of the clean sample from `x = x0 + sigma·eps`,

@@ -1,4 +1,4 @@
-import type { Tensor } from '../math/tensor.ts';
+import type { Tensor } from '../math/index.ts';
 import type { Attribute, Attributes } from './value.ts';
 
 export function int(value: number): Attribute {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor } from '../math/index.ts';
 import * as g from './index.ts';
 import { integers } from './testing/cases.ts';
 import { run, uniform } from './testing/run.ts';

@@ -1,6 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import type { DType, Tensor } from '../math/tensor.ts';
-import { elementCount } from '../math/tensor.ts';
+import { type DType, elementCount, type Tensor } from '../math/index.ts';
 import { noteKnown } from './known.ts';
 import { knownOps, ruleOf } from './registry.ts';
 import { formatShape } from './shapes.ts';

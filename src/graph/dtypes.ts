@@ -1,4 +1,4 @@
-import type { DType } from '../math/tensor.ts';
+import type { DType } from '../math/index.ts';
 import { fail } from './shapes.ts';
 
 /** ONNX's TensorProto.DataType numbers of the element types that we hold. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor } from '../math/index.ts';
 import * as g from './index.ts';
 import { elementwiseCases, inputsOf, reductionCases, shapeCases } from './testing/cases.ts';
 import { contractionCases, normalizationCases } from './testing/layers.ts';

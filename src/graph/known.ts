@@ -1,4 +1,4 @@
-import type { Tensor } from '../math/tensor.ts';
+import type { Tensor } from '../math/index.ts';
 import type { Dim, Value } from './value.ts';
 
 /** Longest content that is kept at build time: shapes, axes, pads and scales are short. */

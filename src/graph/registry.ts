@@ -1,4 +1,4 @@
-import type { DType } from '../math/tensor.ts';
+import type { DType } from '../math/index.ts';
 import type { Attributes, Dim, Graph, Node, Shape, Value } from './value.ts';
 
 /** An operator call before its outputs exist: what shape inference looks at. */

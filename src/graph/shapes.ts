@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import type { DType } from '../math/tensor.ts';
+import type { DType } from '../math/index.ts';
 import type { Call } from './registry.ts';
 import type { Dim, Shape, Value } from './value.ts';
 

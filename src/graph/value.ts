@@ -1,4 +1,4 @@
-import type { DType, Tensor } from '../math/tensor.ts';
+import type { DType, Tensor } from '../math/index.ts';
 
 /** A size: known, or a symbol ("batch") that is bound when the graph runs. */
 export type Dim = number | string;

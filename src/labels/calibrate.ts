@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import type { Picture } from '../images/picture.ts';
+import type { Picture } from '../images/index.ts';
 import { clopperPearsonInterval } from '../math/index.ts';
 import { type NearestOptions, nearestPictures } from './nearest.ts';
 import type { PictureCollection } from './types.ts';

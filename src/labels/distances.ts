@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import type { Picture } from '../images/picture.ts';
+import type { Picture } from '../images/index.ts';
 
 /**
  * Σ (a − b)² over all 8-bit values of two pictures of one size: an integer, exact up to 2⁵³ (pictures of

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Picture } from '../images/picture.ts';
+import type { Picture } from '../images/index.ts';
 import { rmsOf, squaredDifference } from './distances.ts';
 import { nearestPictures } from './nearest.ts';
 import { collectionOf, disturbed, noisePicture } from './testing/pictures.ts';

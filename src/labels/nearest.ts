@@ -1,7 +1,6 @@
 import { VerbatimError } from '../errors.ts';
-import { resize } from '../images/index.ts';
-import type { Picture } from '../images/picture.ts';
-import { floatTensor } from '../math/tensor.ts';
+import { type Picture, resize } from '../images/index.ts';
+import { floatTensor } from '../math/index.ts';
 import { rmsOf, squaredDifference } from './distances.ts';
 import { openProduct } from './product.ts';
 import type { PictureCollection } from './types.ts';

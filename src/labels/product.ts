@@ -1,6 +1,5 @@
-import { addOne, createGraph, input, model } from '../graph/index.ts';
-import type { Model } from '../graph/value.ts';
-import type { Tensor } from '../math/tensor.ts';
+import { addOne, createGraph, input, type Model, model } from '../graph/index.ts';
+import type { Tensor } from '../math/index.ts';
 import { openSession } from '../runtime/index.ts';
 
 /** All inner products between a set of queries and one block after another. */

@@ -1,5 +1,4 @@
-import { resize } from '../images/index.ts';
-import type { Picture } from '../images/picture.ts';
+import { type Picture, resize } from '../images/index.ts';
 import { squaredDifference } from './distances.ts';
 
 /** Side to which the reference code brings every picture, pixels. */

@@ -1,4 +1,4 @@
-import type { Picture } from '../images/picture.ts';
+import type { Picture } from '../images/index.ts';
 
 export type Verdict = 'MV' | 'RV' | 'TV' | 'none';
 export type Rule = 'reference' | 'calibrated';

@@ -12,9 +12,9 @@ import {
   quickGelu,
   reshape,
   slice,
+  type Value,
 } from '../graph/index.ts';
-import type { Value } from '../graph/value.ts';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor } from '../math/index.ts';
 import type { ClipTextConfig } from './config.ts';
 import { attend, batchOf, knownSize, layerNormLayer, linearLayer } from './layers.ts';
 import { type Init, listParameters, type Parameter, scope, type Weights } from './weights.ts';

@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { createGraph, model } from '../graph/index.ts';
-import type { Graph, Value } from '../graph/value.ts';
+import { createGraph, type Graph, model, type Value } from '../graph/index.ts';
 import type { Tensor } from '../math/index.ts';
 import { openSession } from '../runtime/index.ts';
 import { openSafetensors } from './safetensors.ts';

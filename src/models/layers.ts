@@ -2,6 +2,7 @@ import {
   add,
   constant,
   conv2d,
+  type Dim,
   gelu,
   groupNorm,
   layerNorm,
@@ -14,8 +15,8 @@ import {
   split,
   transpose,
   upsampleNearest,
+  type Value,
 } from '../graph/index.ts';
-import type { Dim, Value } from '../graph/value.ts';
 import { scope, type Weights } from './weights.ts';
 
 /**

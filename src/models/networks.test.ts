@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { constant, createGraph, input, model } from '../graph/index.ts';
-import type { Graph, Value } from '../graph/value.ts';
+import { constant, createGraph, type Graph, input, model, type Value } from '../graph/index.ts';
 import { floatTensor, type Tensor } from '../math/index.ts';
 import { openSession } from '../runtime/index.ts';
 import { clipText, clipTextNames } from './clipText.ts';

@@ -1,6 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { createGraph, model } from '../graph/index.ts';
-import type { Graph, Model, Value } from '../graph/value.ts';
+import { createGraph, type Graph, type Model, model, type Value } from '../graph/index.ts';
 import { elementCount, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
 import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
 import type { PartSource } from './folder/open.ts';

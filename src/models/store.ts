@@ -1,6 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { constant, fileConstant } from '../graph/index.ts';
-import type { Graph, Value } from '../graph/value.ts';
+import { constant, fileConstant, type Graph, type Value } from '../graph/index.ts';
 import { floatTensor } from '../math/index.ts';
 import { asFloat32, openSafetensors, type SafetensorsFile, type TensorEntry } from './safetensors.ts';
 import type { Weights } from './weights.ts';

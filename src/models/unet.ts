@@ -1,7 +1,18 @@
 import { VerbatimError } from '../errors.ts';
-import { add, cast, concat, constant, cos, input, mul, reshape, silu, sin } from '../graph/index.ts';
-import type { Value } from '../graph/value.ts';
-import { floatTensor } from '../math/tensor.ts';
+import {
+  add,
+  cast,
+  concat,
+  constant,
+  cos,
+  input,
+  mul,
+  reshape,
+  silu,
+  sin,
+  type Value,
+} from '../graph/index.ts';
+import { floatTensor } from '../math/index.ts';
 import type { UNetConfig } from './config.ts';
 import {
   convLayer,

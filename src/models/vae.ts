@@ -1,6 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { add, input, silu } from '../graph/index.ts';
-import type { Value } from '../graph/value.ts';
+import { add, input, silu, type Value } from '../graph/index.ts';
 import type { VaeConfig } from './config.ts';
 import {
   attentionLayer,

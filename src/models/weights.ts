@@ -1,6 +1,5 @@
-import { createGraph, input } from '../graph/index.ts';
-import type { Graph, Value } from '../graph/value.ts';
-import { elementCount } from '../math/tensor.ts';
+import { createGraph, type Graph, input, type Value } from '../graph/index.ts';
+import { elementCount } from '../math/index.ts';
 
 /**
  * Where a network gets its tensors from: the name that diffusers or transformers gives it, and the shape

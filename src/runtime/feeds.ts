@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { elementCount, type Tensor } from '../math/tensor.ts';
+import { elementCount, type Tensor } from '../math/index.ts';
 import { ARRAY_OF, copyTensor, type Tensors } from './protocol.ts';
 import type { Port } from './session.types.ts';
 

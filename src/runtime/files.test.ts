@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { encodeModel, readModel } from '../graph/index.ts';
-import type { DType, Tensor } from '../math/tensor.ts';
+import type { DType, Tensor } from '../math/index.ts';
 import { openSession } from './index.ts';
 import { ARRAY_OF } from './protocol.ts';
 

@@ -4,7 +4,7 @@
  */
 import { VerbatimError } from '../errors.ts';
 import { createGraph, input, type Model, matmul, model } from '../graph/index.ts';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor } from '../math/index.ts';
 import { openSession } from './session.ts';
 import type { Provider } from './session.types.ts';
 

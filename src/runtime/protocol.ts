@@ -1,4 +1,4 @@
-import type { DType, Tensor } from '../math/tensor.ts';
+import type { DType, Tensor } from '../math/index.ts';
 import type { Port, Provider } from './session.types.ts';
 
 /** What the session's two halves say to each other. Tensors' buffers are transferred, never shared. */

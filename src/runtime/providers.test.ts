@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
 import { createGraph, input, type Model, model, tanh } from '../graph/index.ts';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor } from '../math/index.ts';
 import { openSession, probeProviders } from './index.ts';
 
 function tinyModel(): Model {

@@ -16,7 +16,7 @@ import {
   type Value,
   writeModel,
 } from '../graph/index.ts';
-import { type DType, floatTensor, type Tensor } from '../math/tensor.ts';
+import { type DType, floatTensor, type Tensor } from '../math/index.ts';
 import { createMeter, openSession, type Session } from './index.ts';
 import { loadable } from './source.ts';
 

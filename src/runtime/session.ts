@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { VerbatimError } from '../errors.ts';
-import type { DType } from '../math/tensor.ts';
+import type { DType } from '../math/index.ts';
 import { type Channel, connect } from './channel.ts';
 import { copyFeeds, describe, findPort, fits } from './feeds.ts';
 import { startWorker } from './launch.ts';

@@ -1,5 +1,5 @@
-import type { Model, Shape } from '../graph/value.ts';
-import type { DType, Tensor } from '../math/tensor.ts';
+import type { Model, Shape } from '../graph/index.ts';
+import type { DType, Tensor } from '../math/index.ts';
 
 export type Provider = 'cpu' | 'webgpu' | 'cuda';
 

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { env, InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import type { Tensor } from '../math/tensor.ts';
+import type { Tensor } from '../math/index.ts';
 import {
   ACTIVITY,
   type Answer,

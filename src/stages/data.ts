@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
-import { truthDataset, twinDataset } from '../datasets/index.ts';
-import type { Dataset, PlantedSet, TruthRow } from '../datasets/types.ts';
-import type { Picture } from '../images/picture.ts';
+import {
+  type Dataset,
+  type PlantedSet,
+  type TruthRow,
+  truthDataset,
+  twinDataset,
+} from '../datasets/index.ts';
+import type { Picture } from '../images/index.ts';
 import type { CandidateRow, TruthTableRow } from './columns.ts';
 
 /** Pictures by position. */

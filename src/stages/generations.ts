@@ -1,6 +1,5 @@
 import { type GenerateOptions, generate, oneStep, type Pipeline } from '../diffusion/index.ts';
-import { encodePng } from '../images/index.ts';
-import type { Picture } from '../images/picture.ts';
+import { encodePng, type Picture } from '../images/index.ts';
 import { putFile } from '../tables/index.ts';
 import { type CandidateRow, type GenerationRow, generationColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';

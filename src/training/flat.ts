@@ -1,5 +1,5 @@
 import { addNode, concat, constant, int, reshape, type Value } from '../graph/index.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { floatTensor, type Tensor } from '../math/index.ts';
 import type { Weights } from '../models/index.ts';
 
 /** Where one weight lies in the flat vector, in elements. */

@@ -5,9 +5,9 @@ import {
   stableDiffusionSchedule,
   timestepToSigma,
 } from '../../diffusion/index.ts';
-import type { Picture } from '../../images/picture.ts';
-import { floatTensor, type Tensor } from '../../math/tensor.ts';
-import type { Meter } from '../../runtime/session.types.ts';
+import type { Picture } from '../../images/index.ts';
+import { floatTensor, type Tensor } from '../../math/index.ts';
+import type { Meter } from '../../runtime/index.ts';
 
 const SIDE = 8;
 const CHANNELS = 4;

@@ -19,7 +19,7 @@ export async function schemaText(name: 'audit' | 'lab'): Promise<string> {
   const { configJsonSchema } = await import('../config/schema.ts');
   const schema =
     name === 'audit'
-      ? (await import('../../stages/config.ts')).auditConfigSchema
+      ? (await import('../../stages/index.ts')).auditConfigSchema
       : (await import('../../lab/index.ts')).labConfigSchema;
   return `${JSON.stringify(configJsonSchema(schema, `verbatim ${name} config`), undefined, 2)}\n`;
 }

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { type AuditConfig, auditConfigSchema } from '../../stages/config.ts';
+import { type AuditConfig, auditConfigSchema } from '../../stages/index.ts';
 import { type Override, parseConfig } from './parse.ts';
 
 /**
@@ -25,7 +25,7 @@ export async function loadAuditConfig(
     return absolute(parseConfig(auditConfigSchema, text, target, overrides), dirname(resolve(target)));
   }
   // JSON is YAML, so a run's config takes overrides and gives errors in the same way.
-  const { readRun } = await import('../../stages/run-folder.ts');
+  const { readRun } = await import('../../stages/index.ts');
   const { config } = await readRun(target);
   const text = JSON.stringify({ ...config, output: target }, undefined, 2);
   return absolute(parseConfig(auditConfigSchema, text, join(target, 'run.json'), overrides), process.cwd());

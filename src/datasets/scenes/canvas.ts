@@ -1,4 +1,4 @@
-import type { Picture } from '../../images/picture.ts';
+import type { Picture } from '../../images/index.ts';
 
 /**
  * A small software rasteriser: filled spans on a grid of 2 × 2 samples per pixel, averaged at the end with the

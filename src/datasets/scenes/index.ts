@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Picture } from '../../images/picture.ts';
+import type { Picture } from '../../images/index.ts';
 import { pick, randomFor } from '../random.ts';
 import type { PictureSource } from '../source.ts';
 import { book } from './book.ts';

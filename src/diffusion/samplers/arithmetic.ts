@@ -1,4 +1,4 @@
-import { floatTensor, type Tensor } from '../../math/tensor.ts';
+import { floatTensor, type Tensor } from '../../math/index.ts';
 
 /** `a·x + b·y`, elementwise. */
 export function combine(a: number, x: Tensor<'float32'>, b: number, y: Tensor<'float32'>): Tensor<'float32'> {

@@ -1,4 +1,4 @@
-import type { Tensor } from '../../math/tensor.ts';
+import type { Tensor } from '../../math/index.ts';
 import { combine } from './arithmetic.ts';
 import type { Sampler } from './sampler.types.ts';
 

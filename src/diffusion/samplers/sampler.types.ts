@@ -1,4 +1,4 @@
-import type { Tensor } from '../../math/tensor.ts';
+import type { Tensor } from '../../math/index.ts';
 import type { Denoise } from '../types.ts';
 
 /** What a sampler shows of a step, before x moves on. */

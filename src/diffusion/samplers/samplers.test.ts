@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { floatTensor } from '../../math/tensor.ts';
+import { floatTensor } from '../../math/index.ts';
 import { createDenoiser } from '../denoiser.ts';
 import { guided } from '../guidance.ts';
 import { type Parametrization, stableDiffusionSchedule } from '../schedule.ts';

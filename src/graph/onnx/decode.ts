@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import type { Tensor } from '../../math/tensor.ts';
+import type { Tensor } from '../../math/index.ts';
 import { addNode, constant, createGraph, fileConstant, model as finishModel, input } from '../build.ts';
 import type { Attribute, Attributes, Dim, Graph, Model, Shape, Value } from '../value.ts';
 import { dtypeOf } from './dtypes.ts';

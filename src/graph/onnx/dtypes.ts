@@ -1,5 +1,5 @@
 import { VerbatimError } from '../../errors.ts';
-import type { DType, Tensor } from '../../math/tensor.ts';
+import type { DType, Tensor } from '../../math/index.ts';
 import { DTYPE_CODES } from '../dtypes.ts';
 
 /** ONNX's own names of all element types, to refuse the ones that we do not have by name. */

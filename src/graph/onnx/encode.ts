@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { elementCount } from '../../math/tensor.ts';
+import { elementCount } from '../../math/index.ts';
 import { DTYPE_CODES } from '../dtypes.ts';
 import type { Attribute, ConstantData, Model, Node, Shape, Value } from '../value.ts';
 import { bytesOf, ELEMENT_BYTES } from './dtypes.ts';

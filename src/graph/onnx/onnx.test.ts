@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VerbatimError } from '../../errors.ts';
-import type { DType, Tensor } from '../../math/tensor.ts';
+import type { DType, Tensor } from '../../math/index.ts';
 import {
   type Attribute,
   type Attributes,

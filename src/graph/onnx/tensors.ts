@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { elementCount, type Tensor } from '../../math/tensor.ts';
+import { elementCount, type Tensor } from '../../math/index.ts';
 import type { ConstantData } from '../value.ts';
 import { dtypeOf, ELEMENT_BYTES, tensorFromBytes } from './dtypes.ts';
 import { readConstant } from './encode.ts';

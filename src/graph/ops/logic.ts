@@ -1,11 +1,10 @@
-import type { DType } from '../../math/tensor.ts';
+import type { DType } from '../../math/index.ts';
 import { int, intOf } from '../attributes.ts';
 import { addOne } from '../build.ts';
 import { DTYPE_CODES, dtypeOfCode } from '../dtypes.ts';
 import { sumTo } from '../gradients.ts';
 import { knownContent } from '../known.ts';
-import type { OpRule } from '../registry.ts';
-import { defineOps } from '../registry.ts';
+import { defineOps, type OpRule } from '../registry.ts';
 import { fail, operand, sameDType } from '../shapes.ts';
 import type { Dim, Value } from '../value.ts';
 import { asValue, binaryNode, broadcastAll, foldPair, leader, type Operand, unaryNode } from './common.ts';

@@ -1,4 +1,4 @@
-import { elementCount } from '../../math/tensor.ts';
+import { elementCount } from '../../math/index.ts';
 import { float, floatOf, int, intOf } from '../attributes.ts';
 import { addNode, constantVector } from '../build.ts';
 import { sumTo } from '../gradients.ts';

@@ -1,4 +1,4 @@
-import { elementCount } from '../../math/tensor.ts';
+import { elementCount } from '../../math/index.ts';
 import { float, int, intOf } from '../attributes.ts';
 import { addOne, constantVector } from '../build.ts';
 import { composite } from '../composite.ts';

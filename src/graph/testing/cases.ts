@@ -1,4 +1,4 @@
-import { floatTensor, type Tensor } from '../../math/tensor.ts';
+import { floatTensor, type Tensor } from '../../math/index.ts';
 import * as g from '../index.ts';
 import type { Attributes, Graph, Value } from '../value.ts';
 import { uniform } from './run.ts';

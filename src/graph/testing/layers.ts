@@ -1,4 +1,4 @@
-import { floatTensor } from '../../math/tensor.ts';
+import { floatTensor } from '../../math/index.ts';
 import * as g from '../index.ts';
 import type { Value } from '../value.ts';
 import type { GradientCase } from './cases.ts';

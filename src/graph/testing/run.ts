@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import { elementCount, floatTensor, type Tensor } from '../../math/tensor.ts';
+import { elementCount, floatTensor, type Tensor } from '../../math/index.ts';
 import { encodeModel, gradients, input, model, mul, reduceSum } from '../index.ts';
 import type { Graph, Model, Value } from '../value.ts';
 

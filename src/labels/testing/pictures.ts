@@ -1,4 +1,4 @@
-import type { Picture } from '../../images/picture.ts';
+import type { Picture } from '../../images/index.ts';
 import type { PictureCollection } from '../types.ts';
 
 /** Repeatable random numbers in [0, 1) for tests (mulberry32). */

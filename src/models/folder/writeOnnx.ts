@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeModel } from '../../graph/onnx/index.ts';
+import { writeModel } from '../../graph/index.ts';
 import { textEncoderPlan, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from '../plans.ts';
 import { buildNetwork } from '../sessions.ts';
 import { loadClipTokenizer, writeClipTokenizer } from '../tokenizer/index.ts';

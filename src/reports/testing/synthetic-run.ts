@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { encodePng } from '../../images/index.ts';
-import type { Picture } from '../../images/picture.ts';
+import { encodePng, type Picture } from '../../images/index.ts';
 import { calibrate } from '../../labels/index.ts';
 import { createRandom, type Random } from '../../math/index.ts';
 import {

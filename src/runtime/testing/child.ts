@@ -3,7 +3,7 @@
  * what the first argument says.
  */
 import { createGraph, input, type Model, matmul, model, tanh } from '../../graph/index.ts';
-import { floatTensor } from '../../math/tensor.ts';
+import { floatTensor } from '../../math/index.ts';
 import { openSession } from '../session.ts';
 
 const SIZE = 512;

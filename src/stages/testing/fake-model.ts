@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PlantedSet, TruthRow } from '../../datasets/types.ts';
+import type { PlantedSet, TruthRow } from '../../datasets/index.ts';
 import type { Pipeline } from '../../diffusion/index.ts';
-import type { Picture } from '../../images/picture.ts';
-import { floatTensor, type Tensor } from '../../math/tensor.ts';
+import type { Picture } from '../../images/index.ts';
+import { floatTensor, type Tensor } from '../../math/index.ts';
 import { createMeter, type Meter } from '../../runtime/index.ts';
 
 const side = 8;
