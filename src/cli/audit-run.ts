@@ -1,3 +1,4 @@
+import { VerbatimError } from '../errors.ts';
 import type { AuditConfig, PlannedStage, RunFolder } from '../stages/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import { openAuditData, openAuditModel } from './open.ts';
@@ -96,6 +97,10 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
       );
     process.stdout.write(`report   ${page}\n`);
   }
+  // A gate must not open because nothing could be looked at.
+  const [failure] = summary.failures;
+  if (summary.judged === 0 && failure !== undefined)
+    throw new VerbatimError(`nothing could be judged: ${failure.stage}: ${failure.reason}`);
   const { failAbove } = options;
   if (failAbove !== undefined && summary.found.images > failAbove) {
     process.stderr.write(

@@ -5,7 +5,7 @@ import { truthColumns, truthTable } from '../datasets/index.ts';
 import { openPipeline, type Pipeline, seededNoise } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Picture } from '../images/index.ts';
-import { writeJsonAtomic, writeTable } from '../tables/index.ts';
+import { explainWriteError, writeJsonAtomic, writeTable } from '../tables/index.ts';
 import { type Classifier, trainClassifier } from './classifier.ts';
 import type { LabConfig } from './config.ts';
 import type { LabContext, TrainedNetwork } from './network.ts';
@@ -109,7 +109,6 @@ const engineOptions = (context: LabContext) => ({
  */
 export async function trainLab(config: LabConfig, options: LabRunOptions): Promise<LabLog> {
   const paths = labPaths(options.folder);
-  await mkdir(paths.work, { recursive: true });
   const threads = options.threads ?? availableParallelism();
   const context: LabContext = {
     folder: paths.work,
@@ -120,6 +119,9 @@ export async function trainLab(config: LabConfig, options: LabRunOptions): Promi
   const note = options.onNote ?? (() => {});
   const lab = await openLab(config);
   requireHeldOut(lab);
+  await mkdir(paths.work, { recursive: true }).catch((error: unknown) => {
+    throw explainWriteError(error, paths.work);
+  });
   note(`data: ${lab.set.pictureCount} pictures, ${lab.set.truth.length} rows of truth`);
 
   const stage = await trainFirstStage(lab, context);

@@ -83,6 +83,16 @@ async function candidatesOf(
   return found;
 }
 
+function parseCalibration(text: string, path: string): Calibration {
+  try {
+    const value = JSON.parse(text) as Calibration;
+    if (typeof value.threshold === 'number' && typeof value.heldOut === 'number') return value;
+  } catch {
+    // Not JSON: the same line as for JSON of another kind.
+  }
+  throw new VerbatimError(`${path} is not a calibration; delete it and run the same command again`);
+}
+
 /** Reads the calibration of this run, or makes it: once, since the training set is compared as a whole. */
 async function openCalibration({ config, data, folder, signal }: StageInput): Promise<Calibration> {
   const path = join(folder.path, calibrationName);
@@ -90,7 +100,7 @@ async function openCalibration({ config, data, folder, signal }: StageInput): Pr
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (text !== undefined) return JSON.parse(text) as Calibration;
+  if (text !== undefined) return parseCalibration(text, path);
   if (data.heldOut === undefined)
     throw new VerbatimError(
       'labels: the calibrated rule needs pictures that the model never saw; name them in labels.heldOut, or set labels.rules to [reference]',

@@ -30,6 +30,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     await mkdir(folder, { recursive: true });
     await writeFile(own, content);
   } catch (error) {
+    await rm(own, { force: true }).catch(() => {});
     throw explainWriteError(error, path);
   }
   try {

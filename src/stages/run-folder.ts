@@ -102,7 +102,9 @@ export async function readRun(path: string): Promise<RunDescription> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR')
+      throw new VerbatimError(`${file} cannot be read (${code})`, { cause: error });
     throw new VerbatimError(`${path} is not a run folder: it has no run.json`, {
       cause: 'no run',
       exitCode: 2,

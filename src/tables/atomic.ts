@@ -112,6 +112,12 @@ const remedies: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is a file; choose another output folder',
   EEXIST: 'a part of its path is a file; choose another output folder',
   EISDIR: 'a folder stands where the file belongs; choose another output folder',
+  ENOENT:
+    'a part of its path is not there and cannot be made (an empty name, or a link that leads nowhere); choose another output folder',
+  ENAMETOOLONG: 'a part of its path is too long; choose a shorter one',
+  ELOOP: 'its path is a circle of links; choose another output folder',
+  EINVAL: 'the disk does not allow this name; choose another output folder',
+  EIO: 'the disk reports an error; check it, or choose another output folder',
 };
 
 /** DuckDB reports system errors as text only. */

@@ -50,7 +50,16 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<vo
   const { attackList, auditNoise, attacksSchema } = await import('../../stages/index.ts');
   const { createSubject, scoreAll } = await import('../../attacks/index.ts');
   const { parse } = await import('yaml');
-  const given = (flags.attack ?? ['dcs']).map((text): unknown => parse(text));
+  const given = (flags.attack ?? ['dcs']).map((text): unknown => {
+    try {
+      return parse(text);
+    } catch (cause) {
+      throw new VerbatimError(`--attack ${text}: bad YAML; give a name or {attack, as, options}`, {
+        exitCode: 2,
+        cause,
+      });
+    }
+  });
   const parsed = attacksSchema.safeParse({ first: given[0], second: null, alsoScore: given.slice(1) });
   if (!parsed.success)
     throw new VerbatimError(
