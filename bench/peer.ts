@@ -4,17 +4,21 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const folder = fileURLToPath(new URL('./peers/', import.meta.url));
-const python = `${folder}.venv/bin/python`;
-const stamp = `${folder}.venv/.installed`;
+/** Scripts and requirements of the peers. */
+export const peerFolder = fileURLToPath(new URL('./peers/', import.meta.url));
+/** The interpreter of the peers' virtual environment; there after `ensurePeers`. */
+export const python = `${peerFolder}.venv/bin/python`;
+const requirements = `${peerFolder}requirements.txt`;
+const stamp = `${peerFolder}.venv/.installed`;
 
 /** Installs the peers into a virtual environment beside their scripts, once per requirements file. */
 export async function ensurePeers(): Promise<void> {
-  const wanted = await readFile(`${folder}requirements.txt`, 'utf8');
+  const wanted = await readFile(requirements, 'utf8');
   if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === wanted) return;
   process.stderr.write('installing the peers into bench/peers/.venv (once, a few minutes)\n');
-  if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', `${folder}.venv`], { stdio: 'inherit' });
-  execFileSync(python, ['-m', 'pip', 'install', '-q', '-r', `${folder}requirements.txt`], {
+  if (!existsSync(python))
+    execFileSync('python3', ['-m', 'venv', `${peerFolder}.venv`], { stdio: 'inherit' });
+  execFileSync(python, ['-m', 'pip', 'install', '-q', '-r', requirements], {
     stdio: 'inherit',
   });
   writeFileSync(stamp, wanted);
@@ -34,7 +38,7 @@ export interface Peer {
 /** Starts a task of bench/peers/worker.py and waits until it is ready. */
 export async function startPeer(task: string, parameters: Record<string, unknown>): Promise<Peer> {
   await ensurePeers();
-  const child = spawn(python, [`${folder}worker.py`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(python, [`${peerFolder}worker.py`], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ask = async (request: object) => {
     child.stdin.write(`${JSON.stringify(request)}\n`);

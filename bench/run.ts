@@ -1,18 +1,48 @@
 /**
- * `npm run bench -- NAME`: one benchmark against its peer. The last line is
- * `NAME: ratio R (ours A UNIT, PEER B UNIT)`, R > 1 meaning that we are better.
+ * `npm run bench -- NAME [OPTIONS]`: one benchmark. Those with a peer print as their last line
+ * `NAME: ratio R (ours A UNIT, PEER B UNIT)`, the others hold us to a limit in the same form; R > 1 means
+ * that we are better.
  */
-const benchmarks: Record<string, () => Promise<{ main(): Promise<void> }>> = {
-  'train-step': () => import('./trainStep.ts'),
-  denoise: () => import('./denoise.ts'),
+interface Benchmark {
+  readonly about: string;
+  load(): Promise<{ main(args: readonly string[]): Promise<void> }>;
+}
+
+const benchmarks: Readonly<Record<string, Benchmark>> = {
+  'train-step': {
+    about: 'one training step of the miniature against PyTorch, samples per second',
+    load: () => import('./trainStep.ts'),
+  },
+  denoise: {
+    about: 'the denoiser, batch 16, against diffusers and PyTorch, evaluations per second',
+    load: () => import('./denoise.ts'),
+  },
+  diffusers: {
+    about: 'the shipped miniature opened by diffusers: its one-step output against ours',
+    load: () => import('./diffusers.ts'),
+  },
+  demo: {
+    about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
+    load: () => import('./demo.ts'),
+  },
+  interrupt: {
+    about: 'an audit killed at random moments and gone on with: same bytes, at what cost',
+    load: () => import('./interrupt.ts'),
+  },
 };
 
-const name = process.argv[2];
-const load = name === undefined ? undefined : benchmarks[name];
-if (!load) {
-  process.stderr.write(
-    `usage: npm run bench -- NAME, where NAME is one of ${Object.keys(benchmarks).join(', ')}\n`,
-  );
-  process.exit(2);
+function usage(): string {
+  const lines = Object.entries(benchmarks).map(([name, { about }]) => `  ${name.padEnd(12)}${about}`);
+  return `usage: npm run bench -- NAME [OPTIONS]\n\n${lines.join('\n')}\n\nnpm run bench -- NAME --help lists the options of one that has some.\n`;
 }
-await (await load()).main();
+
+const [name, ...args] = process.argv.slice(2);
+const benchmark = name !== undefined && Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
+if (benchmark !== undefined) {
+  await (await benchmark.load()).main(args);
+} else if (name === undefined || name === 'help' || name === '--help') {
+  process.stdout.write(usage());
+} else {
+  process.stderr.write(`no benchmark '${name}'\n${usage()}`);
+  process.exitCode = 2;
+}

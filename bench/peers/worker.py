@@ -8,6 +8,10 @@ import json
 import sys
 import time
 
+# k-diffusion brings a torchvision that may be built for another torch; transformers then fails to import it.
+# Nothing here needs it, and without it transformers does not try.
+sys.modules["torchvision"] = None
+
 import torch
 
 
