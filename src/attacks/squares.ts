@@ -1,5 +1,4 @@
-import { sampleLength } from '../diffusion/index.ts';
-import type { Tensor } from '../math/index.ts';
+import { sampleLength, type Tensor } from '../math/index.ts';
 
 /**
  * Adds `weight · mean((a_i − b_i)²)` to sums[i] for every sample of a [n, …]; `b` may have batch 1, which

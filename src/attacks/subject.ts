@@ -1,14 +1,7 @@
-import {
-  combineGuided,
-  expandBatch,
-  gatherBatch,
-  type NoiseOption,
-  type Pipeline,
-  seededNoise,
-} from '../diffusion/index.ts';
+import { combineGuided, type NoiseOption, type Pipeline, seededNoise } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Picture } from '../images/index.ts';
-import { floatTensor, type Tensor } from '../math/index.ts';
+import { expandBatch, gatherBatch, groupEqual, mapTensor, type Tensor } from '../math/index.ts';
 import { createTextStates } from './text-states.ts';
 import type { Cell, Outputs, SigmaOption, Subject } from './types.ts';
 
@@ -59,11 +52,7 @@ export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}):
   const key = (cell: Cell) => `${sigma(cell.sigma)} ${cell.seed} ${cell.sign ?? 1}`;
   const input = (cell: Cell): Floats => {
     const scale = sigma(cell.sigma) * (cell.sign ?? 1);
-    const noise = noiseOf([cell.seed], denoiser.sampleShape, 0);
-    return floatTensor(
-      noise.shape,
-      noise.data.map((value) => value * scale),
-    );
+    return mapTensor(noiseOf([cell.seed], denoiser.sampleShape, 0), (value) => value * scale);
   };
   const unconditional = (cell: Cell) =>
     keepUnconditional(key(cell), async () => {
@@ -80,9 +69,7 @@ export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}):
     },
     outputs(captions): Outputs {
       // Equal captions have equal outputs: the noise is shared.
-      const distinct = [...new Set(captions)];
-      const position = new Map(distinct.map((caption, i) => [caption, i]));
-      const order = captions.map((caption) => position.get(caption)!);
+      const { distinct, group } = groupEqual(captions);
       const keepConditional = memoized<Floats>();
       const keepPictures = memoized<readonly Picture[]>();
 
@@ -103,13 +90,13 @@ export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}):
         sigma,
         input,
         unconditional,
-        conditional: async (cell) => gatherBatch(await ofDistinct(cell), order),
-        guided: async (cell, scale) => gatherBatch(await guidedOfDistinct(cell, scale), order),
+        conditional: async (cell) => gatherBatch(await ofDistinct(cell), group),
+        guided: async (cell, scale) => gatherBatch(await guidedOfDistinct(cell, scale), group),
         async pictures(cell, scale) {
           const pictures = await keepPictures(`${key(cell)} ${scale}`, async () =>
             pipeline.decode(await guidedOfDistinct(cell, scale)),
           );
-          return order.map((index) => pictures[index]!);
+          return group.map((index) => pictures[index]!);
         },
       };
     },

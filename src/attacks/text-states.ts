@@ -1,5 +1,5 @@
-import { concatBatch, gatherBatch, type Pipeline } from '../diffusion/index.ts';
-import type { Tensor } from '../math/index.ts';
+import type { Pipeline } from '../diffusion/index.ts';
+import { concatBatch, gatherBatch, type Tensor } from '../math/index.ts';
 
 /**
  * Text states [captions, tokens, width], each distinct caption encoded once while it stays in memory; the

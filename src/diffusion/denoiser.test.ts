@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { floatTensor, type Tensor } from '../math/index.ts';
-import { expandBatch, groupEqualSamples, sliceBatch } from './batch.ts';
+import { expandBatch, floatTensor, groupEqualSamples, sliceBatch, type Tensor } from '../math/index.ts';
 import { createDenoiser, type Predict } from './denoiser.ts';
 import { combineGuided, guided } from './guidance.ts';
 import { type Parametrization, stableDiffusionSchedule } from './schedule.ts';

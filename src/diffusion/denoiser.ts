@@ -1,6 +1,5 @@
-import { floatTensor, type Tensor } from '../math/index.ts';
+import { concatBatch, expandBatch, floatTensor, mapTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import type { Meter } from '../runtime/index.ts';
-import { concatBatch, expandBatch, sampleLength, sliceBatch } from './batch.ts';
 import type { NoiseSchedule, Parametrization } from './schedule.ts';
 import { sigmaToTimestep } from './timesteps.ts';
 import type { Denoiser } from './types.ts';
@@ -77,10 +76,7 @@ export function createDenoiser(options: DenoiserOptions): Denoiser {
         signal?.throwIfAborted();
         const to = Math.min(from + batch, count);
         const chunk = sliceBatch(x, from, to);
-        const scaled = floatTensor(
-          chunk.shape,
-          chunk.data.map((value) => value * scale.in),
-        );
+        const scaled = mapTensor(chunk, (value) => value * scale.in);
         const states =
           condition.shape[0] === count && count > 1
             ? sliceBatch(condition, from, to)
@@ -98,10 +94,4 @@ export function createDenoiser(options: DenoiserOptions): Denoiser {
       return parts.length === 1 ? parts[0]! : concatBatch(parts);
     },
   };
-}
-
-/** The noise estimate that belongs to a clean estimate: `(x − D)/σ`, for any parametrisation. */
-export function toEpsilon(x: Tensor<'float32'>, denoised: Tensor<'float32'>, sigma: number): Float32Array {
-  if (sampleLength(x) !== sampleLength(denoised)) throw new RangeError('x and its estimate differ in shape');
-  return x.data.map((value, i) => (value - denoised.data[i]!) / sigma);
 }

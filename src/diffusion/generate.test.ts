@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { floatTensor } from '../math/index.ts';
+import { floatTensor, sliceBatch } from '../math/index.ts';
 import { noiseFor, torchGenerator } from '../noise/index.ts';
-import { sliceBatch } from './batch.ts';
 import { generate, oneStep } from './generate.ts';
 import { guided } from './guidance.ts';
 import { seededNoise } from './noise.ts';

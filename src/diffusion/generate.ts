@@ -1,8 +1,7 @@
 import { VerbatimError } from '../errors.ts';
 import type { Picture } from '../images/index.ts';
-import { floatTensor, type Tensor } from '../math/index.ts';
+import { concatBatch, floatTensor, gatherBatch, groupEqual, mapTensor, type Tensor } from '../math/index.ts';
 import type { Seed } from '../noise/index.ts';
-import { concatBatch, gatherBatch } from './batch.ts';
 import { guided } from './guidance.ts';
 import { type NoiseOption, seededNoise } from './noise.ts';
 import type { Pipeline } from './pipeline.types.ts';
@@ -51,13 +50,8 @@ export async function encodeDistinct(
   pipeline: Pipeline,
   captions: readonly string[],
 ): Promise<Tensor<'float32'>> {
-  const distinct = [...new Set(captions)];
-  const states = await pipeline.encodeText(distinct);
-  const position = new Map(distinct.map((caption, i) => [caption, i]));
-  return gatherBatch(
-    states,
-    captions.map((caption) => position.get(caption)!),
-  );
+  const { distinct, group } = groupEqual(captions);
+  return gatherBatch(await pipeline.encodeText(distinct), group);
 }
 
 /**
@@ -91,10 +85,7 @@ export async function generate(pipeline: Pipeline, options: GenerateOptions): Pr
     const denoise = guided(denoiser, condition, unconditional ?? condition, guidance);
     const result = await sample(
       denoise,
-      floatTensor(
-        start.shape,
-        start.data.map((value) => value * sigmas[0]!),
-      ),
+      mapTensor(start, (value) => value * sigmas[0]!),
       sigmas,
       {
         noise: (index) => noise(own, denoiser.sampleShape, index + 1),
@@ -131,10 +122,7 @@ export async function oneStep(pipeline: Pipeline, options: OneStepOptions): Prom
   const guidance = options.guidance ?? pipeline.guidance;
   const condition = await encodeDistinct(pipeline, captions);
   const start = noise(seeds, denoiser.sampleShape, 0);
-  const x = floatTensor(
-    start.shape,
-    start.data.map((value) => value * denoiser.sigmaMax),
-  );
+  const x = mapTensor(start, (value) => value * denoiser.sigmaMax);
   const unconditional = guidance === 1 ? condition : await pipeline.encodeText(['']);
   const latents = await guided(denoiser, condition, unconditional, guidance)(x, denoiser.sigmaMax);
   return { latents, pictures: await pipeline.decode(latents) };

@@ -1,12 +1,13 @@
-import { floatTensor, type Tensor } from '../math/index.ts';
 import {
   concatBatch,
   expandBatch,
+  floatTensor,
   gatherBatch,
   groupEqualSamples,
   sampleLength,
   sliceBatch,
-} from './batch.ts';
+  type Tensor,
+} from '../math/index.ts';
 import type { Denoise, Denoiser } from './types.ts';
 
 /**

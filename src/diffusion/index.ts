@@ -1,12 +1,4 @@
-export {
-  concatBatch,
-  expandBatch,
-  gatherBatch,
-  groupEqualSamples,
-  sampleLength,
-  sliceBatch,
-} from './batch.ts';
-export { createDenoiser, type DenoiserOptions, type Predict, scalings, toEpsilon } from './denoiser.ts';
+export { createDenoiser, type DenoiserOptions, type Predict, scalings } from './denoiser.ts';
 export {
   encodeDistinct,
   type Generated,

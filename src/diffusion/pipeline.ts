@@ -2,7 +2,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
 import { picturesToTensor, tensorToPictures } from '../images/index.ts';
-import { floatTensor, type Tensor } from '../math/index.ts';
+import { floatTensor, mapTensor, sampleLength, type Tensor } from '../math/index.ts';
 import {
   modelDigest,
   openModelFolder,
@@ -14,7 +14,6 @@ import {
   type VaeNetwork,
 } from '../models/index.ts';
 import type { Meter, SessionOptions } from '../runtime/index.ts';
-import { sampleLength } from './batch.ts';
 import { createDenoiser } from './denoiser.ts';
 import type { Pipeline } from './pipeline.types.ts';
 import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
@@ -42,10 +41,7 @@ export interface PipelineParts {
 
 /** `(x + add)·factor` for every element. */
 function affine(tensor: Tensor<'float32'>, add: number, factor: number): Tensor<'float32'> {
-  return floatTensor(
-    tensor.shape,
-    tensor.data.map((value) => (value + add) * factor),
-  );
+  return mapTensor(tensor, (value) => (value + add) * factor);
 }
 
 /** Joins networks to a pipeline: adds the schedule, the latents' scale and the conversion of pictures. */

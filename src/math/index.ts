@@ -1,3 +1,12 @@
+export {
+  concatBatch,
+  expandBatch,
+  gatherBatch,
+  groupEqual,
+  groupEqualSamples,
+  sampleLength,
+  sliceBatch,
+} from './batch.ts';
 export { betaQuantile, logGamma, normalQuantile, regularizedBeta } from './distributions.ts';
 export { toFloat16, toFloat32 } from './float16.ts';
 export {
@@ -18,4 +27,12 @@ export {
   tprAtFpr,
 } from './ranking.ts';
 export { dot, mean, quantile, squaredDistance, standardDeviation } from './summary.ts';
-export { type DType, type DTypeArrays, elementCount, floatTensor, type Tensor } from './tensor.ts';
+export {
+  type DType,
+  type DTypeArrays,
+  elementCount,
+  floatTensor,
+  mapTensor,
+  type Tensor,
+  TYPED_ARRAYS,
+} from './tensor.ts';

@@ -13,6 +13,18 @@ export interface DTypeArrays {
   bool: Uint8Array;
 }
 
+/** The class of each dtype's array. */
+export const TYPED_ARRAYS = {
+  float32: Float32Array,
+  float16: Uint16Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+} as const satisfies { readonly [D in DType]: new (buffer: ArrayBuffer) => DTypeArrays[D] };
+
 /** A dense row-major array with concrete sizes: what enters and leaves a session, a weight, a fixture. */
 export interface Tensor<D extends DType = DType> {
   readonly dtype: D;
@@ -34,4 +46,12 @@ export function floatTensor(shape: readonly number[], data?: Float32Array): Tens
   if (values.length !== count)
     throw new RangeError(`${values.length} values do not fill shape [${shape.join(', ')}] of ${count}`);
   return { dtype: 'float32', shape, data: values };
+}
+
+/** A float32 tensor of the same shape with every value mapped. */
+export function mapTensor(
+  { shape, data }: Tensor<'float32'>,
+  map: (value: number, index: number) => number,
+): Tensor<'float32'> {
+  return floatTensor(shape, data.map(map));
 }

@@ -1,11 +1,19 @@
 import { VerbatimError } from '../errors.ts';
-import { elementCount, floatTensor, type Tensor } from '../math/index.ts';
+import {
+  elementCount,
+  expandBatch,
+  floatTensor,
+  gatherBatch,
+  groupEqual,
+  sliceBatch,
+  type Tensor,
+} from '../math/index.ts';
 import type { Port, Session, SessionOptions } from '../runtime/index.ts';
 import type { ClipTextConfig, UNetConfig, VaeConfig } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
 import { latentSize, textEncoderPlan, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from './plans.ts';
 import { asFloat32 } from './safetensors.ts';
-import { feedFloat, findPort, inChunks, openNetwork, rowsOf } from './sessions.ts';
+import { feedFloat, findPort, inChunks, openNetwork } from './sessions.ts';
 import { type ClipTokenizer, loadClipTokenizer } from './tokenizer/index.ts';
 import { vaeFactor } from './vae.ts';
 
@@ -53,19 +61,11 @@ export async function openTextEncoder(
   };
 
   const encode = async (captions: readonly string[]): Promise<Tensor<'float32'>> => {
-    const distinct = [...new Set(captions)];
+    const { distinct, group } = groupEqual(captions);
     const found = await inChunks(distinct.length, captionsPerRun, (from, to) =>
       run(distinct.slice(from, to)),
     );
-    if (distinct.length === captions.length) return found;
-    const place = new Map(distinct.map((caption, index) => [caption, index]));
-    const size = elementCount(found.shape.slice(1));
-    const all = floatTensor([captions.length, ...found.shape.slice(1)]);
-    for (const [row, caption] of captions.entries()) {
-      const from = place.get(caption)! * size;
-      all.data.set(found.data.subarray(from, from + size), row * size);
-    }
-    return all;
+    return distinct.length === captions.length ? found : gatherBatch(found, group);
   };
   return { config, tokenizer, encode, close: () => session.close() };
 }
@@ -102,13 +102,15 @@ export async function openUnet(folder: ModelFolder, options: SessionOptions = {}
     integerTimesteps: ports.timestep.dtype.startsWith('int'),
     async predict(sample, timestep, states) {
       const batch = sample.shape[0]!;
+      if (states.shape[0] !== 1 && states.shape[0] !== batch)
+        throw new RangeError(`${states.shape[0]} text states do not serve a batch of ${batch}`);
       const feeds = {
         [ports.sample.name]: feedFloat(ports.sample, sample),
         [ports.timestep.name]: feedFloat(
           ports.timestep,
           timestepFor(ports.timestep, ports.sample, timestep, batch),
         ),
-        [ports.states.name]: feedFloat(ports.states, repeatRow(states, batch)),
+        [ports.states.name]: feedFloat(ports.states, expandBatch(states, batch)),
       };
       const out = (await session.run(feeds, { fetch: [ports.out.name] }))[ports.out.name]!;
       return floatTensor(out.shape, asFloat32(out, where));
@@ -123,15 +125,6 @@ function timestepFor(port: Port, sample: Port, timestep: number, batch: number):
   const perSample = typeof port.shape[0] === 'string' && port.shape[0] === sample.shape[0];
   const count = perSample ? batch : 1;
   return floatTensor([count], new Float32Array(count).fill(timestep));
-}
-
-function repeatRow(states: Tensor<'float32'>, batch: number): Tensor<'float32'> {
-  if (states.shape[0] === batch) return states;
-  if (states.shape[0] !== 1)
-    throw new RangeError(`${states.shape[0]} text states do not serve a batch of ${batch}`);
-  const repeated = floatTensor([batch, ...states.shape.slice(1)]);
-  for (let row = 0; row < batch; row++) repeated.data.set(states.data, row * states.data.length);
-  return repeated;
 }
 
 export interface VaeNetwork {
@@ -170,7 +163,7 @@ export function openVae(folder: ModelFolder, options: SessionOptions = {}): VaeN
     const from = findPort(session.inputs, ins, where);
     const to = findPort(session.outputs, outs, where);
     return inChunks(rows.shape[0]!, limit, async (start, end) => {
-      const feed = feedFloat(from, rowsOf(rows, start, end));
+      const feed = feedFloat(from, sliceBatch(rows, start, end));
       return (await session.run({ [from.name]: feed }, { fetch: [to.name] }))[to.name]!;
     });
   };

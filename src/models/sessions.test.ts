@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { input, writeModel } from '../graph/index.ts';
-import { floatTensor, type Tensor } from '../math/index.ts';
+import { floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import { partsOf } from './folder/copy.testing.ts';
 import { openModelFolder } from './folder/open.ts';
 import { type ModelParts, writeModelFolder } from './folder/write.ts';
@@ -11,7 +11,7 @@ import { writeOnnxFolder } from './folder/writeOnnx.ts';
 import { fixtures, goldens, relativeError, runOnce } from './goldens.testing.ts';
 import { openTextEncoder, openUnet, openVae } from './networks.ts';
 import { asFloat32 } from './safetensors.ts';
-import { buildNetwork, type NetworkPlan, rowsOf } from './sessions.ts';
+import { buildNetwork, type NetworkPlan } from './sessions.ts';
 import { openTensorStore, storeWeights } from './store.ts';
 import { unet2DCondition } from './unet.ts';
 import { vaeDecode } from './vae.ts';
@@ -65,10 +65,10 @@ describe.each(['diffusers', 'onnx'] as const)('a folder of %s', (format) => {
     ];
     const all = await text.encode(captions);
     expect(all.shape).toEqual([43, 77, 32]);
-    expect(relativeError(rowsOf(all, 0, 1), rowsOf(all, 2, 3))).toBe(0);
+    expect(relativeError(sliceBatch(all, 0, 1), sliceBatch(all, 2, 3))).toBe(0);
     for (const row of [0, 1, 42]) {
       const alone = await text.encode([captions[row]!]);
-      expect(relativeError(alone, rowsOf(all, row, row + 1))).toBeLessThan(1e-6);
+      expect(relativeError(alone, sliceBatch(all, row, row + 1))).toBeLessThan(1e-6);
     }
     expect((await text.encode([])).shape[0]).toBe(0);
     await text.close();
@@ -85,8 +85,8 @@ describe.each(['diffusers', 'onnx'] as const)('a folder of %s', (format) => {
     const both = await unet.predict(sample, 300.25, states);
     expect(both.shape).toEqual([2, 4, 8, 8]);
     for (const row of [0, 1]) {
-      const alone = await unet.predict(rowsOf(sample, row, row + 1), 300.25, states);
-      expect(relativeError(alone, rowsOf(both, row, row + 1))).toBeLessThan(1e-5);
+      const alone = await unet.predict(sliceBatch(sample, row, row + 1), 300.25, states);
+      expect(relativeError(alone, sliceBatch(both, row, row + 1))).toBeLessThan(1e-5);
     }
     await expect(unet.predict(floatTensor([3, 4, 8, 8]), 1, floatTensor([2, 77, 32]))).rejects.toThrow(
       /2 text states do not serve a batch of 3/,

@@ -1,6 +1,6 @@
 import { VerbatimError } from '../errors.ts';
 import { createGraph, type Graph, type Model, model, type Value } from '../graph/index.ts';
-import { elementCount, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
+import { concatBatch, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
 import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
 import type { PartSource } from './folder/open.ts';
 import { asFloat32 } from './safetensors.ts';
@@ -72,25 +72,10 @@ export async function inChunks(
   limit: number,
   run: (from: number, to: number) => Promise<Tensor>,
 ): Promise<Tensor<'float32'>> {
-  const parts: Float32Array[] = [];
-  let shape: readonly number[] = [];
+  const parts: Tensor<'float32'>[] = [];
   for (let from = 0; from < rows; from += limit) {
     const part = await run(from, Math.min(rows, from + limit));
-    parts.push(asFloat32(part, 'network output'));
-    shape = part.shape.slice(1);
+    parts.push(floatTensor(part.shape, asFloat32(part, 'network output')));
   }
-  const joined = new Float32Array(rows * elementCount(shape));
-  let position = 0;
-  for (const part of parts) {
-    joined.set(part, position);
-    position += part.length;
-  }
-  return floatTensor([rows, ...shape], joined);
-}
-
-/** Rows `from` to `to` of a tensor, without copying. */
-export function rowsOf(tensor: Tensor<'float32'>, from: number, to: number): Tensor<'float32'> {
-  const shape = tensor.shape.slice(1);
-  const size = elementCount(shape);
-  return floatTensor([to - from, ...shape], tensor.data.subarray(from * size, to * size));
+  return parts.length === 0 ? floatTensor([0]) : concatBatch(parts);
 }

@@ -1,6 +1,6 @@
 import { VerbatimError } from '../errors.ts';
-import { elementCount, type Tensor } from '../math/index.ts';
-import { ARRAY_OF, copyTensor, type Tensors } from './protocol.ts';
+import { elementCount, type Tensor, TYPED_ARRAYS } from '../math/index.ts';
+import { copyTensor, type Tensors } from './protocol.ts';
 import type { Port } from './session.types.ts';
 
 /** `float32 [batch, 4, 64, 64]`, for messages. */
@@ -40,9 +40,9 @@ function checkTensor(label: string, port: Port, tensor: Tensor): void {
   const expected = describe(port.dtype, port.shape);
   if (tensor.dtype !== port.dtype || !fits(port.shape, tensor.shape))
     throw new VerbatimError(`${label}: input "${port.name}" is ${expected}, but ${came} came`);
-  if (!(tensor.data instanceof ARRAY_OF[tensor.dtype]))
+  if (!(tensor.data instanceof TYPED_ARRAYS[tensor.dtype]))
     throw new VerbatimError(
-      `${label}: input "${port.name}" (${expected}) needs a ${ARRAY_OF[tensor.dtype].name}, but a ${tensor.data.constructor.name} came`,
+      `${label}: input "${port.name}" (${expected}) needs a ${TYPED_ARRAYS[tensor.dtype].name}, but a ${tensor.data.constructor.name} came`,
     );
   if (tensor.data.length !== elementCount(tensor.shape))
     throw new VerbatimError(

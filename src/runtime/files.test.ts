@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { encodeModel, readModel } from '../graph/index.ts';
-import type { DType, Tensor } from '../math/index.ts';
+import { type DType, type Tensor, TYPED_ARRAYS } from '../math/index.ts';
 import { openSession } from './index.ts';
-import { ARRAY_OF } from './protocol.ts';
 
 const FIXTURES = join(import.meta.dirname, '../graph/onnx/fixtures');
 
@@ -16,7 +15,7 @@ interface StoredTensor {
 
 function tensor({ dtype, shape, data }: StoredTensor): Tensor {
   if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(data, BigInt) };
-  return { dtype, shape, data: ARRAY_OF[dtype].from(data) } as Tensor;
+  return { dtype, shape, data: TYPED_ARRAYS[dtype].from(data) } as Tensor;
 }
 
 function golden(name: string): Record<'inputs' | 'outputs', Record<string, Tensor>> {

@@ -1,4 +1,4 @@
-import type { DType, Tensor } from '../math/index.ts';
+import { type Tensor, TYPED_ARRAYS } from '../math/index.ts';
 import type { Port, Provider } from './session.types.ts';
 
 /** What the session's two halves say to each other. Tensors' buffers are transferred, never shared. */
@@ -66,18 +66,6 @@ export type Answer =
   | { readonly id: number; readonly ok: true; readonly reply: unknown }
   | { readonly id: number; readonly ok: false; readonly message: string };
 
-/** Typed array classes by dtype: to check what callers feed, and to rebuild views over copied bytes. */
-export const ARRAY_OF = {
-  float32: Float32Array,
-  float16: Uint16Array,
-  float64: Float64Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  bool: Uint8Array,
-} as const satisfies Record<DType, unknown>;
-
 /** The buffers of tensors, for a transfer list. */
 export function buffersOf(tensors: Iterable<Tensor>): ArrayBuffer[] {
   return [...new Set([...tensors].map((tensor) => tensor.data.buffer as ArrayBuffer))];
@@ -87,5 +75,5 @@ export function buffersOf(tensors: Iterable<Tensor>): ArrayBuffer[] {
 export function copyTensor({ dtype, shape, data }: Tensor): Tensor {
   const copy = new ArrayBuffer(data.byteLength);
   new Uint8Array(copy).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  return { dtype, shape: [...shape], data: new ARRAY_OF[dtype](copy) };
+  return { dtype, shape: [...shape], data: new TYPED_ARRAYS[dtype](copy) };
 }

@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { VerbatimError } from '../errors.ts';
-import type { DType } from '../math/index.ts';
+import { type DType, TYPED_ARRAYS } from '../math/index.ts';
 import { type Channel, connect } from './channel.ts';
 import { copyFeeds, describe, findPort, fits } from './feeds.ts';
 import { startWorker } from './launch.ts';
-import { ARRAY_OF, buffersOf, type RawPort } from './protocol.ts';
+import { buffersOf, type RawPort } from './protocol.ts';
 import { providersToTry } from './providers.ts';
 import type { ModelSource, Port, Provider, Session, SessionOptions } from './session.types.ts';
 import { loadable } from './source.ts';
@@ -71,9 +71,9 @@ async function openWith(
 }
 
 function knownPort(label: string, kind: string, { name, type, shape }: RawPort): Port {
-  if (!(type in ARRAY_OF))
+  if (!(type in TYPED_ARRAYS))
     throw new VerbatimError(
-      `${label}: ${kind} "${name}" is ${type}; supported are ${Object.keys(ARRAY_OF).join(', ')}`,
+      `${label}: ${kind} "${name}" is ${type}; supported are ${Object.keys(TYPED_ARRAYS).join(', ')}`,
     );
   return { name, dtype: type as DType, shape };
 }

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { floatTensor, type Tensor } from '../../math/index.ts';
+import { floatTensor, sliceBatch, type Tensor } from '../../math/index.ts';
 import type { Meter } from '../../runtime/index.ts';
-import { sliceBatch } from '../batch.ts';
 import { createDenoiser, type Predict } from '../denoiser.ts';
 import type { Pipeline } from '../pipeline.types.ts';
 import { stableDiffusionSchedule } from '../schedule.ts';

@@ -1,4 +1,4 @@
-import { elementCount, floatTensor, type Tensor } from '../math/index.ts';
+import { elementCount, floatTensor, type Tensor } from './tensor.ts';
 
 /** Elements of one sample of a batch, that is of everything but the first axis. */
 export function sampleLength(tensor: Tensor<'float32'>): number {
@@ -42,6 +42,17 @@ export function expandBatch(tensor: Tensor<'float32'>, count: number): Tensor<'f
   if (batch === count) return tensor;
   if (batch !== 1) throw new RangeError(`a batch of ${batch} cannot serve ${count} samples`);
   return gatherBatch(tensor, new Array<number>(count).fill(0));
+}
+
+/** Finds equal items: the distinct ones in order of their first occurrence, and for each item its place there. */
+export function groupEqual<T>(items: readonly T[]): { distinct: T[]; group: number[] } {
+  const places = new Map<T, number>();
+  const group = items.map((item) => {
+    const place = places.get(item) ?? places.size;
+    places.set(item, place);
+    return place;
+  });
+  return { distinct: [...places.keys()], group };
 }
 
 /**
