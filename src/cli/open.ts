@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { PlantedSet } from '../datasets/index.ts';
 import type { Pipeline } from '../diffusion/index.ts';
@@ -6,6 +5,7 @@ import { VerbatimError } from '../errors.ts';
 import type { Meter, Provider } from '../runtime/index.ts';
 import type { AuditConfig, AuditData, AuditDatasetConfig } from '../stages/index.ts';
 import { parseConfig } from './config/parse.ts';
+import { readText } from './config/read.ts';
 
 /** Opens a model with a meter that counts what its denoiser computes. */
 export async function openAuditModel(
@@ -71,12 +71,4 @@ async function openLabConfig(path: string): Promise<PlantedSet> {
   const { labConfigSchema, openLabSet } = await import('../lab/index.ts');
   const config = parseConfig(labConfigSchema, await readText(path, 'lab config'), path);
   return openLabSet(config, dirname(resolve(path)));
-}
-
-/** A text file that the user named; `what` says in the error what it should have been. */
-export async function readText(path: string, what: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT' && error.code !== 'EISDIR') throw error;
-    throw new VerbatimError(`${path}: no such ${what}`, { exitCode: 2, cause: error });
-  });
 }

@@ -69,7 +69,15 @@ function usageOf(command: Command): string {
 
 function report(error: unknown, interrupted: boolean): number {
   // Help, the version and usage errors are printed by commander itself.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.fine : exitCodes.usage;
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return exitCodes.fine;
+    // Of a missing or misspelt subcommand it only prints the help.
+    if (error.code === 'commander.help')
+      process.stderr.write(
+        'verbatim: no command is named, or none of this name exists; they are listed above\n',
+      );
+    return exitCodes.usage;
+  }
   // Whatever a library makes of it when its work is stopped: the user asked for the end.
   if (interrupted) {
     process.stderr.write('verbatim: interrupted; the same command goes on from here\n');

@@ -49,7 +49,7 @@ async function train(target: string, flags: TrainFlags, context: CommandContext)
   const { labConfigSchema, labPaths, trainLab } = await import('../../lab/index.ts');
   const { writeFileAtomic } = await import('../../tables/index.ts');
   const { stringify } = await import('yaml');
-  const { readText } = await import('../open.ts');
+  const { readText } = await import('../config/read.ts');
   const given = parseConfig(labConfigSchema, await readText(target, 'lab config'), target, flags.set);
   const config = withAbsolutePath(given, dirname(resolve(target)));
   const folder = flags.output ?? join('runs', `lab-${config.name}`);

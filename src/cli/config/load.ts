@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import { type AuditConfig, auditConfigSchema } from '../../stages/index.ts';
 import { type Override, parseConfig } from './parse.ts';
+import { readText } from './read.ts';
 
 /**
  * Reads an audit's config: from a YAML file, or from a run folder, whose run.json holds the config that it
@@ -21,7 +22,7 @@ export async function loadAuditConfig(
   if (found === undefined)
     throw new VerbatimError(`${target}: no such file; give a config (YAML) or a run folder`, { exitCode: 2 });
   if (!found.isDirectory()) {
-    const text = await readFile(target, 'utf8');
+    const text = await readText(target, 'config');
     return absolute(parseConfig(auditConfigSchema, text, target, overrides), dirname(resolve(target)));
   }
   // JSON is YAML, so a run's config takes overrides and gives errors in the same way.
