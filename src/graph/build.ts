@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { type DType, elementCount, type Tensor } from '../math/index.ts';
+import { type DType, elementCount, type Tensor, toFloat16 } from '../math/index.ts';
 import { noteKnown } from './known.ts';
 import { knownOps, ruleOf } from './registry.ts';
 import { formatShape } from './shapes.ts';
@@ -126,23 +126,8 @@ function numbersAs(dtype: DType, values: readonly number[]): Tensor['data'] {
     case 'bool':
       return Uint8Array.from(values);
     case 'float16':
-      return Uint16Array.from(values, halfBits);
+      return toFloat16(Float32Array.from(values));
   }
-}
-
-/** IEEE half-precision bits of a number, rounded to nearest even (scalars only; no table, no loop). */
-function halfBits(value: number): number {
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const size = Math.abs(value);
-  if (Number.isNaN(size)) return 0x7e00;
-  if (size >= 65520) return sign | 0x7c00;
-  const exponent = Math.max(-14, Math.floor(Math.log2(size || 2 ** -30)));
-  const steps = size / 2 ** (exponent - 10);
-  const floor = Math.floor(steps);
-  const rest = steps - floor;
-  const mantissa = rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
-  // A mantissa of 1024 and more carries the exponent's lowest bit with it.
-  return sign | (mantissa + (exponent + 14) * 1024);
 }
 
 export interface NodeOptions {

@@ -1,5 +1,5 @@
+import { VerbatimError } from '../errors.ts';
 import type { DType } from '../math/index.ts';
-import { fail } from './shapes.ts';
 
 /** ONNX's TensorProto.DataType numbers of the element types that we hold. */
 export const DTYPE_CODES: Readonly<Record<DType, number>> = {
@@ -13,8 +13,34 @@ export const DTYPE_CODES: Readonly<Record<DType, number>> = {
   float64: 11,
 };
 
-/** The element type of an ONNX number; refuses the ones that we do not hold. */
-export function dtypeOfCode(call: { readonly op: string }, code: number): DType {
-  for (const [dtype, number] of Object.entries(DTYPE_CODES)) if (number === code) return dtype as DType;
-  fail(call, `element type ${code} of ONNX is not supported (see DTYPE_CODES in docs/graph.md)`);
+/** ONNX's own names of all element types, to refuse the ones that we do not have by name. */
+const ONNX_TYPE_NAMES = [
+  'UNDEFINED',
+  'FLOAT',
+  'UINT8',
+  'INT8',
+  'UINT16',
+  'INT16',
+  'INT32',
+  'INT64',
+  'STRING',
+  'BOOL',
+  'FLOAT16',
+  'DOUBLE',
+  'UINT32',
+  'UINT64',
+  'COMPLEX64',
+  'COMPLEX128',
+  'BFLOAT16',
+];
+const DTYPE_OF = new Map(Object.entries(DTYPE_CODES).map(([dtype, code]) => [code, dtype as DType]));
+
+/** Our dtype for an ONNX element type; `where` names the tensor for the error. */
+export function dtypeOf(code: number | undefined, where: string): DType {
+  const dtype = DTYPE_OF.get(code ?? 0);
+  if (dtype) return dtype;
+  const name = ONNX_TYPE_NAMES[code ?? 0] ?? `number ${code}`;
+  throw new VerbatimError(
+    `${where}: element type ${name} is not supported; supported are ${Object.keys(DTYPE_CODES).join(', ')}`,
+  );
 }

@@ -1,10 +1,8 @@
 import { VerbatimError } from '../errors.ts';
-import { int } from './attributes.ts';
-import { addOne, intVector, scalar } from './build.ts';
+import { scalar } from './build.ts';
 import { compositeAt } from './composite.ts';
 import { addAll } from './ops/arithmetic.ts';
 import { filled } from './ops/common.ts';
-import { reshapeLike } from './ops/shape.ts';
 import type { Backward } from './registry.ts';
 import { ruleOf } from './registry.ts';
 import { fail, formatShape, sameShape } from './shapes.ts';
@@ -12,45 +10,6 @@ import type { Node, Value } from './value.ts';
 
 function isFloat(value: Value): boolean {
   return value.dtype === 'float32' || value.dtype === 'float64' || value.dtype === 'float16';
-}
-
-/**
- * Sums a gradient over the axes along which an operand was repeated by broadcasting, so that it has the
- * operand's shape again. The one place that knows how broadcasting goes back.
- */
-export function sumTo(gradient: Value, operand: Value): Value {
-  const [from, to] = [gradient.shape, operand.shape];
-  if (sameShape(from, to)) return gradient;
-  const lead = from.length - to.length;
-  const axes: number[] = [];
-  from.forEach((dim, i) => {
-    const target = i < lead ? undefined : to[i - lead];
-    if (target === dim) return;
-    if (target !== undefined && target !== 1)
-      fail(
-        { op: 'gradients' },
-        `cannot tell whether ${formatShape(to)} was repeated to ${formatShape(from)}; give the symbolic sizes numbers`,
-      );
-    axes.push(i);
-  });
-  const summed = sumKeeping(gradient, axes);
-  return lead === 0 ? summed : reshapeLike(summed, operand);
-}
-
-/**
- * Sum over ascending axes, which stay as size 1. The last axes go first: in one pass over [n, c, h, w]
- * the sum over n, h and w takes twice as long as the sum over h and w and then over n.
- */
-function sumKeeping(x: Value, axes: readonly number[]): Value {
-  const rank = x.shape.length;
-  const isLast = (axis: number, i: number) => axes.length - i === rank - axis;
-  const lists = [axes.filter(isLast), axes.filter((axis, i) => !isLast(axis, i))];
-  return lists
-    .filter((list) => list.length > 0)
-    .reduce(
-      (sum, list) => addOne(x.graph, 'ReduceSum', [sum, intVector(x.graph, list)], { keepdims: int(1) }),
-      x,
-    );
 }
 
 /** The values that depend on one of `wanted` in a way that a gradient can follow. */

@@ -21,11 +21,12 @@ export {
   prune,
   scalar,
 } from './build.ts';
-export { gradients, sumTo } from './gradients.ts';
+export { gradients } from './gradients.ts';
 export { knownContent, knownIntegers, knownNumbers } from './known.ts';
 export * from './onnx/index.ts';
 export * from './ops/activations.ts';
 export * from './ops/arithmetic.ts';
+export { sumTo } from './ops/common.ts';
 export * from './ops/constants.ts';
 export * from './ops/contraction.ts';
 export * from './ops/convolution.ts';

@@ -1,4 +1,4 @@
-import { addOne, createGraph, input, type Model, model } from '../graph/index.ts';
+import { createGraph, gemm, input, type Model, model } from '../graph/index.ts';
 import type { Tensor } from '../math/index.ts';
 import { openSession } from '../runtime/index.ts';
 
@@ -16,7 +16,7 @@ export function productModel(values: number): Model {
   const graph = createGraph();
   const queries = input(graph, 'queries', 'float32', ['q', values]);
   const block = input(graph, 'block', 'float32', ['b', values]);
-  const dots = addOne(graph, 'Gemm', [queries, block], { transB: { type: 'int', value: 1 } });
+  const dots = gemm(queries, block, { transB: true });
   return model(graph, { dots });
 }
 

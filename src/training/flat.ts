@@ -1,5 +1,5 @@
 import { addNode, concat, constant, int, reshape, type Value } from '../graph/index.ts';
-import { floatTensor, type Tensor } from '../math/index.ts';
+import { elementCount, floatTensor, type Tensor } from '../math/index.ts';
 import type { Weights } from '../models/index.ts';
 
 /** Where one weight lies in the flat vector, in elements. */
@@ -28,7 +28,7 @@ export function flatLayout(parameters: readonly { name: string; shape: readonly 
   for (const { name, shape } of parameters) {
     if (seen.has(name)) throw new Error(`flatLayout: weight "${name}" is listed twice`);
     seen.add(name);
-    const length = shape.reduce((product, size) => product * size, 1);
+    const length = elementCount(shape);
     entries.push({ name, shape, offset, length });
     offset += length;
   }

@@ -3,13 +3,14 @@ import { dirname } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import type { Tensor } from '../../math/index.ts';
 import { addNode, constant, createGraph, fileConstant, model as finishModel, input } from '../build.ts';
+import { dtypeOf } from '../dtypes.ts';
 import type { Attribute, Attributes, Dim, Graph, Model, Shape, Value } from '../value.ts';
-import { dtypeOf } from './dtypes.ts';
 import {
   ATTRIBUTE_TYPE,
   type AttributeProto,
   decodeProto,
   type GraphProto,
+  LARGEST_MODEL_BYTES,
   type ModelProto,
   type NodeProto,
   toNumber,
@@ -26,8 +27,6 @@ export interface DecodeOptions {
   /** What errors call the model. */
   readonly name?: string;
 }
-
-const LARGEST_MODEL_BYTES = 2 ** 31 - 1;
 
 /**
  * Reads an `.onnx` file into a graph. Weights beside it stay on disk; see `decodeModel`.

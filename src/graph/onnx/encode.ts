@@ -1,25 +1,23 @@
 import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { elementCount } from '../../math/index.ts';
+import { prune } from '../build.ts';
 import { DTYPE_CODES } from '../dtypes.ts';
-import type { Attribute, ConstantData, Model, Node, Shape, Value } from '../value.ts';
-import { bytesOf, ELEMENT_BYTES } from './dtypes.ts';
+import type { Attribute, ConstantData, Graph, Model, Node, Shape, Value } from '../value.ts';
+import { byteCount, bytesOf } from './bytes.ts';
 import {
   ATTRIBUTE_TYPE,
   type AttributeProto,
   EXTERNAL,
   encodeProto,
   type GraphProto,
+  LARGEST_MODEL_BYTES,
   type ModelProto,
   type NodeProto,
   type TensorProto,
   toInt64,
   type ValueInfoProto,
 } from './schema.ts';
-
-/** Protobuf's own limit on one message. */
-const LARGEST_MODEL_BYTES = 2 ** 31 - 1;
 
 /** How a constant enters the file: its bytes inside, or a reference to bytes elsewhere. */
 export type PlaceConstant = (name: string, constant: ConstantData) => Partial<TensorProto>;
@@ -43,7 +41,7 @@ export interface EncodeOptions {
  */
 export function encodeModel(model: Model, options: EncodeOptions = {}): Uint8Array {
   const folder = options.referToFilesFrom;
-  const { constants } = neededParts(model);
+  const { constants } = needed(model);
   let weightBytes = 0;
   for (const [, data] of constants)
     if (data.kind === 'memory' || folder === undefined) weightBytes += constantBytes(data);
@@ -112,27 +110,15 @@ function openWeights(path: string): number {
   }
 }
 
-/** The nodes (in order) and constants that the model's outputs depend on. */
-export function neededParts(model: Model): {
-  nodes: readonly Node[];
-  constants: ReadonlyMap<Value, ConstantData>;
-} {
-  const needed = new Set<Value>(model.outputs.values());
-  const nodes: Node[] = [];
-  for (let at = model.graph.nodes.length - 1; at >= 0; at--) {
-    const node = model.graph.nodes[at]!;
-    if (!node.outputs.some((value) => needed.has(value))) continue;
-    nodes.push(node);
-    for (const value of node.inputs) if (value) needed.add(value);
-  }
-  const constants = new Map([...model.graph.constants].filter(([value]) => needed.has(value)));
-  return { nodes: nodes.reverse(), constants };
+/** The part of the graph that the model's outputs depend on. */
+function needed(model: Model): Graph {
+  return prune(model.graph, [...model.outputs.values()]);
 }
 
 /** The model as a protobuf message; `place` decides where each constant's bytes go. */
 export function modelProto(model: Model, place: PlaceConstant): ModelProto {
   const { graph, outputs } = model;
-  const { nodes, constants } = neededParts(model);
+  const { nodes, constants } = needed(model);
   const { nameOf, identities } = publicNames(model);
   const proto: GraphProto = {
     name: 'main',
@@ -196,7 +182,7 @@ function publicNames(model: Model): {
 function checkConstant(value: Value, data: ConstantData): ConstantData {
   const dtype = data.kind === 'file' ? data.dtype : data.tensor.dtype;
   const shape = data.kind === 'file' ? data.shape : data.tensor.shape;
-  const expected = elementCount(shape) * ELEMENT_BYTES[dtype];
+  const expected = byteCount(dtype, shape);
   if (dtype !== value.dtype || constantBytes(data) !== expected)
     throw new VerbatimError(
       `constant "${value.name}": ${constantBytes(data)} bytes of ${dtype} do not fill ${value.dtype} [${shape.join(', ')}], which takes ${expected} bytes`,

@@ -155,6 +155,9 @@ export const ATTRIBUTE_TYPE = {
   GRAPHS: 10,
 } as const;
 
+/** Protobuf's own limit on one message. */
+export const LARGEST_MODEL_BYTES = 2 ** 31 - 1;
+
 /** TensorProto.DataLocation.EXTERNAL: the bytes lie in a file beside the model. */
 export const EXTERNAL = 1;
 

@@ -2,8 +2,9 @@ import { realpathSync, statSync } from 'node:fs';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import { elementCount, type Tensor } from '../../math/index.ts';
+import { dtypeOf } from '../dtypes.ts';
 import type { ConstantData } from '../value.ts';
-import { dtypeOf, ELEMENT_BYTES, tensorFromBytes } from './dtypes.ts';
+import { byteCount, tensorFromBytes } from './bytes.ts';
 import { readConstant } from './encode.ts';
 import { EXTERNAL, type TensorProto, toBigInt, toNumber } from './schema.ts';
 
@@ -34,7 +35,7 @@ export function tensorFrom(proto: TensorProto, where: string): Tensor {
   const count = elementCount(shape);
   if (Object.hasOwn(proto, 'raw_data')) {
     const bytes = proto.raw_data!;
-    const expected = count * ELEMENT_BYTES[dtype];
+    const expected = byteCount(dtype, shape);
     if (bytes.byteLength !== expected)
       throw new VerbatimError(
         `${where}: ${bytes.byteLength} bytes of data, but ${dtype} [${shape.join(', ')}] takes ${expected}`,
@@ -90,7 +91,7 @@ function externalConstant(
   const path = externalPath(location, where, folder);
   const fileBytes = statSync(path).size;
   const offsetBytes = byteNumber(entries.get('offset') ?? '0', 'offset', where);
-  const expected = elementCount(shape) * ELEMENT_BYTES[dtype];
+  const expected = byteCount(dtype, shape);
   const lengthBytes = byteNumber(entries.get('length') ?? String(fileBytes - offsetBytes), 'length', where);
   if (lengthBytes !== expected)
     throw new VerbatimError(

@@ -2,7 +2,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import type { ConstantData, Model } from '../value.ts';
-import { bytesOf } from './dtypes.ts';
+import { bytesOf } from './bytes.ts';
 import { constantBytes, externalData, modelProto } from './encode.ts';
 import { encodeProto } from './schema.ts';
 

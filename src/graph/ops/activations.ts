@@ -1,5 +1,4 @@
 import { float, floatOf, string, stringOf } from '../attributes.ts';
-import { addOne } from '../build.ts';
 import { composite } from '../composite.ts';
 import type { GradientRule } from '../registry.ts';
 import { defineOps } from '../registry.ts';
@@ -141,9 +140,4 @@ defineOps(
 /** Softplus's sibling for losses: log(sigmoid(x)) = −softplus(−x), exact for large |x|. */
 export function logSigmoid(x: Value): Value {
   return neg(softplus(neg(x)));
-}
-
-/** Adds com.microsoft.QuickGelu(α): x · sigmoid(αx) in one kernel of onnxruntime's. */
-export function fusedSwish(x: Value, alpha = 1): Value {
-  return addOne(x.graph, 'QuickGelu', [x], { alpha: float(alpha) }, { domain: 'com.microsoft' });
 }

@@ -1,11 +1,10 @@
 import { addOne } from '../build.ts';
-import { sumTo } from '../gradients.ts';
 import { knownContent } from '../known.ts';
 import type { Call, GradientRule, OpRule } from '../registry.ts';
 import { defineOps } from '../registry.ts';
 import { addDims, fail, operand, productDim, sameDType } from '../shapes.ts';
 import type { Dim, Value } from '../value.ts';
-import { asValue, binaryNode, broadcastAll, foldPair, type Operand } from './common.ts';
+import { asValue, binaryNode, broadcastAll, foldPair, likeFirst, type Operand, sumTo } from './common.ts';
 import { cast, equal, greater, greaterOrEqual, less, where } from './logic.ts';
 import { log, neg } from './unary.ts';
 
@@ -184,10 +183,7 @@ defineOps({
     () => undefined,
   ),
   Clip: {
-    infer: (call) => {
-      const x = operand(call, 0);
-      return [{ dtype: x.dtype, shape: x.shape }];
-    },
+    infer: likeFirst,
     gradient: ({ node, dy, input }) => {
       const x = input(0);
       const attributes = node.attributes;

@@ -1,7 +1,8 @@
+import { int } from '../attributes.ts';
 import { addOne, intVector, scalar } from '../build.ts';
 import { knownContent } from '../known.ts';
 import type { Call, OpRule, OutputType } from '../registry.ts';
-import { broadcastShapes, fail, formatShape, isConcrete, operand } from '../shapes.ts';
+import { broadcastShapes, fail, formatShape, isConcrete, operand, sameShape } from '../shapes.ts';
 import type { Attributes, Dim, Graph, Shape, Value } from '../value.ts';
 
 /** What builder functions take where a number makes sense; numbers become scalars of the other side's type. */
@@ -93,4 +94,43 @@ export function filled(like: Value, value: number): Value {
 export function expectRank(call: { readonly op: string }, x: Value, rank: number, what: string): void {
   if (x.shape.length !== rank)
     fail(call, `${what} must have ${rank} sizes, but has shape ${formatShape(x.shape)}`);
+}
+
+/**
+ * Sums a gradient over the axes along which an operand was repeated by broadcasting, so that it has the
+ * operand's shape again. The one place that knows how broadcasting goes back.
+ */
+export function sumTo(gradient: Value, operand: Value): Value {
+  const [from, to] = [gradient.shape, operand.shape];
+  if (sameShape(from, to)) return gradient;
+  const lead = from.length - to.length;
+  const axes: number[] = [];
+  from.forEach((dim, i) => {
+    const target = i < lead ? undefined : to[i - lead];
+    if (target === dim) return;
+    if (target !== undefined && target !== 1)
+      fail(
+        { op: 'gradients' },
+        `cannot tell whether ${formatShape(to)} was repeated to ${formatShape(from)}; give the symbolic sizes numbers`,
+      );
+    axes.push(i);
+  });
+  const summed = sumKeeping(gradient, axes);
+  return lead === 0 ? summed : addOne(summed.graph, 'Reshape', [summed, shapeVector(operand)]);
+}
+
+/**
+ * Sum over ascending axes, which stay as size 1. The last axes go first: in one pass over [n, c, h, w]
+ * the sum over n, h and w takes twice as long as the sum over h and w and then over n.
+ */
+function sumKeeping(x: Value, axes: readonly number[]): Value {
+  const rank = x.shape.length;
+  const isLast = (axis: number, i: number) => axes.length - i === rank - axis;
+  const lists = [axes.filter(isLast), axes.filter((axis, i) => !isLast(axis, i))];
+  return lists
+    .filter((list) => list.length > 0)
+    .reduce(
+      (sum, list) => addOne(x.graph, 'ReduceSum', [sum, intVector(x.graph, list)], { keepdims: int(1) }),
+      x,
+    );
 }

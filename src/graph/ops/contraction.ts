@@ -1,11 +1,10 @@
 import { float, floatOf, int, intOf } from '../attributes.ts';
 import { addOne } from '../build.ts';
-import { sumTo } from '../gradients.ts';
 import { defineOps } from '../registry.ts';
 import { broadcastShapes, fail, formatShape, operand, sameDType, sameShape } from '../shapes.ts';
 import type { Dim, Node, Shape, Value } from '../value.ts';
 import { add, mul } from './arithmetic.ts';
-import { expectRank } from './common.ts';
+import { expectRank, sumTo } from './common.ts';
 import { reshape, reshapeLike, swapLast, transpose } from './shape.ts';
 
 /** Matrix product over the last two axes; leading axes broadcast. [.., m, k] · [.., k, n] → [.., m, n]. */

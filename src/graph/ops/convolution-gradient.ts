@@ -4,10 +4,10 @@ import type { Backward } from '../registry.ts';
 import { fail, formatShape } from '../shapes.ts';
 import type { Node, Value } from '../value.ts';
 import { gemm, matmul } from './contraction.ts';
-import { type Window, windowOf } from './convolution.ts';
 import { concat, pad, slice } from './pieces.ts';
 import { reduceSum } from './reduce.ts';
 import { reshape, transpose } from './shape.ts';
+import { type Window, windowOf } from './window.ts';
 
 type Pair = readonly [number, number];
 

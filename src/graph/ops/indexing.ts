@@ -1,3 +1,4 @@
+import { elementCount } from '../../math/index.ts';
 import { int, intOf, string, stringOf } from '../attributes.ts';
 import { addNode, addOne, intVector, scalar } from '../build.ts';
 import { knownContent, knownNumbers } from '../known.ts';
@@ -5,7 +6,7 @@ import { defineOps } from '../registry.ts';
 import { axisOf, concreteShape, fail, formatShape, operand, sameDType, unknownDim } from '../shapes.ts';
 import type { Dim, Shape, Value } from '../value.ts';
 import { mul } from './arithmetic.ts';
-import { filled } from './common.ts';
+import { filled, likeFirst } from './common.ts';
 import { expand, expandLike, reshape } from './shape.ts';
 
 /** Rows of x along an axis by number: the axis is replaced by the shape of `indices` (int64 or int32). */
@@ -65,7 +66,7 @@ defineOps({
       const [x, indices] = [input(0), input(1)];
       const axis = axisOf(node, intOf(node, 'axis', 0), x.shape.length);
       const shape = concreteShape(node, x.shape);
-      const count = concreteShape(node, indices.shape).reduce((product, size) => product * size, 1);
+      const count = elementCount(concreteShape(node, indices.shape));
       const updates = [...shape];
       updates[axis] = count;
       const column = shape.map((_, i) => (i === axis ? count : 1));
@@ -155,10 +156,7 @@ defineOps({
     },
   },
   Trilu: {
-    infer: (call) => {
-      const x = operand(call, 0);
-      return [{ dtype: x.dtype, shape: x.shape }];
-    },
+    infer: likeFirst,
     gradient: ({ node, dy, input }) => {
       const one = expandLike(scalar(dy.graph, 1, dy.dtype), input(0));
       const mask = addOne(dy.graph, 'Trilu', [one, node.inputs[1]], node.attributes);

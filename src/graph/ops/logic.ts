@@ -1,13 +1,21 @@
 import type { DType } from '../../math/index.ts';
 import { int, intOf } from '../attributes.ts';
 import { addOne } from '../build.ts';
-import { DTYPE_CODES, dtypeOfCode } from '../dtypes.ts';
-import { sumTo } from '../gradients.ts';
+import { DTYPE_CODES, dtypeOf } from '../dtypes.ts';
 import { knownContent } from '../known.ts';
 import { defineOps, type OpRule } from '../registry.ts';
 import { fail, operand, sameDType } from '../shapes.ts';
 import type { Dim, Value } from '../value.ts';
-import { asValue, binaryNode, broadcastAll, foldPair, leader, type Operand, unaryNode } from './common.ts';
+import {
+  asValue,
+  binaryNode,
+  broadcastAll,
+  foldPair,
+  leader,
+  type Operand,
+  sumTo,
+  unaryNode,
+} from './common.ts';
 
 /** Where a equals b: a bool of the broadcast shape. */
 export function equal(a: Operand, b: Operand): Value {
@@ -88,7 +96,7 @@ const numbers = (compare: (a: number, b: number) => boolean) => (a: Dim, b: Dim)
 const castRule: OpRule = {
   infer: (call) => {
     const x = operand(call, 0);
-    const dtype = call.op === 'CastLike' ? operand(call, 1).dtype : dtypeOfCode(call, intOf(call, 'to', 0));
+    const dtype = call.op === 'CastLike' ? operand(call, 1).dtype : dtypeOf(intOf(call, 'to', 0), call.op);
     const toInteger = dtype === 'int64' || dtype === 'int32';
     const known = knownContent(x)?.map((dim) =>
       typeof dim === 'number' && toInteger ? Math.trunc(dim) : dim,

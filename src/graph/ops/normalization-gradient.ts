@@ -1,12 +1,12 @@
 import { elementCount } from '../../math/index.ts';
 import { float, floatOf, int, intOf } from '../attributes.ts';
 import { addNode, constantVector } from '../build.ts';
-import { sumTo } from '../gradients.ts';
 import { knownNumbers } from '../known.ts';
 import type { Backward } from '../registry.ts';
 import { axisOf, concreteShape } from '../shapes.ts';
 import type { Node, Value } from '../value.ts';
 import { add, addAll, mul, sub } from './arithmetic.ts';
+import { sumTo } from './common.ts';
 import { reduceMean, reduceSum } from './reduce.ts';
 import { expandLike, reshape, reshapeLike } from './shape.ts';
 import { neg, reciprocal, sqrt } from './unary.ts';
@@ -18,16 +18,16 @@ interface Normalized {
 }
 
 /** Normalises rows with onnxruntime's LayerNormalization kernel, which also returns what the backward pass needs. */
-function normalizeRows(x: Value, epsilon: number): Normalized {
+function normalizeRows(x: Value, epsilon: number): Normalized & { readonly mean: Value } {
   const size = x.shape.at(-1) as number;
-  const [unit, , inverseDeviation] = addNode(
+  const [unit, mean, inverseDeviation] = addNode(
     x.graph,
     'LayerNormalization',
     [x, constantVector(x.graph, size, 1)],
     { axis: int(-1), epsilon: float(epsilon) },
     { outputs: 3 },
   );
-  return { unit: unit!, inverseDeviation: inverseDeviation! };
+  return { unit: unit!, mean: mean!, inverseDeviation: inverseDeviation! };
 }
 
 /** Gradient by x of its normalised rows: (g − mean(g) − x̂ · mean(g x̂)) / σ, means over the last axis. */
@@ -59,7 +59,7 @@ export function channelwiseGradient(
   const [channels, ...spatial] = concreteShape(node, x.shape.slice(1)) as [number, ...number[]];
   const share = channels / groups;
   const perGroup = share * elementCount(spatial);
-  const { mean, inverseDeviation } = rowMoments(reshape(x, [n, groups, perGroup]), epsilon);
+  const { mean, inverseDeviation } = normalizeRows(reshape(x, [n, groups, perGroup]), epsilon);
   // Sums per sample and channel as [n, groups, channels of the group].
   const byChannel = (value: Value) =>
     reshape(
@@ -89,19 +89,6 @@ export function channelwiseGradient(
     dx = add(mul(dy, asColumns(a)), slope);
   }
   return [dx, wants(1) ? overSamples(along) : undefined, wants(2) ? overSamples(p) : undefined];
-}
-
-/** Mean and 1 / √(variance + ε) of each row, with the last axis kept as 1. */
-function rowMoments(x: Value, epsilon: number) {
-  const size = x.shape.at(-1) as number;
-  const [, mean, inverseDeviation] = addNode(
-    x.graph,
-    'LayerNormalization',
-    [x, constantVector(x.graph, size, 1)],
-    { axis: int(-1), epsilon: float(epsilon) },
-    { outputs: 3 },
-  );
-  return { mean: mean!, inverseDeviation: inverseDeviation! };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { elementCount } from '../../math/index.ts';
 import { intOf, ints, intsOf } from '../attributes.ts';
 import { addNode, addOne, constant } from '../build.ts';
 import type { Backward, Call, OpRule } from '../registry.ts';
@@ -6,9 +7,9 @@ import { concreteShape, fail, operand } from '../shapes.ts';
 import type { Value } from '../value.ts';
 import { mul } from './arithmetic.ts';
 import { filled } from './common.ts';
-import { slidDim, type Window, windowOf } from './convolution.ts';
 import { scatterAdd } from './indexing.ts';
 import { expandLike, reshape, reshapeLike } from './shape.ts';
+import { slidDim, type Window, windowOf } from './window.ts';
 
 export interface PoolOptions {
   readonly kernel: number;
@@ -95,7 +96,7 @@ const globalRule: OpRule = {
     return [{ dtype: x.dtype, shape: x.shape.map((dim, i) => (i < 2 ? dim : 1)) }];
   },
   gradient: ({ node, dy, input }) => {
-    const count = concreteShape(node, input(0).shape.slice(2)).reduce((product, size) => product * size, 1);
+    const count = elementCount(concreteShape(node, input(0).shape.slice(2)));
     return [expandLike(mul(dy, 1 / count), input(0))];
   },
 };

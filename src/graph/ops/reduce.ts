@@ -1,10 +1,12 @@
+import { elementCount } from '../../math/index.ts';
 import { int, intOf } from '../attributes.ts';
 import { addOne, intVector } from '../build.ts';
-import type { Call, GradientRule, OpRule } from '../registry.ts';
+import type { Call, GradientRule, OpRule, OutputType } from '../registry.ts';
 import { defineOps } from '../registry.ts';
 import { axisOf, concreteShape, operand } from '../shapes.ts';
 import type { Dim, Node, Value } from '../value.ts';
 import { div, mul, sub } from './arithmetic.ts';
+import { likeFirst } from './common.ts';
 import { cast, equal, where } from './logic.ts';
 import { axesOf, expandLike } from './shape.ts';
 import { exp, neg, sign } from './unary.ts';
@@ -57,6 +59,11 @@ function reducedShape(x: Value, axes: readonly number[], keep: boolean): Dim[] {
   return x.shape.flatMap((dim, i) => (axes.includes(i) ? (keep ? [1] : []) : [dim]));
 }
 
+function inferReduced(call: Call): readonly OutputType[] {
+  const x = operand(call, 0);
+  return [{ dtype: x.dtype, shape: reducedShape(x, reducedAxes(call), intOf(call, 'keepdims', 1) === 1) }];
+}
+
 /** Gives a reduction's output, or its gradient, the axes of size 1 back that it may have dropped. */
 function keepingAxes(node: Node, value: Value): Value {
   if (intOf(node, 'keepdims', 1) === 1) return value;
@@ -76,15 +83,7 @@ function reduceRule(gradient: (dy: Value, x: Value, y: Value, node: Node) => Val
   const back: GradientRule = ({ node, dy, input }) => [
     gradient(keepingAxes(node, dy), input(0), keepingAxes(node, node.outputs[0]!), node),
   ];
-  return {
-    infer: (call) => {
-      const x = operand(call, 0);
-      return [
-        { dtype: x.dtype, shape: reducedShape(x, reducedAxes(call), intOf(call, 'keepdims', 1) === 1) },
-      ];
-    },
-    gradient: back,
-  };
+  return { infer: inferReduced, gradient: back };
 }
 
 /** Extremes: elements that tie share the gradient. */
@@ -110,7 +109,7 @@ defineOps({
       node,
       reducedAxes(node).map((axis) => x.shape[axis]!),
     );
-    return expandLike(mul(dy, 1 / shape.reduce((count, size) => count * size, 1)), x);
+    return expandLike(mul(dy, 1 / elementCount(shape)), x);
   }),
   ReduceMax: reduceRule(extreme),
   ReduceMin: reduceRule(extreme),
@@ -120,21 +119,11 @@ defineOps({
   ReduceSumSquare: reduceRule((dy, x) => mul(x, mul(dy, 2))),
   ReduceLogSumExp: reduceRule((dy, x, y) => mul(exp(sub(x, y)), dy)),
   ReduceLogSum: reduceRule((dy, x, y) => expandLike(mul(dy, exp(neg(y))), x)),
-  ReduceProd: {
-    infer: (call) => {
-      const x = operand(call, 0);
-      return [
-        { dtype: x.dtype, shape: reducedShape(x, reducedAxes(call), intOf(call, 'keepdims', 1) === 1) },
-      ];
-    },
-  },
+  ReduceProd: { infer: inferReduced },
   ArgMax: argRule,
   ArgMin: argRule,
   CumSum: {
-    infer: (call) => {
-      const x = operand(call, 0);
-      return [{ dtype: x.dtype, shape: x.shape }];
-    },
+    infer: likeFirst,
     gradient: ({ node, dy }) => {
       const reverse = int(1 - intOf(node, 'reverse', 0));
       return [

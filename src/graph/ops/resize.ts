@@ -1,4 +1,4 @@
-import { string, stringOf } from '../attributes.ts';
+import { int, string, stringOf } from '../attributes.ts';
 import { addOne, constant } from '../build.ts';
 import { knownContent, knownNumbers } from '../known.ts';
 import type { Call } from '../registry.ts';
@@ -24,7 +24,7 @@ export function upsampleNearest(x: Value, factor = 2): Value {
 
 /** Moves blocks of channels into space: [n, c·b², h, w] → [n, c, h·b, w·b] in ONNX's DCR order. */
 export function depthToSpace(x: Value, block: number): Value {
-  return addOne(x.graph, 'DepthToSpace', [x], { blocksize: { type: 'int', value: block } });
+  return addOne(x.graph, 'DepthToSpace', [x], { blocksize: int(block) });
 }
 
 function blockOf(node: Call | Node): number {

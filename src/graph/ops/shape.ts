@@ -1,6 +1,5 @@
 import { int, intOf, ints, intsOf } from '../attributes.ts';
 import { addOne, intVector } from '../build.ts';
-import { sumTo } from '../gradients.ts';
 import { knownContent, knownNumbers } from '../known.ts';
 import type { Call } from '../registry.ts';
 import { defineOps } from '../registry.ts';
@@ -16,7 +15,7 @@ import {
   unknownDim,
 } from '../shapes.ts';
 import type { Dim, Shape, Value } from '../value.ts';
-import { dimsVector, shapeVector } from './common.ts';
+import { dimsVector, shapeVector, sumTo } from './common.ts';
 
 /**
  * The same elements in another shape. A size may be −1 (what is left), or a symbol: one that stands at
