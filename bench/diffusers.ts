@@ -1,8 +1,8 @@
-import { execFile } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { oneStep, openPipeline } from '../src/diffusion/index.ts';
 import { floatTensor, type Tensor } from '../src/math/index.ts';
 import { openModelFolder, openSafetensors, openVae } from '../src/models/index.ts';
@@ -37,7 +37,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const folder = resolve(values.model);
   const captions = (await readFile(values.captions, 'utf8')).split('\n').filter((line) => line !== '');
   await ensurePeers();
-  process.stdout.write(await runPython(join(peerFolder, 'check_model_folder.py'), [folder]));
+  process.stdout.write(runPython(join(peerFolder, 'check_model_folder.py'), [folder]));
 
   const scratch = await mkdtemp(join(tmpdir(), 'verbatim-diffusers-'));
   try {
@@ -95,7 +95,7 @@ async function theirOneStep(scratch: string, model: string, captions: string) {
   await copyFile(join(peerFolder, 'make_miniature_fixture.py'), script);
   await copyFile(captions, join(fixtures, 'miniature-captions.txt'));
   await symlink(model, join(scratch, 'models', 'twin-a'));
-  await runPython(script, []);
+  runPython(script, []);
   const file = openSafetensors(join(fixtures, 'miniature-onestep.safetensors'));
   try {
     const read = (name: string): Tensor<'float32'> => {
@@ -113,8 +113,11 @@ async function theirOneStep(scratch: string, model: string, captions: string) {
   }
 }
 
-async function runPython(script: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(python, [script, ...args], { maxBuffer: 2 ** 24 });
+/** What a script prints. Its progress and remarks on stderr are shown only when it fails. */
+function runPython(script: string, args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(python, [script, ...args], { encoding: 'utf8' });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${script} ended with ${status}:\n${stderr}`);
   return stdout;
 }
 
