@@ -1,6 +1,6 @@
 import { bootstrapInterval, rankDescending, rocAuc, rocCurve, tprAtFpr } from '../math/index.ts';
 import type { ScoreRow } from '../stages/index.ts';
-import type { Caption } from './captions.ts';
+import { type Caption, verdictOf } from './captions.ts';
 import type { ReportData } from './data.ts';
 import { isFound } from './findings.ts';
 
@@ -123,7 +123,7 @@ function corners(points: AttackFigures['roc']): AttackFigures['roc'] {
  * … finding is reached. Captions that the cascade did not let through are not judged and not counted.
  */
 function precisionPoints(scored: readonly Caption[], name: string): AttackFigures['precision'] {
-  const judged = scored.filter((caption) => caption.verdicts.calibrated !== null);
+  const judged = scored.filter((caption) => verdictOf(caption) !== null);
   const points: { found: number; rank: number; precision: number }[] = [];
   rankDescending(judged.map((caption) => caption.scores.get(name)!)).forEach((index, i) => {
     if (!isFound(judged[index]!)) return;

@@ -25,17 +25,35 @@ export interface Caption {
   readonly samples: readonly Sample[];
   /** The strongest verdict over its samples; null when none could be judged. */
   readonly verdicts: Readonly<Record<Rule, Verdict | null>>;
-  /** The calibrated label with the smallest distance, a match before a non-match. */
+  /** The rule that decides in this run: the same for all of its captions. */
+  readonly rule: Rule;
+  /** The deciding rule's label with the smallest distance, a match before a non-match. */
   readonly best: LabelRow | undefined;
-  /** Some sample lies within the threshold of another training picture than the caption's own. */
+  /** Some sample lies within the calibrated threshold of another training picture than the caption's own. */
   readonly retrieval: boolean;
 }
 
 /** Of several samples' verdicts the caption gets the strongest. */
 const strength: readonly Verdict[] = ['none', 'RV', 'TV', 'MV'];
 
+/**
+ * The rule whose verdicts count: 'calibrated' where it ran, else 'reference'. A rule ran when the table has
+ * rows of it, even where all of them failed: a lax rule must not step in for a strict one that broke down.
+ * Undefined before any label.
+ */
+export function decidingRule(labels: readonly LabelRow[]): Rule | undefined {
+  return (['calibrated', 'reference'] as const).find((rule) => labels.some((row) => row.rule === rule));
+}
+
+/** What the deciding rule says of a caption, or another one. */
+export function verdictOf(caption: Caption, rule: Rule = caption.rule): Verdict | null {
+  return caption.verdicts[rule];
+}
+
 /** Joins the tables by caption, in the order of the candidates. */
 export function joinCaptions(data: ReportData): Caption[] {
+  // Without labels every verdict is null, whichever rule is asked.
+  const rule = decidingRule(data.labels) ?? 'calibrated';
   const truth = new Map(data.truth.map((row) => [row.key, row]));
   const scores = groupBy([...data.scores.all, ...data.scores.selected], (row) => row.key);
   const generations = groupBy(data.generations, (row) => row.key);
@@ -73,7 +91,8 @@ export function joinCaptions(data: ReportData): Caption[] {
         reference: strongest(ownLabels, 'reference'),
         calibrated: strongest(ownLabels, 'calibrated'),
       },
-      best: nearest(ownLabels),
+      rule,
+      best: nearest(ownLabels, rule),
       retrieval: ownLabels.some((label) => label.rule === 'calibrated' && saysRetrieval(label.evidence)),
     };
   });
@@ -87,11 +106,11 @@ function strongest(labels: readonly LabelRow[], rule: Rule): Verdict | null {
   return strength[best] ?? null;
 }
 
-function nearest(labels: readonly LabelRow[]): LabelRow | undefined {
+function nearest(labels: readonly LabelRow[], rule: Rule): LabelRow | undefined {
   const rank = (label: LabelRow) => (label.verdict === 'MV' ? 0 : 1);
   let best: LabelRow | undefined;
   for (const label of labels) {
-    if (label.rule !== 'calibrated' || label.distance === null) continue;
+    if (label.rule !== rule || label.distance === null) continue;
     if (
       best === undefined ||
       rank(label) < rank(best) ||

@@ -1,7 +1,9 @@
 import * as Plot from '@observablehq/plot';
 import { raw } from 'hono/html';
 import { parseHTML } from 'linkedom';
+import type { Rule } from '../labels/index.ts';
 import type { AttackFigures } from './attacks.ts';
+import { distance } from './format.ts';
 import type { Summary } from './summary.ts';
 
 /** A finished chart: markup that is safe to place in the page, as hono's templates know it. */
@@ -147,8 +149,8 @@ export const distanceKinds = [
   { name: 'neverSeen', title: 'never seen by the model', fill: 'var(--unseen)' },
 ] as const;
 
-/** Histogram of the smallest distance of each judged caption, with the calibrated threshold. */
-export function distanceChart(bins: Summary['distances'], threshold: number | null): Svg {
+/** Histogram of the smallest distance of each judged caption, with the threshold of the rule that it is by. */
+export function distanceChart(bins: Summary['distances'], threshold: number | null, rule: Rule): Svg {
   const rows = bins.flatMap((bin) => {
     let below = 0;
     return distanceKinds.map(({ name, fill }) => {
@@ -160,7 +162,15 @@ export function distanceChart(bins: Summary['distances'], threshold: number | nu
   const end = Math.max(bins.at(-1)?.high ?? 1, threshold ?? 0);
   return draw(
     {
-      x: { label: 'Distance (RMS) to the nearest picture', domain: [0, end], ticks: 6 },
+      x: {
+        label:
+          rule === 'calibrated'
+            ? 'Distance (RMS) to the nearest picture'
+            : 'Sum of squares at 256×256 to its own picture, in thousands',
+        domain: [0, end],
+        ticks: 6,
+        ...(rule === 'reference' && { tickFormat: (sum: number) => String(sum / 1000) }),
+      },
       y: {
         label: 'Captions',
         grid: true,
@@ -179,7 +189,7 @@ export function distanceChart(bins: Summary['distances'], threshold: number | nu
               Plot.ruleX([threshold], { strokeWidth: 1.5, strokeDasharray: '4 3' }),
               Plot.text([threshold], {
                 x: (t: number) => t,
-                text: (t: number) => `threshold ${t.toFixed(3)}`,
+                text: (t: number) => `threshold ${rule === 'calibrated' ? t.toFixed(3) : distance(t, rule)}`,
                 frameAnchor: 'top',
                 textAnchor: threshold > end / 2 ? 'end' : 'start',
                 dx: threshold > end / 2 ? -5 : 5,

@@ -1,3 +1,4 @@
+import type { Rule } from '../labels/index.ts';
 import type { Caption } from './captions.ts';
 import { isFound } from './findings.ts';
 
@@ -12,15 +13,19 @@ export interface DistanceBin {
 
 const binCount = 24;
 
+/** The last bin ends at a whole multiple of one over this: hundredths of RMS, hundreds of a sum of squares. */
+const stepsPerUnit: Readonly<Record<Rule, number>> = { calibrated: 100, reference: 0.01 };
+
 /**
- * Histogram of the judged captions' smallest calibrated distance (RMS), 24 equal bins from 0 to the largest
- * distance, rounded up to a hundredth. Empty when nothing was judged.
+ * Histogram of the judged captions' smallest distance under the deciding rule, in its own unit: 24 equal bins
+ * from 0 to the largest distance, rounded up. Empty when nothing was judged.
  */
 export function distanceBins(captions: readonly Caption[]): DistanceBin[] {
   const judged = captions.filter((caption) => caption.best !== undefined);
   if (judged.length === 0) return [];
   const largest = Math.max(...judged.map((caption) => caption.best!.distance!));
-  const end = Math.max(0.01, Math.ceil(largest * 100) / 100);
+  const steps = stepsPerUnit[judged[0]!.rule];
+  const end = Math.max(1, Math.ceil(largest * steps)) / steps;
   const bins = Array.from({ length: binCount }, (_, i) => ({
     low: (end * i) / binCount,
     high: (end * (i + 1)) / binCount,

@@ -164,6 +164,56 @@ describe('summarize', () => {
   });
 });
 
+describe('the deciding rule', () => {
+  /** The run as it is labelled with `labels.rules: [reference]`. */
+  const referenceOnly = (): ReportData => ({
+    ...data,
+    labels: data.labels.filter((row) => row.rule === 'reference'),
+    calibration: null,
+  });
+
+  it('is the calibrated one where it ran, and the summary names it', () => {
+    expect(summary.rule).toBe('calibrated');
+    expect(summary.rules.map(({ rule }) => rule)).toEqual(['calibrated', 'reference']);
+    const broken = data.labels.map((row) =>
+      row.rule === 'calibrated' ? { ...row, verdict: null, distance: null, error: 'no' } : row,
+    );
+    const figures = summarize({ ...data, labels: broken }, joinCaptions({ ...data, labels: broken }));
+    expect([figures.rule, figures.judged, figures.found.captions]).toEqual(['calibrated', 0, 0]);
+  });
+
+  it('is the reference one where it ran alone: everything is counted by it', () => {
+    const alone = referenceOnly();
+    const figures = summarize(alone, joinCaptions(alone));
+    const beside = summary.rules.find(({ rule }) => rule === 'reference')!;
+    expect(beside.images).toBeGreaterThan(0);
+    expect(figures.rule).toBe('reference');
+    expect(figures.found).toEqual({ captions: beside.captions, images: beside.images });
+    expect(figures.falsePositives).toBe(beside.falsePositives);
+    expect(figures.rules).toEqual([beside]);
+    expect(figures.judged).toBe(summary.judged);
+    expect(figures.labels.MV).toBe(beside.captions + beside.falsePositives);
+    expect(figures.neverSeen.judged).toBeGreaterThan(0);
+    expect(figures.neverSeen.retrievals).toBeNull();
+    expect(figures.recall.map(({ found }) => found)).toEqual(
+      summary.recall.map(({ foundByReference }) => foundByReference),
+    );
+    expect(figures.attacks[0]!.precision).toHaveLength(beside.captions);
+    const binned = figures.distances.reduce((sum, bin) => sum + bin.found + bin.notFound + bin.neverSeen, 0);
+    expect(binned).toBe(figures.judged);
+    expect(figures.distances.at(-1)!.high % 100).toBe(0);
+  });
+
+  it('is none before any label', () => {
+    const unlabelled = { ...data, labels: [] };
+    expect(summarize(unlabelled, joinCaptions(unlabelled))).toMatchObject({
+      rule: null,
+      rules: [],
+      judged: 0,
+    });
+  });
+});
+
 describe('recall and false positives', () => {
   it('finds a group by any of its captions and by no other twin’s', () => {
     const captions = joinCaptions(data);

@@ -1,9 +1,9 @@
 import type { Rule, Verdict } from '../labels/index.ts';
 import { clopperPearsonInterval, wilsonInterval } from '../math/index.ts';
 import type { TruthTableRow } from '../stages/index.ts';
-import { type Caption, groupBy } from './captions.ts';
+import { type Caption, groupBy, verdictOf } from './captions.ts';
 
-/** Captions by their strongest verdict under the calibrated rule. Captions that were not judged are in none. */
+/** Captions by their strongest verdict under the deciding rule. Captions that were not judged are in none. */
 export interface VerdictCounts {
   readonly MV: number;
   readonly RV: number;
@@ -11,8 +11,8 @@ export interface VerdictCounts {
   readonly none: number;
 }
 
-export function countVerdicts(captions: readonly Caption[], rule: Rule = 'calibrated'): VerdictCounts {
-  const count = (verdict: Verdict) => captions.filter((c) => c.verdicts[rule] === verdict).length;
+export function countVerdicts(captions: readonly Caption[], rule?: Rule): VerdictCounts {
+  const count = (verdict: Verdict) => captions.filter((c) => verdictOf(c, rule) === verdict).length;
   return { MV: count('MV'), RV: count('RV'), TV: count('TV'), none: count('none') };
 }
 
@@ -23,20 +23,23 @@ export interface Found {
   readonly images: number;
 }
 
-/** A finding: labelled MV, and not known to be a caption that the model never saw. */
-export function isFound(caption: Caption, rule: Rule = 'calibrated'): boolean {
-  return caption.verdicts[rule] === 'MV' && !caption.neverSeen;
+/**
+ * A finding: labelled MV by the deciding rule (or the one that is named), and not known to be a caption that
+ * the model never saw.
+ */
+export function isFound(caption: Caption, rule?: Rule): boolean {
+  return verdictOf(caption, rule) === 'MV' && !caption.neverSeen;
 }
 
 /** How much was found. The same training picture under several captions is one image. */
-export function countFound(captions: readonly Caption[], rule: Rule = 'calibrated'): Found {
+export function countFound(captions: readonly Caption[], rule?: Rule): Found {
   const images = new Set<string>();
   let found = 0;
   for (const caption of captions) {
     if (!isFound(caption, rule)) continue;
     found++;
     for (const { labels } of caption.samples) {
-      const label = labels[rule];
+      const label = labels[rule ?? caption.rule];
       if (label?.verdict === 'MV') images.add(label.training_image ?? `position ${label.training_index}`);
     }
   }
@@ -51,20 +54,26 @@ export interface NeverSeen {
   readonly falsePositives: number;
   /** Upper end of the one-sided 95% interval of falsePositives / captions; null without captions. */
   readonly falsePositiveRateHigh: number | null;
-  /** Captions with a sample within the threshold of some training picture that is not theirs. */
-  readonly retrievals: number;
+  /**
+   * Captions with a sample within the threshold of some training picture that is not theirs; null under the
+   * reference rule, which compares with a caption's own pictures only.
+   */
+  readonly retrievals: number | null;
 }
 
-export function countNeverSeen(captions: readonly Caption[], rule: Rule = 'calibrated'): NeverSeen {
+export function countNeverSeen(captions: readonly Caption[], rule?: Rule): NeverSeen {
   const unseen = captions.filter((caption) => caption.neverSeen);
-  const falsePositives = unseen.filter((caption) => caption.verdicts[rule] === 'MV').length;
+  const falsePositives = unseen.filter((caption) => verdictOf(caption, rule) === 'MV').length;
   return {
     captions: unseen.length,
-    judged: unseen.filter((caption) => caption.verdicts[rule] !== null).length,
+    judged: unseen.filter((caption) => verdictOf(caption, rule) !== null).length,
     falsePositives,
     falsePositiveRateHigh:
       unseen.length === 0 ? null : clopperPearsonInterval(falsePositives, unseen.length, 0.9).high,
-    retrievals: unseen.filter((caption) => caption.retrieval).length,
+    retrievals:
+      (rule ?? captions[0]?.rule) === 'reference'
+        ? null
+        : unseen.filter((caption) => caption.retrieval).length,
   };
 }
 
@@ -72,7 +81,7 @@ export function countNeverSeen(captions: readonly Caption[], rule: Rule = 'calib
 export interface Recall {
   readonly copies: number;
   readonly planted: number;
-  /** Groups of which some caption was labelled MV by the calibrated rule. */
+  /** Groups of which some caption was labelled MV by the deciding rule. */
   readonly found: number;
   /** Wilson's 95% interval of found / planted. */
   readonly low: number;
@@ -86,15 +95,18 @@ export interface Recall {
  * whether or not the audit's candidates held them.
  */
 export function recallByCopies(truth: readonly TruthTableRow[], captions: readonly Caption[]): Recall[] {
-  const verdicts = new Map(captions.map((caption) => [caption.key, caption.verdicts]));
+  const known = new Map(captions.map((caption) => [caption.key, caption]));
   const planted = truth.filter((row) => row.kind === 'duplicate' && row.member);
   const groups = [...groupBy(planted, (row) => row.group).values()];
-  const foundBy = (rule: Rule) => (group: readonly TruthTableRow[]) =>
-    group.some((row) => verdicts.get(row.key)?.[rule] === 'MV');
+  const foundBy = (rule?: Rule) => (group: readonly TruthTableRow[]) =>
+    group.some(({ key }) => {
+      const caption = known.get(key);
+      return caption !== undefined && verdictOf(caption, rule) === 'MV';
+    });
   return [...groupBy(groups, (group) => group[0]!.copies)]
     .sort(([a], [b]) => a - b)
     .map(([copies, ofCount]) => {
-      const found = ofCount.filter(foundBy('calibrated')).length;
+      const found = ofCount.filter(foundBy()).length;
       return {
         copies,
         planted: ofCount.length,

@@ -1,3 +1,5 @@
+import type { Rule } from '../labels/index.ts';
+
 /** Numbers and texts as the page shows them. Plain functions of their argument: no locale, no clock. */
 
 /** 1234567 → '1,234,567'. */
@@ -42,6 +44,11 @@ export function score(value: number): string {
   if (size >= 1e7 || size < 1e-4) return value.toExponential(2).replace('-', '−');
   const digits = Math.max(0, 3 - Math.floor(Math.log10(size)));
   return value.toFixed(Math.min(digits, 6)).replace('-', '−');
+}
+
+/** A distance in its rule's unit: four digits of an RMS, whole sums of squares at 256×256. */
+export function distance(value: number, rule: Rule): string {
+  return rule === 'calibrated' ? value.toFixed(4) : integer(value);
 }
 
 /** A ratio: '4,400 times', '3.2 times'. */

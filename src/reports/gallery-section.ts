@@ -1,5 +1,6 @@
+import type { Rule } from '../labels/index.ts';
 import type { Caption, Sample } from './captions.ts';
-import { captionText, counted, integer, score } from './format.ts';
+import { captionText, counted, distance, integer, score } from './format.ts';
 import type { Gallery, GallerySection } from './gallery.ts';
 import type { CopiedImages } from './images.ts';
 import { empty, html, type Markup } from './markup.ts';
@@ -56,20 +57,21 @@ function item(caption: Caption, images: CopiedImages, attackNames: readonly stri
   return html`<article class="item"><div class="pictures">
 ${picture(images, best?.training_image ?? null, best === undefined ? 'not compared' : 'not stored', caption.neverSeen ? 'its picture, never seen' : 'training image')}
 ${picture(images, caption.oneStep, 'not generated', 'one step')}
-${caption.samples.length === 0 ? picture(images, null, 'not synthesized', 'samples') : caption.samples.map((sample) => samplePicture(images, sample))}
+${caption.samples.length === 0 ? picture(images, null, 'not synthesized', 'samples') : caption.samples.map((sample) => samplePicture(images, sample, caption.rule))}
 </div><div class="facts"><p class="caption"><bdi>${captionText(caption.caption)}</bdi></p>
-<dl>${best === undefined ? null : html`<dt>distance</dt><dd>${best.distance!.toFixed(4)}</dd>`}
+<dl>${best === undefined ? null : html`<dt>distance</dt><dd>${distance(best.distance!, caption.rule)}</dd>`}
 ${caption.copies === null ? null : html`<dt>copies</dt><dd>${integer(caption.copies)}</dd>`}
 ${caption.role === null ? null : html`<dt>kind</dt><dd>${caption.role}</dd>`}
 ${caption.retrieval ? html`<dt>also near</dt><dd>another training picture</dd>` : null}
 ${scores}</dl></div></article>`;
 }
 
-function samplePicture(images: CopiedImages, sample: Sample): Markup {
-  const label = sample.labels.calibrated;
+function samplePicture(images: CopiedImages, sample: Sample, rule: Rule): Markup {
+  const label = sample.labels[rule];
   const matches = label?.verdict === 'MV';
-  const distance = label?.distance === null || label === undefined ? null : label.distance.toFixed(3);
-  const text = html`sample ${sample.sample + 1}${distance === null ? null : html`<br>${matches ? html`<b>${distance} match</b>` : distance}`}`;
+  const value = label?.distance ?? null;
+  const shown = value === null ? null : rule === 'calibrated' ? value.toFixed(3) : distance(value, rule);
+  const text = html`sample ${sample.sample + 1}${shown === null ? null : html`<br>${matches ? html`<b>${shown} match</b>` : shown}`}`;
   return picture(images, sample.image, sample.error === null ? 'missing' : 'failed', text, matches);
 }
 

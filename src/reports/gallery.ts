@@ -1,4 +1,4 @@
-import type { Caption } from './captions.ts';
+import { type Caption, verdictOf } from './captions.ts';
 import { isFound } from './findings.ts';
 
 /** Why a caption stands in the gallery. */
@@ -27,17 +27,15 @@ export function chooseGallery(
   limits: GalleryLimits = {},
 ): Gallery[] {
   const { found: foundLimit = 60, others = 12 } = limits;
-  const wrong = captions.filter((c) => c.neverSeen && c.verdicts.calibrated === 'MV');
+  const wrong = captions.filter((c) => c.neverSeen && verdictOf(c) === 'MV');
   const found = onePerImageFirst(captions.filter((c) => isFound(c)).sort(byDistance));
-  const judged = captions.filter(
-    (c) => c.verdicts.calibrated !== null && c.verdicts.calibrated !== 'MV' && c.best !== undefined,
-  );
+  const judged = captions.filter((c) => ![null, 'MV'].includes(verdictOf(c)) && c.best !== undefined);
   const near = [...judged].sort(byDistance);
   const shown = new Set(near.slice(0, others));
   const scoreOf = (caption: Caption) =>
     firstAttack === undefined ? undefined : caption.scores.get(firstAttack);
   const high = captions
-    .filter((c) => c.verdicts.calibrated !== 'MV' && !shown.has(c) && scoreOf(c) !== undefined)
+    .filter((c) => verdictOf(c) !== 'MV' && !shown.has(c) && scoreOf(c) !== undefined)
     .sort((a, b) => scoreOf(b)! - scoreOf(a)!);
   const galleries: Gallery[] = [
     { section: 'false-positive', total: wrong.length, captions: wrong },

@@ -1,3 +1,4 @@
+import type { Rule } from '../labels/index.ts';
 import type { AttackFigures } from './attacks.ts';
 import {
   distanceChart,
@@ -8,7 +9,7 @@ import {
   seriesColour,
   seriesDash,
 } from './charts.ts';
-import { area, counted, duration, integer, percentage, times } from './format.ts';
+import { area, counted, distance, duration, integer, percentage, times } from './format.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
 import type { Summary } from './summary.ts';
 
@@ -34,7 +35,7 @@ export function verdict(summary: Summary): Markup {
 
 /** One paragraph that qualifies the verdict. */
 export function lead(summary: Summary): Markup {
-  const { found, judged, neverSeen, truthKnown, evaluations, carlini } = summary;
+  const { found, judged, neverSeen, truthKnown, evaluations, carlini, rule } = summary;
   const cost = `The run took ${counted(evaluations, 'evaluation')} of the denoiser${
     carlini.ratio === null
       ? ''
@@ -47,7 +48,7 @@ export function lead(summary: Summary): Markup {
       ? `${integer(neverSeen.judged)} of the captions that the model never saw came so far; the others were passed over at a cheaper stage.`
       : 'The truth table names no caption that the model never saw, so false positives cannot be counted.'
     : 'What the model was trained on is not known beyond the dataset, so neither recall nor false positives can be stated.';
-  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; ${integer(found.captions)} of them gave back their own training picture.
+  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${integer(found.captions)} of them gave back their own training picture.
 ${stated} ${cost}</p>`;
 }
 
@@ -117,7 +118,7 @@ ${pair(
 }
 
 /** Recall against copy count. */
-export function recallSection({ recall, truthKnown, rules, judged }: Summary): Markup {
+export function recallSection({ recall, truthKnown, rule, rules, judged }: Summary): Markup {
   const heading = html`<h2>Recall against copies</h2>`;
   if (!truthKnown)
     return html`<section id="recall">${heading}${empty('The truth about this training set is not known; recall can only be stated for a model with planted duplicates.')}</section>`;
@@ -125,16 +126,17 @@ export function recallSection({ recall, truthKnown, rules, judged }: Summary): M
     return html`<section id="recall">${heading}${empty('The truth table names no duplicate group that this model was trained on.')}</section>`;
   if (judged === 0)
     return html`<section id="recall">${heading}${empty('No picture has been judged yet.')}</section>`;
+  // Beside the deciding rule only: where the reference rule decides, it would say the same twice.
+  const reference = rule === 'reference' ? undefined : rules.find((one) => one.rule === 'reference');
   const rows = recall.map(
     (row) =>
-      html`<tr><td>${row.copies}</td><td>${row.planted}</td><td>${row.found}</td><td>${percentage(row.found / row.planted)} <small>[${percentage(row.low)}, ${percentage(row.high)}]</small></td><td>${row.foundByReference}</td></tr>`,
+      html`<tr><td>${row.copies}</td><td>${row.planted}</td><td>${row.found}</td><td>${percentage(row.found / row.planted)} <small>[${percentage(row.low)}, ${percentage(row.high)}]</small></td>${reference === undefined ? null : html`<td>${row.foundByReference}</td>`}</tr>`,
   );
-  const reference = rules.find((rule) => rule.rule === 'reference');
   return html`<section id="recall">${heading}
-<p>Duplicate groups planted in the training set of the audited model; a group is found when a sample for any of its captions matches. Lines are Wilson’s 95% intervals.</p>
+<p>Duplicate groups planted in the training set of the audited model; a group is found when a sample for any of its captions matches by the ${rule} rule. Lines are Wilson’s 95% intervals.</p>
 ${pair(
   recallChart(recall),
-  html`<table><thead><tr><th>Copies</th><th>Planted</th><th>Found</th><th>Recall</th><th>Found by the reference rule</th></tr></thead><tbody>${rows}</tbody></table>${
+  html`<table><thead><tr><th>Copies</th><th>Planted</th><th>Found</th><th>Recall</th>${reference === undefined ? null : html`<th>Found by the reference rule</th>`}</tr></thead><tbody>${rows}</tbody></table>${
     reference === undefined || reference.falsePositives === 0
       ? null
       : html`<p class="note">The reference rule’s count comes with ${counted(reference.falsePositives, 'false positive')}.</p>`
@@ -178,11 +180,11 @@ function rocRow(attack: AttackFigures, index: number): Markup {
 
 /** The two rules, the distances, and where the threshold comes from. */
 export function rulesSection(summary: Summary): Markup {
-  const { rules, calibration, distances, judged } = summary;
+  const { rule, rules, calibration, distances, judged } = summary;
   const heading = html`<h2>What counts as a match</h2>`;
-  if (judged === 0 || distances.length === 0)
+  if (rule === null || judged === 0 || distances.length === 0)
     return html`<section id="rules">${heading}${empty('No picture has been judged yet.')}</section>`;
-  const threshold = rules.find((rule) => rule.rule === 'calibrated')?.threshold ?? null;
+  const threshold = rules.find((one) => one.rule === rule)?.threshold ?? null;
   const kinds = distanceKinds.filter(({ name }) => distances.some((bin) => bin[name] > 0));
   const legend = kinds.map(
     ({ title, fill }) =>
@@ -193,14 +195,25 @@ export function rulesSection(summary: Summary): Markup {
     return html`<tr><td>Captions ${title}</td><td>${integer(sum(distances))}</td></tr>`;
   });
   const table = html`<table><thead><tr><th>Rule</th><th>Threshold</th><th>Captions</th><th>Images</th><th>False positives</th></tr></thead><tbody>${rules.map(
-    (rule) =>
-      html`<tr><td>${rule.rule}</td><td>${rule.threshold === null ? '–' : rule.rule === 'calibrated' ? rule.threshold.toFixed(4) : integer(rule.threshold)}</td><td>${integer(rule.captions)}</td><td>${integer(rule.images)}</td><td>${summary.truthKnown ? integer(rule.falsePositives) : '–'}</td></tr>`,
+    (one) =>
+      html`<tr><td>${one.rule}</td><td>${one.threshold === null ? '–' : distance(one.threshold, one.rule)}</td><td>${integer(one.captions)}</td><td>${integer(one.images)}</td><td>${summary.truthKnown ? integer(one.falsePositives) : '–'}</td></tr>`,
   )}</tbody></table>
 <table style="margin-top:18px"><tbody>${counts}</tbody></table>`;
   return html`<section id="rules">${heading}
-<p>The verdicts on this page are the calibrated rule’s: the root mean square of the difference to the caption’s own training picture, at the picture’s own size, must not exceed a distance that held-out pictures hardly ever reach. The reference rule (Webster 2023: 256×256, sum of squares below 2,500) stands beside it; it is lax for small and for plain pictures.</p>
-${pair(html`${distanceChart(distances, threshold)}<ul class="legend">${legend}</ul>`, table)}
-${calibration === null ? empty('This run has no calibration; its threshold cannot be accounted for.') : calibrationNote(calibration)}</section>`;
+<p>${ruleText(rule, rules)}</p>
+${pair(html`${distanceChart(distances, threshold, rule)}<ul class="legend">${legend}</ul>`, table)}
+${rule === 'reference' ? null : calibration === null ? empty('This run has no calibration; its threshold cannot be accounted for.') : calibrationNote(calibration)}</section>`;
+}
+
+/** What the deciding rule asks, and what stands beside it. */
+function ruleText(rule: Rule, rules: Summary['rules']): string {
+  const webster = 'Webster 2023: the sum of squared differences at 256×256, values in [0, 1]';
+  if (rule === 'reference')
+    return `The verdicts on this page are the reference rule’s (${webster}, must stay below the threshold). It is lax for small and for plain pictures, and the calibrated rule, which is not, was not asked: look at every finding.`;
+  const beside = rules.some((one) => one.rule === 'reference')
+    ? ` The reference rule (${webster}, below the threshold) stands beside it; it is lax for small and for plain pictures.`
+    : '';
+  return `The verdicts on this page are the calibrated rule’s: the root mean square of the difference to the caption’s own training picture, at the model’s picture size, must not exceed a distance that held-out pictures hardly ever reach.${beside}`;
 }
 
 function calibrationNote(calibration: NonNullable<Summary['calibration']>): Markup {

@@ -1,6 +1,6 @@
 import type { Calibration, Rule } from '../labels/index.ts';
 import { type AttackFigures, attackFigures } from './attacks.ts';
-import type { Caption } from './captions.ts';
+import { type Caption, decidingRule } from './captions.ts';
 import {
   type CarliniCost,
   carliniCost,
@@ -22,10 +22,10 @@ import {
   type VerdictCounts,
 } from './findings.ts';
 
-/** One rule's outcome, for the two side by side. */
+/** One rule's outcome, for those that ran side by side. */
 export interface RuleFigures {
   readonly rule: Rule;
-  /** In the rule's own unit: RMS for 'calibrated', a sum of squares at 256×256 for 'reference'. Null before any label. */
+  /** In the rule's own unit: RMS for 'calibrated', a sum of squares at 256×256 for 'reference'. Null where it could judge nothing. */
   readonly threshold: number | null;
   readonly captions: number;
   readonly images: number;
@@ -46,6 +46,8 @@ export interface Summary {
   /** How many captions each step of the cascade kept. */
   readonly selected: readonly { readonly step: string; readonly attack: string; readonly captions: number }[];
   readonly attacks: readonly AttackFigures[];
+  /** Whose verdicts all figures count that name no other: 'calibrated' where it ran. Null before any label. */
+  readonly rule: Rule | null;
   readonly labels: VerdictCounts;
   readonly judged: number;
   readonly found: Found;
@@ -77,15 +79,11 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
     stages,
     selected: selectionFigures(data),
     attacks: attackFigures(data, captions),
+    rule: decidingRule(data.labels) ?? null,
     labels,
     judged: labels.MV + labels.RV + labels.TV + labels.none,
     found: countFound(captions),
-    rules: (['calibrated', 'reference'] as const).map((rule) => ({
-      rule,
-      threshold: data.labels.find((row) => row.rule === rule && row.threshold !== null)?.threshold ?? null,
-      ...countFound(captions, rule),
-      falsePositives: countNeverSeen(captions, rule).falsePositives,
-    })),
+    rules: ruleFigures(data, captions),
     falsePositives: neverSeen.falsePositives,
     neverSeen,
     recall: recallByCopies(data.truth, captions),
@@ -94,6 +92,20 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
     carlini: carliniCost(captions.length, evaluations),
     failures: failureFigures(data),
   };
+}
+
+/** Of the rules that ran, the deciding one first. */
+function ruleFigures(data: ReportData, captions: readonly Caption[]): RuleFigures[] {
+  return (['calibrated', 'reference'] as const).flatMap((rule) => {
+    const rows = data.labels.filter((row) => row.rule === rule);
+    if (rows.length === 0) return [];
+    return {
+      rule,
+      threshold: rows.find((row) => row.threshold !== null)?.threshold ?? null,
+      ...countFound(captions, rule),
+      falsePositives: countNeverSeen(captions, rule).falsePositives,
+    };
+  });
 }
 
 function selectionFigures(data: ReportData): Summary['selected'] {

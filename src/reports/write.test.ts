@@ -112,6 +112,27 @@ describe('writeReport', () => {
     ]);
   });
 
+  it('says which rule decided, and shows its matches and distances', async () => {
+    const both = await reportOf({ side: 8, synthesized: 30 });
+    expect(both.document.querySelector('.lead')!.textContent).toContain('by the calibrated rule');
+    expect(both.document.querySelector('#rules')!.textContent).toContain('are the calibrated rule’s');
+    const { document, summary, text } = await reportOf({ side: 8, synthesized: 30 }, (data) => ({
+      ...data,
+      labels: data.labels.filter((row) => row.rule === 'reference'),
+      calibration: null,
+    }));
+    expect(summary.found.images).toBeGreaterThan(0);
+    expect(document.querySelector('h1')!.textContent).toMatch(/^Found [1-9]/);
+    expect(document.querySelector('.lead')!.textContent).toContain('by the reference rule');
+    const rules = document.querySelector('#rules')!;
+    expect(rules.textContent).toContain('are the reference rule’s');
+    expect(rules.textContent).toContain('threshold 2,500');
+    expect(rules.textContent).not.toMatch(/calibrated rule’s|RMS/);
+    expect([...document.querySelectorAll('#gallery .match')].length).toBeGreaterThan(0);
+    expect(document.querySelector('#recall')!.textContent).toContain('by the reference rule');
+    expect(text).not.toMatch(/\b(NaN|undefined|Infinity|\[object Object\])\b/);
+  });
+
   it('puts false positives first', async () => {
     const { document, summary } = await reportOf({}, (data) => {
       const unseen = new Set(data.truth.filter((row) => !row.member).map((row) => row.key));
