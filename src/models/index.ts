@@ -1,4 +1,4 @@
-export { type ClipTextOutputs, clipText, clipTextNames, clipTextParameters } from './clipText.ts';
+export { type ClipTextOutputs, clipText, clipTextNames, clipTextParameters } from './clip-text.ts';
 export {
   type ClipTextConfig,
   parseClipTextConfig,
@@ -17,7 +17,7 @@ export {
   type WriteFolderOptions,
   writeModelFolder,
 } from './folder/write.ts';
-export { writeOnnxFolder } from './folder/writeOnnx.ts';
+export { writeOnnxFolder } from './folder/write-onnx.ts';
 export {
   openTextEncoder,
   openUnet,

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { constant, createGraph, type Graph, input, model, type Value } from '../graph/index.ts';
 import { floatTensor, type Tensor } from '../math/index.ts';
 import { openSession } from '../runtime/index.ts';
-import { clipText, clipTextNames } from './clipText.ts';
+import { clipText, clipTextNames } from './clip-text.ts';
 import { openModelFolder } from './folder/open.ts';
-import { fixtures, goldens, relativeError, runOnce, variants } from './goldens.testing.ts';
 import { openTensorStore, storeWeights } from './store.ts';
+import { fixtures, goldens, relativeError, runOnce, variants } from './testing/goldens.ts';
 import { unet2DCondition } from './unet.ts';
 import { oldVaeName, vaeDecode, vaeEncode } from './vae.ts';
 

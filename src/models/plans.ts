@@ -1,6 +1,6 @@
 import { VerbatimError } from '../errors.ts';
 import { input } from '../graph/index.ts';
-import { clipText, clipTextNames } from './clipText.ts';
+import { clipText, clipTextNames } from './clip-text.ts';
 import type { ModelFolder } from './folder/open.ts';
 import type { NetworkPlan } from './sessions.ts';
 import { unet2DCondition } from './unet.ts';

@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
 import { VerbatimError } from '../errors.ts';
-import { elementCount, type Tensor, toFloat16, toFloat32 } from '../math/index.ts';
+import { type DType, elementCount, type Tensor, TYPED_ARRAYS, toFloat16, toFloat32 } from '../math/index.ts';
+import { writeFileAtomic } from '../tables/index.ts';
 
-/** Bytes per element of safetensors' dtypes; those that we can read are in `readable`. */
+/** Bytes per element of safetensors' dtypes; those that we can read are `readable`, and BF16. */
 const sizes: Readonly<Record<string, number>> = {
   F64: 8,
   F32: 4,
@@ -22,6 +21,19 @@ const sizes: Readonly<Record<string, number>> = {
   U8: 1,
   BOOL: 1,
 };
+
+/** safetensors' names of the element types that we hold. */
+const dtypeNames: Readonly<Record<DType, string>> = {
+  float32: 'F32',
+  float16: 'F16',
+  float64: 'F64',
+  int64: 'I64',
+  int32: 'I32',
+  int8: 'I8',
+  uint8: 'U8',
+  bool: 'BOOL',
+};
+const readable = new Map(Object.entries(dtypeNames).map(([dtype, name]) => [name, dtype as DType]));
 
 /** A header is names and numbers: the format itself limits it to 100 MB. */
 const headerLimitBytes = 100_000_000;
@@ -199,33 +211,16 @@ function checkCovering(path: string, entries: TensorEntry[], dataStart: number, 
     throw new VerbatimError(`${path}: ${fileBytes - position} bytes follow ${before}; the file is damaged.`);
 }
 
-function decode(path: string, entry: TensorEntry, bytes: Uint8Array<ArrayBuffer>): Tensor {
-  const { buffer } = bytes;
+function decode(path: string, entry: TensorEntry, { buffer }: Uint8Array<ArrayBuffer>): Tensor {
   const { shape } = entry;
-  switch (entry.dtype) {
-    case 'F32':
-      return { dtype: 'float32', shape, data: new Float32Array(buffer) };
-    case 'F16':
-      return { dtype: 'float16', shape, data: new Uint16Array(buffer) };
-    case 'BF16':
-      return { dtype: 'float32', shape, data: bfloatToFloat(new Uint16Array(buffer)) };
-    case 'F64':
-      return { dtype: 'float64', shape, data: new Float64Array(buffer) };
-    case 'I64':
-      return { dtype: 'int64', shape, data: new BigInt64Array(buffer) };
-    case 'I32':
-      return { dtype: 'int32', shape, data: new Int32Array(buffer) };
-    case 'I8':
-      return { dtype: 'int8', shape, data: new Int8Array(buffer) };
-    case 'U8':
-      return { dtype: 'uint8', shape, data: bytes };
-    case 'BOOL':
-      return { dtype: 'bool', shape, data: bytes };
-    default:
-      throw new VerbatimError(
-        `${path}: tensor "${entry.name}" has dtype ${entry.dtype}, which cannot be read; convert it to F32.`,
-      );
-  }
+  if (entry.dtype === 'BF16')
+    return { dtype: 'float32', shape, data: bfloatToFloat(new Uint16Array(buffer)) };
+  const dtype = readable.get(entry.dtype);
+  if (dtype === undefined)
+    throw new VerbatimError(
+      `${path}: tensor "${entry.name}" has dtype ${entry.dtype}, which cannot be read; convert it to F32.`,
+    );
+  return { dtype, shape, data: new TYPED_ARRAYS[dtype](buffer) };
 }
 
 /** bfloat16 bits → float32, exactly: they are the upper half of the same number. */
@@ -248,17 +243,6 @@ export function asFloat32(tensor: Tensor, where: string): Float32Array {
       throw new VerbatimError(`${where}: expected floating-point numbers, found ${tensor.dtype}.`);
   }
 }
-
-const writtenNames: Partial<Record<Tensor['dtype'], string>> = {
-  float32: 'F32',
-  float16: 'F16',
-  float64: 'F64',
-  int64: 'I64',
-  int32: 'I32',
-  int8: 'I8',
-  uint8: 'U8',
-  bool: 'BOOL',
-};
 
 export interface SafetensorsWriteOptions {
   /** Stores float32 tensors in half precision. Default 'float32'. */
@@ -291,7 +275,7 @@ export function encodeSafetensors(
       throw new RangeError(`${name}: ${tensor.data.length} values do not fill [${tensor.shape}]`);
     const { buffer, byteOffset, byteLength } = tensor.data;
     const end = position + byteLength;
-    header[name] = { dtype: writtenNames[tensor.dtype], shape: tensor.shape, data_offsets: [position, end] };
+    header[name] = { dtype: dtypeNames[tensor.dtype], shape: tensor.shape, data_offsets: [position, end] };
     parts.push(new Uint8Array(buffer, byteOffset, byteLength));
     position = end;
   }
@@ -302,31 +286,11 @@ export function encodeSafetensors(
   return [padded, ...parts];
 }
 
-/** Writes a safetensors file beside its place and renames it, so that a half-written one never stands there. */
+/** Writes a safetensors file, whole or not at all (see `atomically`); equal tensors give equal bytes. */
 export async function writeSafetensors(
   path: string,
   tensors: Readonly<Record<string, Tensor>>,
   options: SafetensorsWriteOptions = {},
 ): Promise<void> {
-  await writeAtomically(path, encodeSafetensors(tensors, options));
-}
-
-/** Parts one after another into a temporary file, synced, renamed into place; nothing is left on failure. */
-export async function writeAtomically(path: string, parts: readonly Uint8Array[]): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    const file = await open(temporary, 'wx');
-    try {
-      for (const part of parts) await file.writeFile(part);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    throw new VerbatimError(`${path}: cannot be written (${(cause as NodeJS.ErrnoException).code}).`, {
-      cause,
-    });
-  }
+  await writeFileAtomic(path, encodeSafetensors(tensors, options));
 }

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { input, writeModel } from '../graph/index.ts';
 import { floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
-import { partsOf } from './folder/copy.testing.ts';
 import { openModelFolder } from './folder/open.ts';
 import { type ModelParts, writeModelFolder } from './folder/write.ts';
-import { writeOnnxFolder } from './folder/writeOnnx.ts';
-import { fixtures, goldens, relativeError, runOnce } from './goldens.testing.ts';
+import { writeOnnxFolder } from './folder/write-onnx.ts';
 import { openTextEncoder, openUnet, openVae } from './networks.ts';
 import { asFloat32 } from './safetensors.ts';
 import { buildNetwork, type NetworkPlan } from './sessions.ts';
 import { openTensorStore, storeWeights } from './store.ts';
+import { fixtures, goldens, relativeError, runOnce } from './testing/goldens.ts';
+import { partsOf } from './testing/parts.ts';
 import { unet2DCondition } from './unet.ts';
 import { vaeDecode } from './vae.ts';
 

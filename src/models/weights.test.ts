@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { add, input, linear } from '../graph/index.ts';
 import { createRandom } from '../math/index.ts';
-import { clipTextParameters } from './clipText.ts';
+import { clipTextParameters } from './clip-text.ts';
 import { parseClipTextConfig } from './config.ts';
 import { openModelFolder } from './folder/open.ts';
-import { fixtures, variants } from './goldens.testing.ts';
 import { openTensorStore } from './store.ts';
+import { fixtures, variants } from './testing/goldens.ts';
 import { unetParameters } from './unet.ts';
 import { oldVaeName, vaeParameters } from './vae.ts';
 import { initialValues, listParameters, torchInit } from './weights.ts';

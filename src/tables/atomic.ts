@@ -46,12 +46,15 @@ async function flushFolder(folder: string): Promise<void> {
   if (process.platform !== 'win32') await flush(folder, 'r');
 }
 
-/** Writes bytes or text whole or not at all: see `atomically`. */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+/** Writes bytes (in one or several parts) or text whole or not at all: see `atomically`. */
+export async function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string | readonly Uint8Array[],
+): Promise<void> {
   await atomically(path, async (temporary) => {
     const file = await open(temporary, 'w');
     try {
-      await file.writeFile(content);
+      for (const part of Array.isArray(content) ? content : [content]) await file.writeFile(part);
     } finally {
       await file.close();
     }

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
+import { readJsonObject } from '../../tables/index.ts';
 import {
   type ClipTextConfig,
   parseClipTextConfig,
@@ -9,7 +10,6 @@ import {
   type UNetConfig,
   type VaeConfig,
 } from '../config.ts';
-import { readJsonObject } from '../json.ts';
 import { isFile, weightFiles } from './read.ts';
 
 /** Where one network of a folder is: weights for our own graph, or a finished ONNX file. */

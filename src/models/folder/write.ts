@@ -3,8 +3,9 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import type { Tensor } from '../../math/index.ts';
+import { explainWriteError, writeFileAtomic } from '../../tables/index.ts';
 import type { ClipTextConfig, UNetConfig, VaeConfig } from '../config.ts';
-import { writeAtomically, writeSafetensors } from '../safetensors.ts';
+import { writeSafetensors } from '../safetensors.ts';
 import { type ClipTokenizerFiles, writeClipTokenizer } from '../tokenizer/index.ts';
 
 /** A version whose `from_pretrained` reads these files without a word; no program version of ours is stored. */
@@ -46,7 +47,7 @@ export function sortedJson(value: Readonly<Record<string, unknown>>): string {
 }
 
 export async function writeJson(path: string, value: Readonly<Record<string, unknown>>): Promise<void> {
-  await writeAtomically(path, [new TextEncoder().encode(sortedJson(value))]);
+  await writeFileAtomic(path, sortedJson(value));
 }
 
 export interface SchedulerOptions {
@@ -99,13 +100,9 @@ export async function writeFolder(
       await rename(temporary, target);
       await rm(`${temporary}.old`, { recursive: true });
     } else await rename(temporary, target);
-  } catch (cause) {
+  } catch (error) {
     await rm(temporary, { recursive: true, force: true });
-    if (cause instanceof VerbatimError) throw cause;
-    throw new VerbatimError(
-      `${path}: cannot be written (${(cause as NodeJS.ErrnoException).code ?? cause}).`,
-      { cause },
-    );
+    throw explainWriteError(error, path);
   }
 }
 

@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { readJsonObject, readTextFile } from '../json.ts';
-import { writeAtomically } from '../safetensors.ts';
+import { readJsonObject, readTextFile, writeFileAtomic } from '../../tables/index.ts';
 import { trainBpe } from './bpe.ts';
 import {
   type ClipTokenizer,
@@ -11,7 +9,7 @@ import {
   clipSpecialTokens,
   createClipTokenizer,
   type SpecialToken,
-} from './clipTokenizer.ts';
+} from './clip-tokenizer.ts';
 
 /** An object out of a file that may be absent. */
 async function readOptional(path: string): Promise<Record<string, unknown>> {
@@ -159,7 +157,6 @@ function vocabJson(byId: readonly (readonly [string, number])[]): string {
 
 /** Writes the four files into `folder`, which is made when absent. */
 export async function writeClipTokenizer(folder: string, files: ClipTokenizerFiles): Promise<void> {
-  await mkdir(folder, { recursive: true });
   for (const [name, text] of Object.entries(clipTokenizerTexts(files)))
-    await writeAtomically(join(folder, name), [new TextEncoder().encode(text)]);
+    await writeFileAtomic(join(folder, name), text);
 }

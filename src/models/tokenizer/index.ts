@@ -5,7 +5,7 @@ export {
   clipSpecialTokens,
   createClipTokenizer,
   type SpecialToken,
-} from './clipTokenizer.ts';
+} from './clip-tokenizer.ts';
 export {
   clipTokenizerTexts,
   loadClipTokenizer,

@@ -1,11 +1,11 @@
 import type { Tensor } from '../../math/index.ts';
-import { clipTextNames, clipTextParameters } from '../clipText.ts';
+import { clipTextNames, clipTextParameters } from '../clip-text.ts';
+import { openModelFolder, type PartSource } from '../folder/open.ts';
+import type { ModelParts } from '../folder/write.ts';
 import { openTensorStore } from '../store.ts';
 import { loadClipTokenizer } from '../tokenizer/index.ts';
 import { unetParameters } from '../unet.ts';
 import { oldVaeName, vaeParameters } from '../vae.ts';
-import { openModelFolder, type PartSource } from './open.ts';
-import type { ModelParts } from './write.ts';
 
 /** A folder's parts in memory under the current names: what a trainer would hand to `writeModelFolder`. */
 export async function partsOf(path: string): Promise<ModelParts> {

@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { createGraph, type Graph, model, type Value } from '../graph/index.ts';
-import type { Tensor } from '../math/index.ts';
-import { openSession } from '../runtime/index.ts';
-import { openSafetensors } from './safetensors.ts';
+import { createGraph, type Graph, model, type Value } from '../../graph/index.ts';
+import type { Tensor } from '../../math/index.ts';
+import { openSession } from '../../runtime/index.ts';
+import { openSafetensors } from '../safetensors.ts';
 
 /** Small random-weight models by diffusers and transformers with what they compute; see bench/peers. */
-export const fixtures = fileURLToPath(new URL('./fixtures/', import.meta.url));
+export const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url));
 export const variants = ['sd1', 'sd2'] as const;
 
 /** The golden tensors of a variant, by name. */
