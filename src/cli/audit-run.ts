@@ -87,9 +87,10 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
   const { page, summary } = await writeReport(folder.path);
   if (options.json === true) process.stdout.write(`${JSON.stringify(summary, undefined, 2)}\n`);
   else {
-    const { found, judged, captions, neverSeen, truthKnown } = summary;
+    const { found, judged, captions, neverSeen, truthKnown, rule } = summary;
+    const by = rule === null ? '' : ` by the ${rule} rule`;
     process.stdout.write(
-      `found    ${count(found.images)} training images, from ${count(found.captions)} of ${count(captions)} captions (${count(judged)} synthesized)\n`,
+      `found    ${count(found.images)} training images${by}, from ${count(found.captions)} of ${count(captions)} captions (${count(judged)} synthesized)\n`,
     );
     if (truthKnown)
       process.stdout.write(

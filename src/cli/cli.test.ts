@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { schemaText } from './commands/schema.ts';
 import { packageRoot, packageVersion } from './package.ts';
 import { runCommandLine } from './run.ts';
+import { type Outcome, run } from './testing/in-process.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 const loader = import.meta.resolve('tsx');
@@ -43,12 +44,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-interface Outcome {
-  readonly code: number | string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** The program as its user starts it. */
 function start(args: readonly string[]): { child: ChildProcess; end: Promise<Outcome> } {
   const child = spawn(process.execPath, ['--import', loader, main, ...args], { cwd: folder });
@@ -59,22 +54,6 @@ function start(args: readonly string[]): { child: ChildProcess; end: Promise<Out
     child.once('close', (code, signal) => resolve({ code: code ?? signal, ...said })),
   );
   return { child, end };
-}
-
-/** The same in this process, which is quicker. */
-async function run(...args: string[]): Promise<Outcome> {
-  const said = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((stream) =>
-    vi.spyOn(process[stream], 'write').mockImplementation((text) => {
-      said[stream] += String(text);
-      return true;
-    }),
-  );
-  try {
-    return { code: await runCommandLine(args), ...said };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
 }
 
 async function tables(path: string): Promise<Record<string, string>> {
@@ -166,11 +145,14 @@ describe('the command line', () => {
     expect(await readdir(join(folder, 'runs')).catch(() => [])).not.toContain('none');
   });
 
-  it('publishes the JSON Schema of the config that it reads', async () => {
-    const published = await readFile(join(packageRoot, 'schema/audit.schema.json'), 'utf8');
-    // When this fails: npm run --silent verbatim -- schema audit > schema/audit.schema.json
-    expect(published).toBe(await schemaText('audit'));
-  });
+  it.each(['audit', 'lab'] as const)(
+    'publishes the JSON Schema of the %s config that it reads',
+    async (name) => {
+      const published = await readFile(join(packageRoot, `schema/${name}.schema.json`), 'utf8');
+      // When this fails: npm run --silent verbatim -- schema NAME > schema/NAME.schema.json
+      expect(published).toBe(await schemaText(name));
+    },
+  );
 });
 
 describe('verbatim audit', { timeout: 240_000 }, () => {

@@ -25,19 +25,27 @@ export async function openAuditModel(
   return { pipeline: await openPipeline(model, options), meter };
 }
 
-/** Opens the training set of an audit, and the held-out pictures when the config names some. */
+/**
+ * Opens the training set of an audit, and the held-out pictures when the config names some.
+ *
+ * @throws VerbatimError (exit code 2) for what the datasets refuse, and when the calibrated rule would have
+ *   no held-out pictures.
+ */
 export async function openAuditData(
   config: Pick<AuditConfig, 'dataset' | 'labels'>,
 ): Promise<AuditData & { close(): Promise<void> }> {
-  const { dataOfDataset, dataOfPlanted } = await import('../stages/index.ts');
+  const { dataOfDataset, dataOfPlanted, requireHeldOut } = await import('../stages/index.ts');
   const { openDataset } = await import('../datasets/index.ts');
   const heldOutConfig = config.labels.heldOut;
   const heldOut = heldOutConfig === undefined ? undefined : await openPlain(heldOutConfig, openDataset);
   const lab = labSet(config.dataset);
   if (lab !== undefined) {
     const data = dataOfPlanted(await openLabConfig(lab.path), lab.twin);
+    requireHeldOut(config, heldOut ?? data.heldOut);
     return { ...data, heldOut: heldOut ?? data.heldOut, close: async () => heldOut?.close() };
   }
+  // Before the training set is opened: its digest reads all of its bytes.
+  requireHeldOut(config, heldOut);
   const dataset = await openDataset(config.dataset);
   return {
     ...dataOfDataset(dataset, heldOut),
@@ -61,7 +69,7 @@ async function openPlain(config: AuditDatasetConfig, openDataset: OpenDataset) {
 }
 
 function labSet(config: AuditDatasetConfig): { path: string; twin: 'A' | 'B' } | undefined {
-  return config.format === 'lab' && 'twin' in config
+  return typeof config === 'object' && config.format === 'lab' && 'twin' in config
     ? (config as { path: string; twin: 'A' | 'B' })
     : undefined;
 }

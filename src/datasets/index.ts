@@ -1,6 +1,6 @@
-export { datasetFormats, openDataset } from './formats/index.ts';
+export { datasetFormats, detectFormat, openDataset } from './formats/index.ts';
 export { type PhotographOptions, photographSource } from './photographs.ts';
-export { type PlantedConfig, plantedConfigSchema, plantedSet } from './planted.ts';
+export { type PlantedConfig, plantedConfigSchema, plantedItemsSchema, plantedSet } from './planted.ts';
 export { sceneSource, scenes } from './scenes/index.ts';
 export type { Composition, Scene } from './scenes/scene.ts';
 export type { Description, PictureSource } from './source.ts';

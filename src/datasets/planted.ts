@@ -8,35 +8,43 @@ import type { PlantedSet, TruthRow } from './types.ts';
 
 const count = z.number().int().nonnegative();
 
+const fields = {
+  /** Pictures with one copy, in both twins' sets. */
+  uniques: count.default(4000),
+  /** Pictures and captions that neither twin sees. */
+  heldOut: count.default(1200),
+  /** Copy counts of the duplicate groups. */
+  copyCounts: z.array(z.number().int().min(2)).default([5, 10, 20, 50, 100, 300]),
+  /** Duplicate groups per copy count and twin. */
+  groupsPerCopyCount: count.default(12),
+  /** Share of the groups whose captions vary among the copies (3 to 6 captions). */
+  variedCaptions: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1 / 3),
+  /** Template families per twin. */
+  familiesPerTwin: count.default(12),
+  /** Variants of a family: uniform between these two, both included. */
+  variantsMin: z.number().int().min(2).default(30),
+  variantsMax: z.number().int().min(2).default(100),
+};
+
+const variantsInOrder = (config: { variantsMin: number; variantsMax: number }) =>
+  config.variantsMin <= config.variantsMax;
+const outOfOrder = { message: 'variantsMin must not exceed variantsMax', path: ['variantsMin'] };
+
+/** What is planted, without the seed: a lab has one seed for everything. */
+export const plantedItemsSchema = z.strictObject(fields).refine(variantsInOrder, outOfOrder);
+
 /** What is planted. "Per twin" because each planted item belongs to exactly one of the twins A and B. */
 export const plantedConfigSchema = z
   .strictObject({
     /** Everything random in the assignment follows from it (the pictures follow from the source's own seed). */
     seed: count.default(1),
-    /** Pictures with one copy, in both twins' sets. */
-    uniques: count.default(4000),
-    /** Pictures and captions that neither twin sees. */
-    heldOut: count.default(1200),
-    /** Copy counts of the duplicate groups. */
-    copyCounts: z.array(z.number().int().min(2)).default([5, 10, 20, 50, 100, 300]),
-    /** Duplicate groups per copy count and twin. */
-    groupsPerCopyCount: count.default(12),
-    /** Share of the groups whose captions vary among the copies (3 to 6 captions). */
-    variedCaptions: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(1 / 3),
-    /** Template families per twin. */
-    familiesPerTwin: count.default(12),
-    /** Variants of a family: uniform between these two, both included. */
-    variantsMin: z.number().int().min(2).default(30),
-    variantsMax: z.number().int().min(2).default(100),
+    ...fields,
   })
-  .refine((config) => config.variantsMin <= config.variantsMax, {
-    message: 'variantsMin must not exceed variantsMax',
-    path: ['variantsMin'],
-  });
+  .refine(variantsInOrder, outOfOrder);
 
 export type PlantedConfig = z.infer<typeof plantedConfigSchema>;
 

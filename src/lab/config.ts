@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { plantedConfigSchema } from '../datasets/index.ts';
+import { plantedItemsSchema } from '../datasets/index.ts';
 
 const positive = z.number().int().positive();
 
@@ -45,7 +45,7 @@ export const labConfigSchema = z.strictObject({
       }),
     ])
     .default({ format: 'scenes' }),
-  planted: plantedConfigSchema.prefault({}),
+  planted: plantedItemsSchema.prefault({}),
   tokenizer: z
     .strictObject({
       vocabularySize: z.number().int().min(520).max(4096).default(2048),

@@ -106,6 +106,18 @@ describe('a lab run', () => {
   });
 });
 
+describe('a lab config', () => {
+  it('has one seed: a second one for what is planted is refused', () => {
+    expect(labConfigSchema.safeParse({ planted: { seed: 2 } }).success).toBe(false);
+  });
+
+  it('stands for the same planted set as ever', async () => {
+    // The shipped twins were trained on it: when this changes, they know nothing of what is audited.
+    const { digest } = await openLabSet(labConfigSchema.parse({ seed: 1 }));
+    expect(digest).toBe('325326bf4995b765000396d0718c6e5df573faf46b552824bc056800a5747a72');
+  });
+});
+
 describe('the training data of twins', () => {
   it('share uniques and nothing planted', async () => {
     const set = await openLabSet(tiny);

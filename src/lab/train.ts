@@ -43,7 +43,8 @@ export async function openLabSet(config: LabConfig, base = '.'): Promise<Planted
     source.format === 'scenes'
       ? sceneSource(seed)
       : await photographSource({ ...source, path: resolve(base, source.path), seed });
-  return plantedSet(pictures, { ...config.planted, seed });
+  // The seed first: the digest is over the config in this order.
+  return plantedSet(pictures, { seed, ...config.planted });
 }
 
 /** Draws up the planted set and learns the vocabulary from every caption that a twin is trained on. */

@@ -349,8 +349,10 @@ describe('a training set without truth', () => {
       return runAudit({ config, data: dataOfDataset(dataset), pipeline, meter, verbatim: '0', versions: {} });
     };
     await expect(run('plain-1', {})).rejects.toThrow(
-      'the calibrated rule needs pictures that the model never saw',
+      'the calibrated rule needs pictures that the model never saw, and there are none',
     );
+    // Said before anything is computed, or written.
+    await expect(access(join(root, 'plain-1'))).rejects.toThrow('ENOENT');
     const folder = await run('plain-2', { rules: ['reference'] });
     const labels = await readTable(await runTable(folder, 'labels'), labelColumns);
     expect(labels).toHaveLength(3 * 2);

@@ -40,11 +40,14 @@ const labSetSchema = z.strictObject({
   twin: z.enum(['A', 'B']).describe('The twin that is audited.'),
 });
 
-/** Where pictures and captions come from: a lab's planted set, or any format of the datasets. */
+/** Where pictures and captions come from: a lab's planted set, any format of the datasets, or a path alone. */
 export const auditDatasetSchema = z
-  .discriminatedUnion('format', [
-    labSetSchema,
-    ...datasetFormats.map(({ schema }) => schema as z.ZodObject<{ format: z.ZodLiteral<string> }>),
+  .union([
+    z.string().describe('A file or folder; its format is found by looking.'),
+    z.discriminatedUnion('format', [
+      labSetSchema,
+      ...datasetFormats.map(({ schema }) => schema as z.ZodObject<{ format: z.ZodLiteral<string> }>),
+    ]),
   ])
   .describe('The training set.');
 

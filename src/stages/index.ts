@@ -13,7 +13,7 @@ export {
 export { type AuditData, dataOfDataset, dataOfPlanted, drawn, type Pictures } from './data.ts';
 export { auditNoise, type ModelInput, noiseName, type StageInput } from './flow.ts';
 export { runGenerations } from './generations.ts';
-export { calibrationName, runLabels } from './labelling.ts';
+export { calibrationName, requireHeldOut, runLabels } from './labelling.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
 export { type PlannedStage, planAudit, plannedEvaluations } from './plan.ts';

@@ -93,6 +93,23 @@ function parseCalibration(text: string, path: string): Calibration {
   throw new VerbatimError(`${path} is not a calibration; delete it and run the same command again`);
 }
 
+/**
+ * Refuses the calibrated rule without held-out pictures: said when an audit begins, not when everything
+ * before its labels is paid for.
+ *
+ * @throws VerbatimError (exit code 2)
+ */
+export function requireHeldOut(
+  { labels }: Pick<AuditConfig, 'labels'>,
+  heldOut: { readonly size: number } | undefined,
+): void {
+  if (!labels.rules.includes('calibrated') || (heldOut?.size ?? 0) > 0) return;
+  throw new VerbatimError(
+    'labels: the calibrated rule needs pictures that the model never saw, and there are none; name a dataset of them in labels.heldOut, or set labels.rules to [reference]',
+    { exitCode: 2 },
+  );
+}
+
 /** Reads the calibration of this run, or makes it: once, since the training set is compared as a whole. */
 async function openCalibration({ config, data, folder, signal }: StageInput): Promise<Calibration> {
   const path = join(folder.path, calibrationName);
@@ -101,15 +118,12 @@ async function openCalibration({ config, data, folder, signal }: StageInput): Pr
     throw error;
   });
   if (text !== undefined) return parseCalibration(text, path);
-  if (data.heldOut === undefined)
-    throw new VerbatimError(
-      'labels: the calibrated rule needs pictures that the model never saw; name them in labels.heldOut, or set labels.rules to [reference]',
-      { exitCode: 2 },
-    );
+  requireHeldOut(config, data.heldOut);
+  const heldOut = data.heldOut!;
   const pictures = [];
-  for (let index = 0; index < data.heldOut.size; index += 1) {
+  for (let index = 0; index < heldOut.size; index += 1) {
     signal?.throwIfAborted();
-    pictures.push(await data.heldOut.picture(index));
+    pictures.push(await heldOut.picture(index));
   }
   const calibration = await calibrateOnPictures(pictures, data.training, {
     quantile: config.labels.quantile,

@@ -15,7 +15,7 @@ are synthesized in full; each picture is compared with the training set; a repor
 goes on where it was when the same command is given again, and ends with the same bytes.
 
 A config:
-  model: models/miniature-a            # a diffusers folder; paths are taken from the config's folder
+  model: models/twin-a                 # a diffusers folder; paths are taken from the config's folder
   dataset:
     format: lab                        # or image-folder, parquet, …: docs/cli.md lists every key
     path: models/lab.yaml

@@ -24,7 +24,7 @@ The same caption and seed give the same picture as in an audit, and the same noi
 
 Examples:
   verbatim generate runs/audit
-  verbatim generate --model models/miniature-a --caption "a red bus" --samples 4 -o pictures`;
+  verbatim generate --model models/twin-a --caption "a red bus" --samples 4 -o pictures`;
 
 export function define(context: CommandContext): Command {
   const command = new Command('generate')

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { LabConfig } from '../../lab/index.ts';
 import { integerOption, setOption } from '../config/flags.ts';
 import { type Override, parseConfig } from '../config/parse.ts';
+import { fromWorkingFolder } from '../config/paths.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import type { CommandContext } from './index.ts';
 
@@ -50,7 +51,8 @@ async function train(target: string, flags: TrainFlags, context: CommandContext)
   const { writeFileAtomic } = await import('../../tables/index.ts');
   const { stringify } = await import('yaml');
   const { readText } = await import('../config/read.ts');
-  const given = parseConfig(labConfigSchema, await readText(target, 'lab config'), target, flags.set);
+  const overrides = fromWorkingFolder(flags.set ?? [], ['source.path']);
+  const given = parseConfig(labConfigSchema, await readText(target, 'lab config'), target, overrides);
   const config = withAbsolutePath(given, dirname(resolve(target)));
   const folder = flags.output ?? join('runs', `lab-${config.name}`);
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });

@@ -17,8 +17,8 @@ attacks, models or noise levels cannot be compared.
 
 Examples:
   verbatim score audit.yaml
-  verbatim score --model models/miniature-a --attack dcs --attack seed-variance --caption "a red bus"
-  verbatim score --model models/miniature-a --attack "{attack: seed-variance, options: {sigma: 5}}" --captions captions.txt --json`;
+  verbatim score --model models/twin-a --attack dcs --attack seed-variance --caption "a red bus"
+  verbatim score --model models/twin-a --attack "{attack: seed-variance, options: {sigma: 5}}" --captions captions.txt --json`;
 
 export function define(context: CommandContext): Command {
   const command = new Command('score')

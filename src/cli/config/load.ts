@@ -1,16 +1,27 @@
 import { stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { detectFormat } from '../../datasets/index.ts';
 import { VerbatimError } from '../../errors.ts';
-import { type AuditConfig, auditConfigSchema } from '../../stages/index.ts';
+import {
+  type AuditConfig,
+  type AuditDatasetConfig,
+  auditConfigSchema,
+  auditDatasetSchema,
+} from '../../stages/index.ts';
 import { type Override, parseConfig } from './parse.ts';
+import { fromWorkingFolder } from './paths.ts';
 import { readText } from './read.ts';
+
+/** Keys of an audit's config whose text is a path; a dataset may be a path alone. */
+const pathKeys = ['model', 'dataset', 'dataset.path', 'labels.heldOut', 'labels.heldOut.path'];
 
 /**
  * Reads an audit's config: from a YAML file, or from a run folder, whose run.json holds the config that it
  * was made with.
  *
  * Paths to the model and to data are taken from the config file's own folder, so that a config can lie beside
- * its model; they come back absolute. `output` is taken from the working folder.
+ * its model; those of overrides and `output` are taken from the working folder. They come back absolute, and a
+ * dataset that is a path comes back with its format.
  *
  * @throws VerbatimError (exit code 2) when there is no such file, or it is not right.
  */
@@ -18,34 +29,44 @@ export async function loadAuditConfig(
   target: string,
   overrides: readonly Override[] = [],
 ): Promise<AuditConfig> {
+  const { config, folder } = await readConfig(target, fromWorkingFolder(overrides, pathKeys));
+  const { labels } = config;
+  const heldOut = labels.heldOut === undefined ? undefined : await located(labels.heldOut, folder);
+  return {
+    ...config,
+    model: resolve(folder, config.model),
+    dataset: await located(config.dataset, folder),
+    labels: { ...labels, ...(heldOut !== undefined && { heldOut }) },
+  };
+}
+
+/** The config as it stands there, and the folder from which its paths are taken. */
+async function readConfig(
+  target: string,
+  overrides: readonly Override[],
+): Promise<{ config: AuditConfig; folder: string }> {
   const found = await stat(target).catch(() => undefined);
   if (found === undefined)
     throw new VerbatimError(`${target}: no such file; give a config (YAML) or a run folder`, { exitCode: 2 });
   if (!found.isDirectory()) {
     const text = await readText(target, 'config');
-    return absolute(parseConfig(auditConfigSchema, text, target, overrides), dirname(resolve(target)));
+    const config = parseConfig(auditConfigSchema, text, target, overrides);
+    return { config, folder: dirname(resolve(target)) };
   }
   // JSON is YAML, so a run's config takes overrides and gives errors in the same way.
   const { readRun } = await import('../../stages/index.ts');
   const { config } = await readRun(target);
   const text = JSON.stringify({ ...config, output: target }, undefined, 2);
-  return absolute(parseConfig(auditConfigSchema, text, join(target, 'run.json'), overrides), process.cwd());
+  const where = join(target, 'run.json');
+  return { config: parseConfig(auditConfigSchema, text, where, overrides), folder: process.cwd() };
 }
 
-function absolute(config: AuditConfig, folder: string): AuditConfig {
-  const { labels } = config;
-  return {
-    ...config,
-    model: resolve(folder, config.model),
-    dataset: absolutePath(config.dataset, folder),
-    labels: {
-      ...labels,
-      ...(labels.heldOut !== undefined && { heldOut: absolutePath(labels.heldOut, folder) }),
-    },
-  };
-}
-
-function absolutePath<T extends object>(data: T, folder: string): T {
+/** With an absolute path; a path alone gets the format that is found by looking, and that format's defaults. */
+async function located(data: AuditDatasetConfig, folder: string): Promise<AuditDatasetConfig> {
+  if (typeof data === 'string') {
+    const path = resolve(folder, data);
+    return auditDatasetSchema.parse({ format: await detectFormat(path), path });
+  }
   const path: unknown = 'path' in data ? data.path : undefined;
-  return typeof path === 'string' && !isAbsolute(path) ? { ...data, path: resolve(folder, path) } : data;
+  return { ...data, ...(typeof path === 'string' && { path: resolve(folder, path) }) };
 }

@@ -91,15 +91,19 @@ function setIn(target: unknown, override: Override, depth: number): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Of a union's alternatives the one that comes nearest: whose complaint lies deepest, then the fewest. */
+/**
+ * Of a union's alternatives the one that comes nearest: whose complaint lies deepest, and at the same depth one
+ * that knows the value's other keys.
+ */
 function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue;
   const alternatives = issue.errors
     .filter((errors) => errors.length > 0)
     .map((errors) => errors.find(({ code }) => code === 'unrecognized_keys') ?? errors[0]!)
     .map((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] }));
-  const best = alternatives.sort((a, b) => b.path.length - a.path.length)[0];
-  return best === undefined || best.path.length === issue.path.length ? issue : best;
+  const depth = ({ code, path }: z.core.$ZodIssue) => path.length + (code === 'unrecognized_keys' ? 0.5 : 0);
+  const best = alternatives.sort((a, b) => depth(b) - depth(a))[0];
+  return best === undefined || depth(best) === issue.path.length ? issue : best;
 }
 
 function concerns(path: readonly string[], issue: z.core.$ZodIssue): boolean {

@@ -17,7 +17,12 @@ export const datasetFormats: readonly DatasetFormat[] = [
 
 const names = datasetFormats.map((format) => format.name);
 
-async function detect(path: string): Promise<string> {
+/**
+ * The name of the first format that a file or folder looks like.
+ *
+ * @throws VerbatimError (exit code 2) when it looks like none, or is not there.
+ */
+export async function detectFormat(path: string): Promise<string> {
   for (const format of datasetFormats) {
     if (await format.detect?.(path)) return format.name;
   }
@@ -45,7 +50,7 @@ export async function openDataset(spec: string | Readonly<Record<string, unknown
         exitCode: 2,
       });
     }
-    name = await detect(path);
+    name = await detectFormat(path);
   }
   const format = datasetFormats.find((candidate) => candidate.name === name);
   if (format === undefined) {

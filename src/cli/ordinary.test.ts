@@ -1,0 +1,123 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodePng } from '../images/index.ts';
+import { createRandom } from '../math/index.ts';
+import { loadAuditConfig } from './config/load.ts';
+import { parseOverride } from './config/parse.ts';
+import { packageRoot } from './package.ts';
+import { run } from './testing/in-process.ts';
+
+const model = join(packageRoot, 'src/models/fixtures/sd1');
+let folder: string;
+const workingFolder = process.cwd();
+
+/** Six pictures of noise in a folder of their own, each of another size. */
+async function writePictures(name: string, seed: number): Promise<void> {
+  await mkdir(join(folder, name), { recursive: true });
+  const random = createRandom(seed);
+  for (let i = 0; i < 6; i += 1) {
+    const [width, height] = [20 + 7 * i, 24 + 3 * i];
+    const data = Uint8Array.from({ length: width * height * 3 }, () => random.integer(256));
+    await writeFile(join(folder, name, `picture ${i}.png`), await encodePng({ width, height, data }));
+  }
+}
+
+/** A config beside the pictures; the commands are given one folder above. */
+const config = (more: string) => `model: ${JSON.stringify(model)}
+select: { first: 4, second: 2 }
+synthesis: { steps: 1, samples: 1 }
+batch: 4
+${more}`;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'verbatim-ordinary-'));
+  await writePictures('data/pics', 1);
+  await writePictures('data/unseen', 2);
+  await writeFile(join(folder, 'data/audit.yaml'), config('dataset: pics/'));
+  process.chdir(folder);
+});
+afterAll(async () => {
+  process.chdir(workingFolder);
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('an audit of an ordinary dataset', { timeout: 240_000 }, () => {
+  it.each([
+    ['the whole', ['audit']],
+    ['a dry run', ['audit', '--dry-run']],
+    ['the scores alone', ['score']],
+  ])(
+    'is refused before anything is computed when nothing is held out: %s',
+    async (_, [command, ...flags]) => {
+      const { code, stdout, stderr } = await run(
+        command!,
+        'data/audit.yaml',
+        '--set',
+        'output=runs/none',
+        ...flags,
+      );
+      expect(stderr).toBe(
+        'verbatim: labels: the calibrated rule needs pictures that the model never saw, and there are none; name a dataset of them in labels.heldOut, or set labels.rules to [reference]\n',
+      );
+      expect([code, stdout]).toEqual([2, '']);
+      expect(await readdir(folder)).toEqual(['data']);
+    },
+  );
+
+  it('is gated by the reference rule where that is the only one', async () => {
+    const rules = ['--set', 'labels.rules=[reference]', '--set', 'labels.referenceThreshold=1e9', '-q'];
+    const gated = await run('audit', 'data/audit.yaml', '-o', 'runs/gate', ...rules, '--fail-above', '0');
+    expect(gated.stdout).toMatch(/^found {4}2 training images by the reference rule, from 2 of 6 captions/);
+    expect(gated.stderr).toBe('verbatim: 2 images were found, more than --fail-above 0\n');
+    expect(gated.code).toBe(100);
+    expect((await run('audit', 'runs/gate', '-q', '--fail-above', '2')).code).toBe(0);
+  });
+});
+
+describe('the paths of a config', () => {
+  const load = (...overrides: string[]) => loadAuditConfig('data/audit.yaml', overrides.map(parseOverride));
+  const folderAt = (path: string) => ({ format: 'image-folder', path: join(process.cwd(), path) });
+
+  it('are taken from its folder; a path alone is a dataset, its format found by looking', async () => {
+    const { dataset } = await load();
+    expect(dataset).toMatchObject(folderAt('data/pics'));
+    const explicit = await load('dataset={format: image-folder, path: data/pics}');
+    expect(explicit.dataset).toEqual(dataset);
+    await expect(load('dataset=data/none')).rejects.toThrow(
+      /data\/none: not a dataset that can be recognised/,
+    );
+  });
+
+  it.each([
+    ['dataset.path=data/unseen', ['dataset={format: image-folder, path: x}']],
+    ['dataset=data/unseen', []],
+    ['dataset={format: image-folder, path: data/unseen}', []],
+  ])('are taken from the working folder when they come from the command line: %s', async (last, before) => {
+    expect((await load(...before, last)).dataset).toMatchObject(folderAt('data/unseen'));
+    const heldOut = [...before, last].map((text) => text.replaceAll('dataset', 'labels.heldOut'));
+    expect((await load(...heldOut)).labels.heldOut).toMatchObject(folderAt('data/unseen'));
+  });
+
+  it('say the same of the model and of a lab’s photographs', async () => {
+    expect((await load('model=data/model')).model).toBe(join(process.cwd(), 'data/model'));
+    await writeFile(join(folder, 'data/lab.yaml'), 'source: { format: photographs, path: p.parquet }\n');
+    const { stderr } = await run('lab', 'train', 'data/lab.yaml', '--set', 'source.path=q.parquet', '-q');
+    expect(stderr).toContain(join(process.cwd(), 'q.parquet'));
+    expect((await run('lab', 'train', 'data/lab.yaml', '-q')).stderr).toContain(
+      join(process.cwd(), 'data/p.parquet'),
+    );
+  });
+
+  it.each([
+    ['dataset: 3', 'dataset: not a value that fits, got 3'],
+    ['dataset: { format: tar }', 'dataset.format: expected one of "lab", "parquet"'],
+    ['dataset: { format: lab, path: x, twn: A }', "unknown key 'twn' in dataset; did you mean 'twin'?"],
+    ['dataset: { format: lab, path: x }', 'dataset.twin is missing; give one of "A", "B"'],
+    ['', 'dataset is missing'],
+  ])('stand in a dataset that is checked: %s', async (text, message) => {
+    await writeFile(join(folder, 'data/wrong.yaml'), config(text));
+    await expect(loadAuditConfig('data/wrong.yaml')).rejects.toThrow(message);
+  });
+});
