@@ -92,6 +92,8 @@ export const labConfigSchema = z.strictObject({
       lognormalDeviation: z.number().positive().default(1.3),
     })
     .prefault({}),
+  /** Further cycles of the twins' training after `training`, each from the weights that the one before ended with. */
+  restarts: z.array(z.strictObject({ steps: positive, learningRate: z.number().positive() })).default([]),
   /** The small network that says what kind of picture a sample shows. */
   classifier: z
     .strictObject({

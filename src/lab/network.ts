@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Tensor } from '../math/index.ts';
 import type { Parameter } from '../models/index.ts';
 import {
@@ -48,52 +49,76 @@ export interface TrainedNetwork {
 /** The last layer of each residual branch of diffusers' blocks, and a denoiser's own last layer. */
 const residualEnds = /(\.conv2|\.proj_out|\.to_out\.0|\.ff\.net\.2|unet\.conv_out)\.(weight|bias)$/;
 
+/** A further stretch of training after the first: warm-up to its own peak, cosine down. */
+export interface Cycle {
+  readonly steps: number;
+  readonly learningRate: number;
+}
+
 /**
  * Trains one network from scratch: AdamW, clipping, warm-up and cosine, averaged weights, checkpoints in
  * `context.folder` under `work`'s name. Same seed and options → same weights.
+ *
+ * `restarts` are further cycles with fresh moments, each from the averaged weights of the one before
+ * (Loshchilov & Hutter 2017, warm restarts): a finished run can be trained on without training it anew.
  */
 export async function trainNetwork(options: {
   readonly work: string;
   readonly parameters: readonly Parameter[];
   readonly loss: LossBuilder;
+  /** The inputs of a 1-based step, counted through all cycles. */
   readonly batch: (step: number) => Record<string, Tensor> | Promise<Record<string, Tensor>>;
   readonly optimisation: Optimisation;
+  readonly restarts?: readonly Cycle[];
   readonly seed: number;
-  /** Identifies everything that the result depends on. */
+  /** Identifies everything that the first cycle's result depends on. */
   readonly digest: string;
   readonly context: LabContext;
 }): Promise<TrainedNetwork> {
-  const { work, parameters, optimisation, context } = options;
+  const { work, parameters, optimisation, restarts = [], context } = options;
+  const { batchSize, beta1, beta2, warmupSteps } = optimisation;
   const layout = flatLayout(parameters);
   const step = buildTrainingStep(layout, options.loss, adamW(optimisation));
-  const { steps, batchSize, beta1, beta2 } = optimisation;
-  const result = await train({
-    step,
-    initial: initialFlat(layout, parameters, { seed: options.seed, zero: residualEnds }),
-    steps,
-    batchSize,
-    beta1,
-    beta2,
-    batch: options.batch,
-    learningRate: warmupCosine({
-      peak: optimisation.learningRate,
-      warmupSteps: optimisation.warmupSteps,
-      steps,
-    }),
-    averageDecay: averageDecay(optimisation.averageDecay),
-    checkpoint: {
-      path: `${context.folder}/${work}.checkpoint.safetensors`,
-      digest: options.digest,
-      everySteps: Math.max(1, Math.round(steps / 20)),
-    },
-    threads: context.threads,
-    signal: context.signal,
-    onProgress: (progress) => context.onProgress?.(work, progress),
-  });
-  return {
-    weights: unpackFlat(layout, result.average),
-    losses: result.losses,
-    seconds: result.seconds,
-    size: layout.length,
-  };
+  const cycles: readonly Cycle[] = [optimisation, ...restarts];
+  const total = cycles.reduce((sum, cycle) => sum + cycle.steps, 0);
+
+  let weights = initialFlat(layout, parameters, { seed: options.seed, zero: residualEnds });
+  let done = 0;
+  let seconds = 0;
+  const losses = new Float32Array(total);
+  for (const [index, cycle] of cycles.entries()) {
+    const before = done;
+    const result = await train({
+      step,
+      initial: weights,
+      steps: cycle.steps,
+      batchSize,
+      beta1,
+      beta2,
+      batch: (number) => options.batch(before + number),
+      learningRate: warmupCosine({ peak: cycle.learningRate, warmupSteps, steps: cycle.steps }),
+      averageDecay: averageDecay(optimisation.averageDecay),
+      checkpoint: {
+        path: `${context.folder}/${work}${index === 0 ? '' : `.cycle-${index + 1}`}.checkpoint.safetensors`,
+        digest: cycleDigest(options.digest, restarts.slice(0, index)),
+        everySteps: Math.max(1, Math.round(cycle.steps / 20)),
+      },
+      threads: context.threads,
+      signal: context.signal,
+      onProgress: (progress) =>
+        context.onProgress?.(work, { ...progress, step: before + progress.step, steps: total }),
+    });
+    weights = result.average;
+    losses.set(result.losses, done);
+    done += cycle.steps;
+    seconds += result.seconds;
+  }
+  return { weights: unpackFlat(layout, weights), losses, seconds, size: layout.length };
+}
+
+function cycleDigest(first: string, restarts: readonly Cycle[]): string {
+  if (restarts.length === 0) return first;
+  return createHash('sha256')
+    .update(JSON.stringify([first, restarts]))
+    .digest('hex');
 }

@@ -135,6 +135,7 @@ export async function trainTwinModel(
     levels: { lognormalShare, lognormalMean, lognormalDeviation },
     captionDropout,
     optimisation,
+    restarts: config.restarts,
     seed: hashSeed(config.seed, 'twins'),
     digest: digestOf(stage.digest, twin, config.training, config.unet, config.textEncoder, config.tokenizer),
     context,

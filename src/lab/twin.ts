@@ -12,7 +12,13 @@ import {
 } from '../models/index.ts';
 import type { LossBuilder } from '../training/index.ts';
 import { epochBatches, type NoiseLevels, timestepSampler } from './batches.ts';
-import { type LabContext, type Optimisation, type TrainedNetwork, trainNetwork } from './network.ts';
+import {
+  type Cycle,
+  type LabContext,
+  type Optimisation,
+  type TrainedNetwork,
+  trainNetwork,
+} from './network.ts';
 
 /** What a twin learns from: latents of the distinct pictures, token ids of the distinct captions, and the pairs. */
 export interface TwinData {
@@ -79,6 +85,7 @@ export async function trainTwin(options: {
   readonly levels: NoiseLevels;
   readonly captionDropout: number;
   readonly optimisation: Optimisation;
+  readonly restarts?: readonly Cycle[];
   readonly seed: number;
   readonly digest: string;
   readonly context: LabContext;
@@ -127,6 +134,7 @@ export async function trainTwin(options: {
       };
     },
     optimisation,
+    ...(options.restarts && { restarts: options.restarts }),
     // Both twins start from the same weights.
     seed: hashSeed(seed, 'twin'),
     digest: options.digest,
