@@ -4,6 +4,8 @@ export interface StageFigures {
   readonly name: string;
   /** Captions for the scores, pictures for generations and labels, rows for the candidates. */
   readonly items: number;
+  /** Distinct captions among the items: what narrows from stage to stage. */
+  readonly captions: number;
   readonly failed: number;
   /** Evaluations of the denoiser, from the tables: what an undisturbed run spends. */
   readonly evaluations: number;
@@ -22,6 +24,8 @@ interface StageRows {
   readonly name: string;
   readonly rows: readonly {
     readonly item: string;
+    /** Key of its caption. */
+    readonly key: string;
     readonly error: string | null;
     readonly evaluations: number;
   }[];
@@ -29,13 +33,18 @@ interface StageRows {
 
 function stageRows(data: ReportData): StageRows[] {
   const scores = (rows: ReportData['scores']['all']) =>
-    rows.map((row) => ({ item: row.key, error: row.error, evaluations: row.spent }));
+    rows.map((row) => ({ item: row.key, key: row.key, error: row.error, evaluations: row.spent }));
   const picture = (row: { readonly key: string; readonly sample: number }) =>
     JSON.stringify([row.key, row.sample]);
   return [
     {
       name: 'candidates',
-      rows: data.candidates.map((row) => ({ item: row.key, error: row.error, evaluations: 0 })),
+      rows: data.candidates.map((row) => ({
+        item: row.key,
+        key: row.key,
+        error: row.error,
+        evaluations: 0,
+      })),
     },
     { name: 'scores/all', rows: scores(data.scores.all) },
     { name: 'scores/selected', rows: scores(data.scores.selected) },
@@ -43,13 +52,19 @@ function stageRows(data: ReportData): StageRows[] {
       name: 'generations',
       rows: data.generations.map((row) => ({
         item: picture(row),
+        key: row.key,
         error: row.error,
         evaluations: row.evaluations,
       })),
     },
     {
       name: 'labels',
-      rows: data.labels.map((row) => ({ item: picture(row), error: row.error, evaluations: 0 })),
+      rows: data.labels.map((row) => ({
+        item: picture(row),
+        key: row.key,
+        error: row.error,
+        evaluations: 0,
+      })),
     },
   ];
 }
@@ -59,6 +74,7 @@ export function stageFigures(data: ReportData): StageFigures[] {
   return stageRows(data).map(({ name, rows }) => ({
     name,
     items: new Set(rows.map((row) => row.item)).size,
+    captions: new Set(rows.map((row) => row.key)).size,
     failed: new Set(rows.filter((row) => row.error !== null).map((row) => row.item)).size,
     evaluations: rows.reduce((sum, row) => sum + row.evaluations, 0),
     seconds: data.costs.get(name)?.seconds ?? 0,

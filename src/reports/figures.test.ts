@@ -99,6 +99,13 @@ describe('summarize', () => {
       'generations',
       'labels',
     ]);
+    expect(stages.map((stage) => stage.captions)).toEqual([
+      data.candidates.length,
+      data.candidates.length,
+      summary.selected[0]!.captions,
+      summary.selected[1]!.captions,
+      judged,
+    ]);
     expect(evaluations).toBe(
       [...data.scores.all, ...data.scores.selected].reduce((sum, row) => sum + row.spent, 0) +
         data.generations.reduce((sum, row) => sum + row.evaluations, 0),

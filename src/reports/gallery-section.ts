@@ -12,7 +12,10 @@ const titles: Readonly<Record<GallerySection, readonly [string, string]>> = {
     'A sample matches the caption’s own training picture. Nearest first, each training picture once before any comes again.',
   ],
   'near-miss': ['Near misses', 'Synthesized and judged, not matching; the nearest first.'],
-  'high-score': ['Highest scores not found', 'Ranked by the first attack, not matching or not synthesized.'],
+  'high-score': [
+    'Highest scores not found',
+    'Ranked by the first attack: captions that do not match, or that were passed over before the synthesis.',
+  ],
 };
 
 /** How many captions of each kind are open; the rest unfolds. False positives are always open. */
@@ -50,20 +53,27 @@ ${missing === 0 ? null : html`<p class="note">${counted(missing, 'further captio
 
 function item(caption: Caption, images: CopiedImages, attackNames: readonly string[]): Markup {
   const { best } = caption;
-  const scores = attackNames.map((name) => {
-    const value = caption.scores.get(name);
-    return html`<dt>${name}</dt><dd>${value === undefined ? '–' : score(value)}</dd>`;
-  });
+  const text = html`<p class="caption"><bdi>${captionText(caption.caption)}</bdi></p>`;
+  const facts = html`<dl>${best === undefined ? null : fact('distance', distance(best.distance!, caption.rule))}
+${caption.copies === null ? null : fact('copies', integer(caption.copies))}
+${caption.role === null ? null : fact('kind', caption.role)}
+${caption.retrieval ? fact('also near', 'another training picture') : null}
+${attackNames.map((name) => {
+  const value = caption.scores.get(name);
+  return fact(name, value === undefined ? '–' : score(value));
+})}</dl>`;
+  // Without a picture there is nothing to look at: one line of figures.
+  if (best === undefined && caption.oneStep === null && caption.samples.length === 0)
+    return html`<article class="item plain">${text}${facts}</article>`;
   return html`<article class="item"><div class="pictures">
 ${picture(images, best?.training_image ?? null, best === undefined ? 'not compared' : 'not stored', caption.neverSeen ? 'its picture, never seen' : 'training image')}
 ${picture(images, caption.oneStep, 'not generated', 'one step')}
 ${caption.samples.length === 0 ? picture(images, null, 'not synthesized', 'samples') : caption.samples.map((sample) => samplePicture(images, sample, caption.rule))}
-</div><div class="facts"><p class="caption"><bdi>${captionText(caption.caption)}</bdi></p>
-<dl>${best === undefined ? null : html`<dt>distance</dt><dd>${distance(best.distance!, caption.rule)}</dd>`}
-${caption.copies === null ? null : html`<dt>copies</dt><dd>${integer(caption.copies)}</dd>`}
-${caption.role === null ? null : html`<dt>kind</dt><dd>${caption.role}</dd>`}
-${caption.retrieval ? html`<dt>also near</dt><dd>another training picture</dd>` : null}
-${scores}</dl></div></article>`;
+</div><div class="facts">${text}${facts}</div></article>`;
+}
+
+function fact(name: string, value: string): Markup {
+  return html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 }
 
 function samplePicture(images: CopiedImages, sample: Sample, rule: Rule): Markup {

@@ -60,12 +60,17 @@ const stageTitles: Readonly<Record<string, string>> = {
   labels: 'Pictures judged',
 };
 
+/** Stages whose items are pictures; the others count captions only. */
+function picturesOf({ name, items }: Summary['stages'][number]): string {
+  return name === 'generations' || name === 'labels' ? integer(items) : '';
+}
+
 /** The funnel: what went into each stage, what it cost. */
 export function funnelSection(summary: Summary): Markup {
-  const largest = Math.max(1, ...summary.stages.map((stage) => stage.items));
+  const largest = Math.max(1, ...summary.stages.map((stage) => stage.captions));
   const rows = summary.stages.map(
     (stage) =>
-      html`<tr><th scope="row">${stageTitles[stage.name] ?? stage.name}</th><td>${integer(stage.items)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td>${duration(stage.seconds)}</td><td><span class="bar" style="width:${((stage.items / largest) * 100).toFixed(1)}%"></span></td></tr>`,
+      html`<tr><th scope="row">${stageTitles[stage.name] ?? stage.name}</th><td>${integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td><span class="bar" style="width:${((stage.captions / largest) * 100).toFixed(1)}%"></span></td></tr>`,
   );
   const kept = summary.selected.map(
     ({ attack, captions }) => `${attack} kept ${counted(captions, 'caption')}`,
@@ -74,9 +79,9 @@ export function funnelSection(summary: Summary): Markup {
 <p>Cheap scores decide which captions are worth a full synthesis. An evaluation is one call of the denoiser on one sample; a guided call costs two.${
     kept.length > 0 ? ` Here ${kept.join(', then ')}.` : ''
   }</p>
-<div class="scroll"><table class="funnel"><thead><tr><th>Stage</th><th>Items</th><th>Failed</th><th>Evaluations</th><th>Time</th><th></th></tr></thead>
-<tbody>${rows}<tr><th scope="row">Total</th><td></td><td></td><td>${integer(summary.evaluations)}</td><td>${duration(summary.seconds)}</td><td></td></tr></tbody></table></div>
-<p class="note">Candidates are captions; scores count captions, generations and labels pictures (the one-step picture among the generated).</p>
+<div class="scroll"><table class="funnel"><thead><tr><th>Stage</th><th>Captions</th><th>Pictures</th><th>Failed</th><th>Evaluations</th><th>Time</th><th></th></tr></thead>
+<tbody>${rows}<tr><th scope="row">Total</th><td></td><td></td><td></td><td>${integer(summary.evaluations)}</td><td class="line">${duration(summary.seconds)}</td><td></td></tr></tbody></table></div>
+<p class="note">The bars count captions. Failed are captions where captions are scored, and pictures where pictures are made or judged; each caption has one picture of a single step besides its samples.</p>
 ${failures(summary)}</section>`;
 }
 
@@ -107,7 +112,7 @@ export function precisionSection(summary: Summary): Markup {
     const half = precision[Math.ceil(summary.found.captions / 2) - 1];
     const last = precision.at(-1);
     const pure = precision.filter((point) => point.precision === 1).length;
-    return html`<tr><td class="text">${swatch(i)} ${attack.name}</td><td>${pure}</td><td>${half === undefined ? '–' : percentage(half.precision)}</td><td>${last === undefined ? '–' : percentage(last.precision)}</td></tr>`;
+    return html`<tr><td class="line">${swatch(i)} ${attack.name}</td><td>${pure}</td><td>${half === undefined ? '–' : percentage(half.precision)}</td><td>${last === undefined ? '–' : percentage(last.precision)}</td></tr>`;
   });
   return html`<section id="precision">${heading}
 <p>Going down each attack’s ranking of the ${counted(judged, 'caption')} that ${judged === 1 ? 'was' : 'were'} judged: the share of findings among all captions passed so far. Captions that the cascade did not let through are not judged and not counted.</p>
@@ -175,7 +180,7 @@ function rocRow(attack: AttackFigures, index: number): Markup {
     attack.auc === null
       ? html`<td>–</td><td>–</td>`
       : html`<td>${area(attack.auc)} <small>[${area(attack.aucLow!)}, ${area(attack.aucHigh!)}]</small></td><td>${percentage(attack.tprAt1PercentFpr!)}</td>`;
-  return html`<tr><td class="text">${swatch(index)} ${attack.name}${star}</td>${cells}<td>${integer(attack.positives)}</td><td>${integer(attack.negatives)}</td><td>${Number(attack.evaluationsPerCaption.toFixed(1))}</td></tr>`;
+  return html`<tr><td class="line">${swatch(index)} ${attack.name}${star}</td>${cells}<td>${integer(attack.positives)}</td><td>${integer(attack.negatives)}</td><td>${Number(attack.evaluationsPerCaption.toFixed(1))}</td></tr>`;
 }
 
 /** The two rules, the distances, and where the threshold comes from. */

@@ -58,14 +58,15 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; line-height: 1.
 th, td { padding: 6px 0 6px 14px; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline; }
 th:first-child, td:first-child { padding-left: 0; text-align: left; }
 th { color: var(--muted); font-weight: 500; vertical-align: bottom; }
-tbody th { color: var(--ink); font-weight: 400; }
+tbody th { color: var(--ink); font-weight: 400; vertical-align: baseline; }
 td.text, th.text { text-align: left; }
+td.line { white-space: nowrap; }
 td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
 .chart { display: block; width: 100%; height: auto; max-width: 440px; font: 13px system-ui, -apple-system, "Segoe UI", Arial, sans-serif; color: var(--ink); }
 .chart text { white-space: pre; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 4px 0 0; padding: 0; list-style: none; font-size: 13px; color: var(--muted); }
 .legend svg { vertical-align: middle; margin-right: 5px; }
-.bar { display: block; height: 9px; background: var(--found-soft); min-width: 1px; }
+.bar { display: block; height: 9px; background: var(--neutral); min-width: 1px; }
 .funnel td:last-child, .funnel th:last-child { width: 34%; text-align: left; }
 .items { display: grid; gap: 0; margin-top: 8px; }
 .item { display: flex; gap: 8px 32px; padding: 18px 0; border-bottom: 1px solid var(--line); }
@@ -80,8 +81,13 @@ td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
 figcaption { margin-top: 3px; color: var(--muted); font-size: 12px; line-height: 1.3; }
 .pictures .match img { outline: 2px solid var(--found); outline-offset: 1px; }
 .match figcaption b { color: var(--found); font-weight: 600; }
+.item.plain { display: block; padding: 10px 0; }
+.plain dl { display: flex; flex-wrap: wrap; gap: 1px 20px; }
+.plain dl div { display: flex; gap: 6px; }
+.plain .caption { margin-bottom: 2px; }
 .caption { margin: 0 0 6px; font-size: 15px; line-height: 1.35; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 1px 14px; margin: 0; font-size: 13px; font-variant-numeric: tabular-nums; }
+dl div { display: contents; }
 dt { color: var(--muted); }
 dd { margin: 0; text-align: right; }
 .empty { margin: 14px 0 0; padding: 16px 18px; max-width: none; background: var(--panel); color: var(--muted); }
