@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein';
+import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
 
@@ -23,11 +23,6 @@ export const sigmaOption = () =>
 export const guidanceOption = (scale: number) =>
   z.number().min(0).max(100).default(scale).describe('Guidance scale; 1 is unguided.');
 
-/** The name in `names` that is closest to `name`. */
-export function nearestName(name: string, names: readonly string[]): string | undefined {
-  return [...names].sort((a, b) => distance(a, name) - distance(b, name))[0];
-}
-
 /** Parses the options of an attack; every problem is one line that names attack and option. */
 export function parseOptions<S extends z.ZodObject>(attack: string, schema: S, given: unknown): z.output<S> {
   const parsed = schema.safeParse(given ?? {});
@@ -38,7 +33,7 @@ export function parseOptions<S extends z.ZodObject>(attack: string, schema: S, g
   if (issue.code === 'unrecognized_keys') {
     const unknown = issue.keys[0]!;
     throw fail(
-      `there is no option "${unknown}"; did you mean "${nearestName(unknown, names)}"? It takes ${names.join(', ')}.`,
+      `there is no option "${unknown}"; did you mean "${closest(unknown, names)}"? It takes ${names.join(', ')}.`,
     );
   }
   if (issue.path.length === 0) throw fail(`options must be a map of ${names.join(', ')}.`);

@@ -1,9 +1,9 @@
+import { closest } from 'fastest-levenshtein';
 import { VerbatimError } from '../errors.ts';
 import { dcs } from './dcs.ts';
 import { dcsAntithetic } from './dcs-antithetic.ts';
 import { ecs } from './ecs.ts';
 import { noiseDifference } from './noise-difference.ts';
-import { nearestName } from './options.ts';
 import { seedVariance } from './seed-variance.ts';
 import type { Attack } from './types.ts';
 
@@ -16,7 +16,7 @@ export function attackNamed(name: string): Attack {
   const found = attacks.find((attack) => attack.name === name);
   if (found) return found;
   throw new VerbatimError(
-    `There is no attack "${name}"; did you mean "${nearestName(name, attackNames)}"? Known: ${attackNames.join(', ')}.`,
+    `There is no attack "${name}"; did you mean "${closest(name, attackNames)}"? Known: ${attackNames.join(', ')}.`,
     { exitCode: 2 },
   );
 }

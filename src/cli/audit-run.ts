@@ -2,7 +2,7 @@ import { VerbatimError } from '../errors.ts';
 import type { AuditConfig, PlannedStage, RunFolder } from '../stages/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import { openAuditData, openAuditModel } from './open.ts';
-import { libraryVersion, packageVersion } from './package.ts';
+import { decidingLibraries, libraryVersion, packageVersion } from './package.ts';
 import { count, createProgress, formatDuration } from './progress.ts';
 
 export interface AuditRunOptions {
@@ -62,11 +62,9 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
   }
 }
 
-/** The libraries that decide bytes: an update of one begins a new run. */
+/** An update of a library that decides bytes begins a new run. */
 function versions(): Record<string, string> {
-  return Object.fromEntries(
-    ['onnxruntime-node', '@duckdb/node-api', 'sharp'].map((name) => [name, libraryVersion(name) ?? 'none']),
-  );
+  return Object.fromEntries(decidingLibraries.map((name) => [name, libraryVersion(name) ?? 'none']));
 }
 
 function planText(plan: readonly PlannedStage[]): string {

@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { VerbatimError } from '../errors.ts';
-import { integerOption } from './config/flags.ts';
+import type { Provider } from '../runtime/index.ts';
+import { integerOption, providerOption } from './config/flags.ts';
 
 /** What the commands that take captions from the command line have in common. */
 export interface CaptionFlags {
   readonly model?: string;
   readonly caption?: readonly string[];
   readonly captions?: string;
-  readonly provider: 'auto' | 'cpu' | 'webgpu' | 'cuda';
+  readonly provider: Provider | 'auto';
   readonly threads?: number;
   readonly batch: number;
   readonly quiet?: boolean;
@@ -24,11 +25,7 @@ export function addCaptionFlags(command: Command): Command {
       text,
     ])
     .option('--captions <file>', 'a text file with one caption per line')
-    .addOption(
-      new Option('--provider <name>', 'what runs the model')
-        .choices(['auto', 'cpu', 'webgpu', 'cuda'])
-        .default('cpu'),
-    )
+    .addOption(providerOption('what runs the model').default('cpu'))
     .addOption(integerOption('--threads <n>', 'default: the number of cores', 1))
     .addOption(integerOption('--batch <n>', 'captions computed together', 1).default(16))
     .option('-q, --quiet', 'no progress')

@@ -13,6 +13,9 @@ export function packageVersion(): string {
   return version;
 }
 
+/** The libraries that decide bytes and figures. */
+export const decidingLibraries = ['onnxruntime-node', '@duckdb/node-api', 'sharp'] as const;
+
 /** The installed version of a library that this package depends on; undefined when it is not installed. */
 export function libraryVersion(name: string): string | undefined {
   // `exports` often hides package.json, so it is looked for in the folders where Node would look.

@@ -5,6 +5,7 @@ export { sceneSource, scenes } from './scenes/index.ts';
 export type { Composition, Scene } from './scenes/scene.ts';
 export type { Description, PictureSource } from './source.ts';
 export {
+  isMember,
   type TrainingEntries,
   trainingEntries,
   truthColumns,

@@ -13,11 +13,14 @@ export interface TrainingEntries {
   readonly captions: readonly string[];
 }
 
-const seenBy = (twin: 'A' | 'B') => (row: TruthRow) => row.twin === twin || row.twin === 'both';
+/** Whether a twin was trained on a row of the truth. */
+export function isMember(row: Pick<TruthRow, 'twin'>, twin: 'A' | 'B'): boolean {
+  return row.twin === twin || row.twin === 'both';
+}
 
 /** What twin A or B is trained on: every row of its truth as often as it repeats, in the order of the truth. */
 export function trainingEntries(set: PlantedSet, twin: 'A' | 'B'): TrainingEntries {
-  const rows = set.truth.filter(seenBy(twin));
+  const rows = set.truth.filter((row) => isMember(row, twin));
   const entries = rows.reduce((sum, row) => sum + row.repeats, 0);
   const pictureIndices = new Int32Array(entries);
   const captionIndices = new Int32Array(entries);
@@ -92,5 +95,5 @@ export function truthDataset(set: PlantedSet, name: string, keep: (row: TruthRow
 
 /** A twin's training set as a dataset: one row per distinct (picture, caption). */
 export function twinDataset(set: PlantedSet, twin: 'A' | 'B'): Dataset {
-  return truthDataset(set, `${set.name}-${twin}`, seenBy(twin));
+  return truthDataset(set, `${set.name}-${twin}`, (row) => isMember(row, twin));
 }

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expandBatch, floatTensor, groupEqualSamples, sliceBatch, type Tensor } from '../math/index.ts';
+import { createMeter } from '../runtime/index.ts';
 import { createDenoiser, type Predict } from './denoiser.ts';
 import { combineGuided, guided } from './guidance.ts';
 import { type Parametrization, stableDiffusionSchedule } from './schedule.ts';
-import { batchOf, countingMeter, readGolden, relativeError, toyNetwork } from './testing/toy.ts';
+import { batchOf, readGolden, relativeError, toyNetwork } from './testing/toy.ts';
 
 const golden = readGolden();
 const batchShape = [golden.batch, ...golden.shape];
@@ -17,7 +18,7 @@ const scaled = (tensor: Tensor<'float32'>, by: number) =>
     tensor.data.map((value) => value * by),
   );
 const denoiserFor = (parametrization: Parametrization, more: { batch?: number; predict?: Predict } = {}) => {
-  const meter = countingMeter();
+  const meter = createMeter();
   const denoiser = createDenoiser({
     predict: toyNetwork(golden),
     schedule: stableDiffusionSchedule(parametrization),
@@ -97,7 +98,7 @@ describe('createDenoiser', () => {
 
   it('stops between chunks when it is told to', async () => {
     const stop = new AbortController();
-    const meter = countingMeter();
+    const meter = createMeter();
     const denoiser = createDenoiser({
       predict: async (x) => {
         stop.abort();

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { floatTensor, sliceBatch } from '../math/index.ts';
 import { noiseFor, torchGenerator } from '../noise/index.ts';
+import { createMeter } from '../runtime/index.ts';
 import { generate, oneStep } from './generate.ts';
 import { guided } from './guidance.ts';
 import { seededNoise } from './noise.ts';
 import { samplerCalls, samplerNames } from './samplers/index.ts';
-import { countingMeter, readGolden, relativeError, toyPipeline } from './testing/toy.ts';
+import { readGolden, relativeError, toyPipeline } from './testing/toy.ts';
 
 const golden = readGolden();
 const captions = ['a', 'two cups', 'a', 'flag', 'two cups'];
@@ -39,7 +40,7 @@ describe('seededNoise', () => {
 
 describe.each(samplerNames)('generate with %s', (sampler) => {
   const steps = 3;
-  const run = (batch: number, meter = countingMeter()) =>
+  const run = (batch: number, meter = createMeter()) =>
     generate(toyPipeline(golden, { meter }), { captions, seeds, sampler, steps, batch });
 
   it('gives each (caption, seed) its own picture, whatever the batch', async () => {
@@ -54,11 +55,11 @@ describe.each(samplerNames)('generate with %s', (sampler) => {
   });
 
   it('costs what its sampler says, less what is shared at σ_max', async () => {
-    const meter = countingMeter();
+    const meter = createMeter();
     await run(16, meter);
     // Items 0 and 3 have the same seed: one unconditional evaluation less.
     expect(meter.evaluations).toBe(samplerCalls(sampler, steps) * captions.length * 2 - 1);
-    const alone = countingMeter();
+    const alone = createMeter();
     await run(1, alone);
     expect(alone.evaluations).toBe(samplerCalls(sampler, steps) * captions.length * 2);
   });
@@ -84,7 +85,7 @@ describe('generate', () => {
   });
 
   it('takes the model’s guidance unless told otherwise, and none at 1', async () => {
-    const meter = countingMeter();
+    const meter = createMeter();
     const pipeline = toyPipeline(golden, { meter });
     const own = await generate(pipeline, { captions, seeds, steps: 2 });
     expect(await generate(pipeline, { captions, seeds, steps: 2, guidance: 3 })).toEqual(own);

@@ -1,5 +1,5 @@
 import { elementCount, floatTensor, type Tensor } from '../math/index.ts';
-import { cudaGenerator, type NoiseSource, noiseFor, type Seed, torchGenerator } from '../noise/index.ts';
+import { generatorFor, type NoiseSource, noiseFor, type Seed } from '../noise/index.ts';
 
 /**
  * Noise of unit variance, one row per seed: [seeds, ...shape]. Row i is what a generator of its own, seeded
@@ -34,7 +34,7 @@ export function seededNoise(option: NoiseOption = 'torch-cpu'): SeededNoise {
       if (!row) {
         let stream = streams.get(key);
         if (!stream || stream.drawn > draw) {
-          const generator = option === 'torch-cuda' ? cudaGenerator(seed) : torchGenerator(seed);
+          const generator = generatorFor(option, seed);
           stream = { randn: () => generator.randn(shape).data, drawn: 0 };
         }
         for (; stream.drawn <= draw; stream.drawn++) row = stream.randn();

@@ -1,6 +1,12 @@
 export { centreCrop, crop, squareThumbnail } from './crop.ts';
 export { DEFAULT_MAX_PIXELS, type DecodeOptions, decodePicture } from './decode.ts';
-export { maskedRms, maskedSumSquaredDifference, rms, sumSquaredDifference } from './distance.ts';
+export {
+  maskedRms,
+  maskedSumSquaredDifference,
+  rms,
+  squaredDifference,
+  sumSquaredDifference,
+} from './distance.ts';
 export { encodeJpeg, encodePng } from './encode.ts';
 export { dilate, erode, type Mask, maskShare } from './mask.ts';
 export type { Picture } from './picture.ts';

@@ -1,5 +1,5 @@
 export { type Calibration, calibrate, calibrateOnPictures } from './calibrate.ts';
-export { deviationOf, rmsOf, squaredDifference } from './distances.ts';
+export { deviationOf, rmsOf } from './distances.ts';
 export {
   calibratedLabel,
   failedLabel,
@@ -16,10 +16,10 @@ export {
 export { referenceDistance, referenceSide, referenceThreshold, referenceView } from './reference.ts';
 export type {
   Evidence,
+  GeneratedPicture,
   Label,
   OwnPicture,
   PictureCollection,
   Rule,
-  Subject,
   Verdict,
 } from './types.ts';

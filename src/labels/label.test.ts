@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { calibrate, calibrateOnPictures } from './calibrate.ts';
 import { labelPictures } from './label.ts';
 import { collectionOf, disturbed, noisePicture } from './testing/pictures.ts';
-import type { OwnPicture, Subject } from './types.ts';
+import type { GeneratedPicture, OwnPicture } from './types.ts';
 
 const pictures = Array.from({ length: 12 }, (_, i) => noisePicture(i));
 const training = collectionOf(pictures);
 const own = (index: number): OwnPicture => ({ index, image: `sha${index}`, picture: pictures[index]! });
 const calibration = { ...calibrate([0.05, 0.3, 0.31], 12), threshold: 0.05 };
 const rules = { training, calibration };
-const subject = (values: Partial<Subject>): Subject => ({
+const subject = (values: Partial<GeneratedPicture>): GeneratedPicture => ({
   key: 'k',
   sample: 0,
   image: 'generated',

@@ -1,9 +1,9 @@
-import { resize } from '../images/index.ts';
+import { resize, squaredDifference } from '../images/index.ts';
 import type { Calibration } from './calibrate.ts';
-import { deviationOf, rmsOf, squaredDifference } from './distances.ts';
+import { deviationOf, rmsOf } from './distances.ts';
 import { type NearestOptions, type Neighbour, nearestPictures } from './nearest.ts';
 import { referenceDistance, referenceThreshold } from './reference.ts';
-import type { Label, OwnPicture, PictureCollection, Rule, Subject } from './types.ts';
+import type { GeneratedPicture, Label, OwnPicture, PictureCollection, Rule } from './types.ts';
 
 export interface LabelRules {
   readonly training: PictureCollection;
@@ -18,7 +18,7 @@ export interface LabelRules {
  * first. A subject without a picture, or whose picture has another size than the others, gives labels
  * with an error and no verdict; it never stops the rest.
  */
-export async function labelPictures(subjects: readonly Subject[], rules: LabelRules): Promise<Label[]> {
+export async function labelPictures(subjects: readonly GeneratedPicture[], rules: LabelRules): Promise<Label[]> {
   const size = commonSize(subjects);
   const problems = subjects.map((subject) => problemOf(subject, size));
   const sound = subjects.filter((_, i) => problems[i] === undefined);
@@ -43,7 +43,7 @@ export async function labelPictures(subjects: readonly Subject[], rules: LabelRu
  * The reference rule (Webster 2023): MV when Σ (a − b)² at 256×256 against one of the caption's own pictures
  * is below the threshold. A caption without pictures of its own cannot be judged and gives an error.
  */
-export function referenceLabel(subject: Subject, threshold = referenceThreshold): Label {
+export function referenceLabel(subject: GeneratedPicture, threshold = referenceThreshold): Label {
   const picture = subject.picture!;
   const own = nearestOwn(subject.own, (candidate) => referenceDistance(picture, candidate));
   if (own === undefined)
@@ -65,7 +65,7 @@ export function referenceLabel(subject: Subject, threshold = referenceThreshold)
  * generated picture's size). When only another training picture does, the verdict stays 'none' and the
  * evidence says `retrieval: true`, with that picture as the row's training picture.
  */
-export function calibratedLabel(subject: Subject, nearest: Neighbour | null, threshold: number): Label {
+export function calibratedLabel(subject: GeneratedPicture, nearest: Neighbour | null, threshold: number): Label {
   const picture = subject.picture!;
   const values = picture.data.length;
   const own = nearestOwn(subject.own, (candidate) => {
@@ -99,7 +99,7 @@ export function calibratedLabel(subject: Subject, nearest: Neighbour | null, thr
 }
 
 /** A label that says why there is no verdict. */
-export function failedLabel(subject: Subject, rule: Rule, error: string): Label {
+export function failedLabel(subject: GeneratedPicture, rule: Rule, error: string): Label {
   return {
     ...identity(subject, rule),
     verdict: null,
@@ -112,7 +112,7 @@ export function failedLabel(subject: Subject, rule: Rule, error: string): Label 
   };
 }
 
-function identity(subject: Subject, rule: Rule) {
+function identity(subject: GeneratedPicture, rule: Rule) {
   return { key: subject.key, sample: subject.sample, image: subject.image, rule };
 }
 
@@ -129,7 +129,7 @@ function nearestOwn(
 }
 
 /** The size that most subjects have; of equally frequent ones the first. */
-function commonSize(subjects: readonly Subject[]): string {
+function commonSize(subjects: readonly GeneratedPicture[]): string {
   const counts = new Map<string, number>();
   for (const { picture } of subjects)
     if (picture !== null) counts.set(sizeOf(picture), (counts.get(sizeOf(picture)) ?? 0) + 1);
@@ -143,7 +143,7 @@ function commonSize(subjects: readonly Subject[]): string {
   return common;
 }
 
-function problemOf(subject: Subject, size: string): string | undefined {
+function problemOf(subject: GeneratedPicture, size: string): string | undefined {
   if (subject.picture === null) return subject.error ?? 'there is no generated picture';
   if (sizeOf(subject.picture) !== size)
     return `the generated picture is ${sizeOf(subject.picture)}, the others are ${size}`;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Picture } from '../images/index.ts';
-import { rmsOf, squaredDifference } from './distances.ts';
+import { type Picture, squaredDifference } from '../images/index.ts';
+import { rmsOf } from './distances.ts';
 import { nearestPictures } from './nearest.ts';
 import { collectionOf, disturbed, noisePicture } from './testing/pictures.ts';
 

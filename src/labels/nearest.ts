@@ -1,7 +1,7 @@
 import { VerbatimError } from '../errors.ts';
-import { type Picture, resize } from '../images/index.ts';
+import { type Picture, resize, squaredDifference } from '../images/index.ts';
 import { floatTensor } from '../math/index.ts';
-import { rmsOf, squaredDifference } from './distances.ts';
+import { rmsOf } from './distances.ts';
 import { openProduct } from './product.ts';
 import type { PictureCollection } from './types.ts';
 

@@ -1,5 +1,4 @@
-import { type Picture, resize } from '../images/index.ts';
-import { squaredDifference } from './distances.ts';
+import { type Picture, resize, sumSquaredDifference } from '../images/index.ts';
 
 /** Side to which the reference code brings every picture, pixels. */
 export const referenceSide = 256;
@@ -22,5 +21,5 @@ export function referenceView(picture: Picture): Picture {
  * over the samples is < 2.5e3. One call judges one sample; the minimum over samples is taken over rows.
  */
 export function referenceDistance(a: Picture, b: Picture): number {
-  return squaredDifference(referenceView(a), referenceView(b)) / 255 ** 2;
+  return sumSquaredDifference(referenceView(a), referenceView(b));
 }

@@ -24,7 +24,7 @@ export interface OwnPicture {
 }
 
 /** One generated picture to be judged. */
-export interface Subject {
+export interface GeneratedPicture {
   readonly key: string;
   readonly sample: number;
   /** SHA-256 of the stored PNG, hex; null when the generation failed. */

@@ -3,6 +3,7 @@ export { philox4x32 } from './philox.ts';
 export {
   antitheticPairs,
   freshSeeds,
+  generatorFor,
   type NoisePlan,
   type NoisePlanDescription,
   type NoiseSource,

@@ -2,7 +2,7 @@ import { VerbatimError } from '../errors.ts';
 import { elementCount, floatTensor, hashSeed, mix32, type Tensor } from '../math/index.ts';
 import { cudaGenerator } from './cuda-generator.ts';
 import { type Seed, seedBits } from './seed.ts';
-import { torchGenerator } from './torch-generator.ts';
+import { type TorchGenerator, torchGenerator } from './torch-generator.ts';
 
 /**
  * A noise plan as JSON, for configurations and tables. Seeds above 2⁵³ stand as decimal strings.
@@ -96,6 +96,11 @@ function checkIndices(captionIndex: number, sampleIndex: number): void {
       );
 }
 
+/** A new generator of that kind with that seed. */
+export function generatorFor(source: NoiseSource, seed: Seed): Pick<TorchGenerator, 'seed' | 'randn'> {
+  return source === 'torch-cuda' ? cudaGenerator(seed) : torchGenerator(seed);
+}
+
 /**
  * Standard normal noise [seeds.length, ...shape] for images of `shape`: row i comes from a new generator
  * with seeds[i], so an image's noise does not depend on its neighbours or on the batch size.
@@ -113,8 +118,7 @@ export function noiseFor(
     const key = seedBits(seed);
     let values = drawn.get(key);
     if (!values) {
-      const generator = source === 'torch-cuda' ? cudaGenerator(seed) : torchGenerator(seed);
-      values = generator.randn(shape).data;
+      values = generatorFor(source, seed).randn(shape).data;
       drawn.set(key, values);
     }
     out.data.set(values, row * size);

@@ -1,6 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { VerbatimError } from '../errors.ts';
 import type { Calibration } from '../labels/index.ts';
 import {
   type CandidateRow,
@@ -10,6 +7,7 @@ import {
   type LabelRow,
   labelColumns,
   type RunDescription,
+  readCalibration,
   readLog,
   readRun,
   runFolder,
@@ -42,9 +40,6 @@ export interface ReportData {
   readonly calibration: Calibration | null;
 }
 
-/** Name of the file beside run.json that holds the calibrated rule's threshold and where it comes from. */
-export const calibrationFile = 'calibration.json';
-
 /**
  * Reads a run folder. Tables that do not exist yet are empty: a report can be made of an unfinished run.
  * @throws VerbatimError when there is no run.json, or a file is not what it should be.
@@ -66,23 +61,6 @@ export async function readReportData(path: string): Promise<ReportData> {
     generations: await rows('generations', generationColumns),
     labels: await rows('labels', labelColumns),
     truth: await rows('truth', truthColumns),
-    calibration: await readCalibration(join(path, calibrationFile)),
+    calibration: (await readCalibration(folder)) ?? null,
   };
-}
-
-async function readCalibration(path: string): Promise<Calibration | null> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    const value = JSON.parse(text) as Calibration;
-    if (typeof value.threshold === 'number' && typeof value.heldOut === 'number') return value;
-  } catch {
-    // Not JSON: the same line as for JSON of another kind.
-  }
-  throw new VerbatimError(`${path} is not a calibration; delete it and run the label stage again`);
 }

@@ -1,7 +1,7 @@
 export { type AttackFigures, attackFigures, isPositive, positiveCopies } from './attacks.ts';
 export { type Caption, joinCaptions } from './captions.ts';
 export type { CarliniCost, Failure, StageFigures } from './costs.ts';
-export { calibrationFile, type ReportData, readReportData } from './data.ts';
+export { type ReportData, readReportData } from './data.ts';
 export {
   countFound,
   countNeverSeen,

@@ -1,25 +1,21 @@
 import { createHash } from 'node:crypto';
 import {
   type Dataset,
+  isMember,
   type PlantedSet,
   type TruthRow,
   truthDataset,
   twinDataset,
 } from '../datasets/index.ts';
 import type { Picture } from '../images/index.ts';
+import type { PictureCollection } from '../labels/index.ts';
 import type { CandidateRow, TruthTableRow } from './columns.ts';
-
-/** Pictures by position. */
-export interface Pictures {
-  readonly size: number;
-  picture(index: number): Promise<Picture>;
-}
 
 /**
  * The same pictures, kept in memory after their first use, up to `bytes` in all: the labels go through the
  * training set several times, and drawing or decoding it is what takes long.
  */
-export function remembered(pictures: Pictures, bytes = 256 * 2 ** 20): Pictures {
+export function remembered(pictures: PictureCollection, bytes = 256 * 2 ** 20): PictureCollection {
   const kept = new Map<number, Picture>();
   let held = 0;
   return {
@@ -51,13 +47,13 @@ export interface AuditData {
   /** Rows of the training set, copies counted. */
   readonly size: number;
   /** The distinct pictures to compare with; positions are `dataset_index` and `training_index`. */
-  readonly training: Pictures;
+  readonly training: PictureCollection;
   /** The captions to audit, in order, each key once. */
   candidates(): AsyncIterable<CandidateRow>;
   /** The pictures that a caption was written for. */
   own(candidate: CandidateRow): readonly CaptionPicture[];
   /** Pictures that the model never saw, for the calibrated rule. */
-  readonly heldOut: Pictures | undefined;
+  readonly heldOut: PictureCollection | undefined;
   /** Undefined where the truth is not known. */
   readonly truth: readonly TruthTableRow[] | undefined;
 }
@@ -66,7 +62,7 @@ export interface AuditData {
  * A training set without truth. Its distinct captions are the candidates: the first row that has a caption
  * gives key and position, `copies` counts the rows that share it.
  */
-export function dataOfDataset(dataset: Dataset, heldOut?: Pictures): AuditData {
+export function dataOfDataset(dataset: Dataset, heldOut?: PictureCollection): AuditData {
   const rowsOf = new Map<string, number[]>();
   return {
     name: dataset.name,
@@ -109,11 +105,6 @@ export function dataOfDataset(dataset: Dataset, heldOut?: Pictures): AuditData {
 export function roleOf(row: Pick<TruthRow, 'kind' | 'twin'>, twin: 'A' | 'B'): string {
   if (row.kind === 'held-out') return row.kind;
   return isMember(row, twin) ? row.kind : 'other-twin';
-}
-
-/** Whether a twin was trained on a row of the truth. */
-export function isMember(row: Pick<TruthRow, 'twin'>, twin: 'A' | 'B'): boolean {
-  return row.twin === twin || row.twin === 'both';
 }
 
 /** The truth as the table holds it. */

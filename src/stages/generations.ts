@@ -4,8 +4,7 @@ import { putFile } from '../tables/index.ts';
 import { type CandidateRow, type GenerationRow, generationColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';
 import { auditNoise, type ModelInput, noiseName } from './flow.ts';
-import { rethrowFatal } from './scores.ts';
-import { cutShards, errorText, runStage, type ShardContext } from './stage.ts';
+import { cutShards, errorText, rethrowFatal, runStage, type ShardContext } from './stage.ts';
 
 /** One picture to make. Sample -1 is the one-step picture. */
 interface Task {

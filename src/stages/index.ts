@@ -1,5 +1,6 @@
 export { type AttackList, attackList, type NamedAttack } from './attack-list.ts';
 export { type AuditOptions, describeAudit, runAudit } from './audit.ts';
+export { readCalibration, writeCalibration } from './calibration.ts';
 export { chooseCandidates, listCandidates, runCandidates } from './candidates.ts';
 export * from './columns.ts';
 export {
@@ -10,10 +11,10 @@ export {
   auditConfigSchema,
   auditDatasetSchema,
 } from './config.ts';
-export { type AuditData, dataOfDataset, dataOfPlanted, drawn, type Pictures } from './data.ts';
+export { type AuditData, dataOfDataset, dataOfPlanted, drawn } from './data.ts';
 export { auditNoise, type ModelInput, noiseName, type StageInput } from './flow.ts';
 export { runGenerations } from './generations.ts';
-export { calibrationName, requireHeldOut, runLabels } from './labelling.ts';
+export { requireHeldOut, runLabels } from './labelling.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
 export { type PlannedStage, planAudit, plannedEvaluations } from './plan.ts';

@@ -6,13 +6,14 @@ import {
   type Calibration,
   calibrateOnPictures,
   failedLabel,
+  type GeneratedPicture,
   type Label,
   labelPictures,
   type OwnPicture,
   referenceLabel,
-  type Subject,
 } from '../labels/index.ts';
-import { contentPath, putFile, readTable, writeJsonAtomic } from '../tables/index.ts';
+import { contentPath, putFile, readTable } from '../tables/index.ts';
+import { readCalibration, writeCalibration } from './calibration.ts';
 import {
   type CandidateRow,
   candidateColumns,
@@ -26,9 +27,6 @@ import type { StageInput } from './flow.ts';
 import { captionsPerShard } from './generations.ts';
 import { runTable } from './run-folder.ts';
 import { cutShards, errorText, runStage } from './stage.ts';
-
-/** Beside run.json: the calibrated threshold and where it comes from. */
-export const calibrationName = 'calibration.json';
 
 /**
  * Compares every full synthesis with the training set: tables/labels, a row per (picture, rule). The pictures
@@ -83,16 +81,6 @@ async function candidatesOf(
   return found;
 }
 
-function parseCalibration(text: string, path: string): Calibration {
-  try {
-    const value = JSON.parse(text) as Calibration;
-    if (typeof value.threshold === 'number' && typeof value.heldOut === 'number') return value;
-  } catch {
-    // Not JSON: the same line as for JSON of another kind.
-  }
-  throw new VerbatimError(`${path} is not a calibration; delete it and run the same command again`);
-}
-
 /**
  * Refuses the calibrated rule without held-out pictures: said when an audit begins, not when everything
  * before its labels is paid for.
@@ -112,12 +100,8 @@ export function requireHeldOut(
 
 /** Reads the calibration of this run, or makes it: once, since the training set is compared as a whole. */
 async function openCalibration({ config, data, folder, signal }: StageInput): Promise<Calibration> {
-  const path = join(folder.path, calibrationName);
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (text !== undefined) return parseCalibration(text, path);
+  const known = await readCalibration(folder);
+  if (known !== undefined) return known;
   requireHeldOut(config, data.heldOut);
   const heldOut = data.heldOut!;
   const pictures = [];
@@ -130,7 +114,7 @@ async function openCalibration({ config, data, folder, signal }: StageInput): Pr
     ...(config.threads !== undefined && { threads: config.threads }),
     ...(signal && { signal }),
   });
-  await writeJsonAtomic(path, calibration);
+  await writeCalibration(folder, calibration);
   return calibration;
 }
 
@@ -138,10 +122,10 @@ async function readSubjects(
   input: StageInput,
   rows: readonly GenerationRow[],
   candidates: ReadonlyMap<string, CandidateRow>,
-): Promise<Subject[]> {
+): Promise<GeneratedPicture[]> {
   const owns = new Map<string, Promise<OwnPicture[] | string>>();
   return Promise.all(
-    rows.map(async (row): Promise<Subject> => {
+    rows.map(async (row): Promise<GeneratedPicture> => {
       const { key, sample, image } = row;
       const candidate = candidates.get(key);
       if (candidate !== undefined && !owns.has(key)) owns.set(key, readOwn(input, candidate));
@@ -185,7 +169,7 @@ async function readOwn(
 
 async function labelSubjects(
   { config, data, signal }: StageInput,
-  subjects: readonly Subject[],
+  subjects: readonly GeneratedPicture[],
   calibration: Calibration | undefined,
 ): Promise<Label[]> {
   const { rules, referenceThreshold } = config.labels;

@@ -1,5 +1,5 @@
-import { appendFile, readFile } from 'node:fs/promises';
-import { explainWriteError } from '../tables/index.ts';
+import { appendFile } from 'node:fs/promises';
+import { explainWriteError, readTextIfThere } from '../tables/index.ts';
 
 /**
  * One line per finished shard, in log.jsonl: what it took this time. Times belong here and not in the
@@ -26,11 +26,8 @@ export async function appendLog(path: string, entry: LogEntry): Promise<void> {
 
 /** All lines of the log that are whole; none when there is no log. */
 export async function readLog(path: string): Promise<LogEntry[]> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
-  return text.split('\n').flatMap((line) => {
+  const text = await readTextIfThere(path);
+  return (text ?? '').split('\n').flatMap((line) => {
     try {
       const entry = JSON.parse(line) as LogEntry;
       return typeof entry.stage === 'string' && typeof entry.seconds === 'number' ? [entry] : [];

@@ -1,11 +1,10 @@
 import { createSubject, type ScoredCaptions, type Subject, scoreAll } from '../attacks/index.ts';
-import { VerbatimError } from '../errors.ts';
 import { readTable } from '../tables/index.ts';
 import { attackList, type NamedAttack } from './attack-list.ts';
 import { type CandidateRow, candidateColumns, type ScoreRow, scoreColumns } from './columns.ts';
 import { auditNoise, type ModelInput } from './flow.ts';
 import { runTable } from './run-folder.ts';
-import { cutShards, errorText, runStage, type ShardContext } from './stage.ts';
+import { cutShards, errorText, rethrowFatal, runStage, type ShardContext } from './stage.ts';
 
 /** Scores every candidate with the first attack and those of `alsoScore`: tables/scores/all. */
 export async function runScores(input: ModelInput): Promise<void> {
@@ -107,12 +106,6 @@ async function scoreShard(
   if (context.index === 0 && first !== undefined)
     rows[0] = { ...first, spent: first.spent + subject.spent.unconditional - sharedBefore };
   return rows;
-}
-
-/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk. */
-export function rethrowFatal(error: unknown, signal: AbortSignal | undefined): void {
-  signal?.throwIfAborted();
-  if (error instanceof VerbatimError && error.exitCode === 2) throw error;
 }
 
 function scoreRows(

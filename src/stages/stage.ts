@@ -141,3 +141,9 @@ export function errorText(error: unknown): string {
     .replace(/(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'"]+)+[\\/](?=[^\s\\/])/g, '');
   return line.slice(0, 500) || 'unknown error';
 }
+
+/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk. */
+export function rethrowFatal(error: unknown, signal: AbortSignal | undefined): void {
+  signal?.throwIfAborted();
+  if (error instanceof VerbatimError && error.exitCode === 2) throw error;
+}

@@ -11,4 +11,4 @@ export type { Column, Columns, ColumnType, ColumnValues, Row } from './columns.t
 export { column, nullable } from './columns.ts';
 export { fromParquet, identifier, type SqlValue, sql, textLiteral } from './database.ts';
 export { readTable, tableFiles, writeTable } from './parquet.ts';
-export { readJsonObject, readTextFile } from './read.ts';
+export { readJsonObject, readTextFile, readTextIfThere } from './read.ts';

@@ -12,6 +12,16 @@ export async function readTextFile(path: string, hint = ''): Promise<string> {
   }
 }
 
+/** A text file, or undefined where there is none. */
+export async function readTextIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /** A JSON object out of a file; a VerbatimError names the file when there is none or it is something else. */
 export async function readJsonObject(path: string, hint = ''): Promise<Record<string, unknown>> {
   const text = await readTextFile(path, hint);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../../errors.ts';
+import { createMeter } from '../../runtime/index.ts';
 import { scoreAll } from '../score.ts';
 import { createImageSubject, createSubject } from '../subject.ts';
 import type { Attack } from '../types.ts';
@@ -50,20 +51,12 @@ export function attackConformance(attack: Attack, options: readonly unknown[]): 
       });
 
       it('counts its evaluations as the denoiser does, and as its cost says', async () => {
-        let counted = 0;
-        const meter = {
-          get evaluations() {
-            return counted;
-          },
-          add: (more: number) => {
-            counted += more;
-          },
-        };
+        const meter = createMeter();
         const subject = createSubject(gaussianPipeline({ meter }));
         const prepared = attack.prepare(given);
         const distinct = [...new Set(captions)];
         const { scores, alone, spent } = await scoreAll(subject, distinct, [prepared], { batch: 4 });
-        expect(spent.conditional + spent.unconditional).toBe(counted);
+        expect(spent.conditional + spent.unconditional).toBe(meter.evaluations);
         expect(alone[0]).toEqual(spent);
         expect(spent).toEqual({
           conditional: prepared.cost.perCaption * distinct.length,

@@ -1,10 +1,8 @@
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { exitCodes } from '../exit-codes.ts';
-import { libraryVersion, packageVersion } from '../package.ts';
+import { decidingLibraries, libraryVersion, packageVersion } from '../package.ts';
 import type { CommandContext } from './index.ts';
-
-const libraries = ['onnxruntime-node', '@duckdb/node-api', 'sharp'] as const;
 
 export function define(context: CommandContext): Command {
   return new Command('doctor')
@@ -32,7 +30,9 @@ async function examine() {
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     threads: availableParallelism(),
     memoryBytes: { total: totalmem(), free: freemem() },
-    libraries: Object.fromEntries(libraries.map((name) => [name, libraryVersion(name) ?? 'not installed'])),
+    libraries: Object.fromEntries(
+      decidingLibraries.map((name) => [name, libraryVersion(name) ?? 'not installed']),
+    ),
     providers: await probeProviders(),
   };
 }

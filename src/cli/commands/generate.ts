@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import type { SamplerName } from '../../diffusion/index.ts';
 import { addCaptionFlags, type CaptionFlags, readCaptions } from '../captions.ts';
-import { integerOption, numberOption } from '../config/flags.ts';
-import { type Override, parseOverride } from '../config/parse.ts';
+import { integerOption, numberOption, setOption } from '../config/flags.ts';
+import type { Override } from '../config/parse.ts';
 import { createProgress } from '../progress.ts';
 import type { CommandContext } from './index.ts';
 
@@ -12,10 +13,13 @@ interface GenerateFlags extends CaptionFlags {
   readonly samples: number;
   readonly seed: number;
   readonly steps: number;
-  readonly sampler: 'heun' | 'euler' | 'euler-ancestral' | 'dpmpp-2m' | 'ddim';
+  readonly sampler: SamplerName;
   readonly guidance?: number;
   readonly set?: readonly Override[];
 }
+
+/** Written here once more, so that `--help` need not load what samples. */
+const samplers = ['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'] satisfies SamplerName[];
 
 const help = `
 With a config or a run folder, it runs the audit up to the generated pictures: tables/generations and images/.
@@ -36,17 +40,9 @@ export function define(context: CommandContext): Command {
     .addOption(
       integerOption('--steps <n>', 'sampling steps; 1 is one step to the clean estimate', 1).default(16),
     )
-    .addOption(
-      new Option('--sampler <name>', 'how to sample')
-        .choices(['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'])
-        .default('heun'),
-    )
+    .addOption(new Option('--sampler <name>', 'how to sample').choices(samplers).default('heun'))
     .addOption(numberOption('--guidance <scale>', "default: the model's own; 1 is unguided"))
-    .option(
-      '--set <key=value>',
-      'with a config: any key of it; repeatable',
-      (text, before: readonly Override[] = []) => [...before, parseOverride(text)],
-    );
+    .addOption(setOption('with a config: any key of it; repeatable'));
   return addCaptionFlags(command)
     .addHelpText('after', help)
     .action(async (target: string | undefined, flags: GenerateFlags) => {

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { VerbatimError } from '../../errors.ts';
 import { addCaptionFlags, type CaptionFlags, readCaptions } from '../captions.ts';
-import { type Override, parseOverride } from '../config/parse.ts';
+import { setOption } from '../config/flags.ts';
+import type { Override } from '../config/parse.ts';
 import { createProgress } from '../progress.ts';
 import type { CommandContext } from './index.ts';
 
@@ -25,11 +26,7 @@ export function define(context: CommandContext): Command {
     .description('Scores captions with attacks, without generating pictures.')
     .argument('[target]', 'an audit config (YAML) or a run folder')
     .option('--attack <name>', 'an attack as in the config; repeatable (default: dcs)', collect)
-    .option(
-      '--set <key=value>',
-      'with a config: any key of it; repeatable',
-      (text, before: readonly Override[] = []) => [...before, parseOverride(text)],
-    );
+    .addOption(setOption('with a config: any key of it; repeatable'));
   return addCaptionFlags(command)
     .addHelpText('after', help)
     .action(async (target: string | undefined, flags: ScoreFlags) => {

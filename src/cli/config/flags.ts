@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Provider } from '../../runtime/index.ts';
 import { type Override, parseOverride } from './parse.ts';
 
 /** The flags that stand for a key of an audit's config. */
@@ -24,16 +25,15 @@ export function addConfigFlags(command: Command): Command {
     .addOption(integerOption('--limit <n>', 'at most so many captions (config: candidates.limit)', 1))
     .addOption(integerOption('--batch <n>', 'captions computed together (config: batch)', 1))
     .addOption(integerOption('--threads <n>', 'default: the number of cores (config: threads)', 1))
-    .addOption(
-      new Option('--provider <name>', 'what runs the model (config: provider)').choices([
-        'auto',
-        'cpu',
-        'webgpu',
-        'cuda',
-      ]),
-    )
+    .addOption(providerOption('what runs the model (config: provider)'))
     .addOption(integerOption('--max-evaluations <n>', 'refuse a plan that may cost more', 1))
     .addOption(setOption('any other key of the config; repeatable: --set select.first=200'));
+}
+
+/** `--provider NAME`. */
+export function providerOption(description: string): Option {
+  const choices = ['auto', 'cpu', 'webgpu', 'cuda'] satisfies (Provider | 'auto')[];
+  return new Option('--provider <name>', description).choices(choices);
 }
 
 /** `--set key=value`, repeatable: overrides any key of a config. */

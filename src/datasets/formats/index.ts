@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein';
+import { closest } from 'fastest-levenshtein';
 import { VerbatimError } from '../../errors.ts';
 import type { Dataset } from '../types.ts';
 import type { DatasetFormat } from './format.ts';
@@ -54,9 +54,8 @@ export async function openDataset(spec: string | Readonly<Record<string, unknown
   }
   const format = datasetFormats.find((candidate) => candidate.name === name);
   if (format === undefined) {
-    const nearest = names.reduce((a, b) => (distance(name, a) <= distance(name, b) ? a : b));
     throw new VerbatimError(
-      `dataset: unknown format "${name}"; did you mean ${nearest}? Formats: ${names.join(', ')}.`,
+      `dataset: unknown format "${name}"; did you mean ${closest(name, names)}? Formats: ${names.join(', ')}.`,
       {
         exitCode: 2,
       },

@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein';
+import { closest } from 'fastest-levenshtein';
 import { VerbatimError } from '../../errors.ts';
 import { ddim } from './ddim.ts';
 import { dpmpp2m } from './dpmpp-2m.ts';
@@ -26,9 +26,8 @@ export const samplerNames = Object.keys(samplers) as readonly SamplerName[];
 export function samplerNamed(name: string): { sample: Sampler; stochastic: boolean } {
   const found = samplerNames.find((known) => known === name);
   if (found) return samplers[found];
-  const nearest = [...samplerNames].sort((a, b) => distance(a, name) - distance(b, name))[0];
   throw new VerbatimError(
-    `There is no sampler "${name}"; did you mean "${nearest}"? Known: ${samplerNames.join(', ')}.`,
+    `There is no sampler "${name}"; did you mean "${closest(name, samplerNames)}"? Known: ${samplerNames.join(', ')}.`,
     { exitCode: 2 },
   );
 }

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floatTensor } from '../../math/index.ts';
+import { createMeter } from '../../runtime/index.ts';
 import { createDenoiser } from '../denoiser.ts';
 import { guided } from '../guidance.ts';
 import { type Parametrization, stableDiffusionSchedule } from '../schedule.ts';
 import { karrasSigmas, plainSigmas } from '../spacing.ts';
-import { batchOf, countingMeter, readGolden, relativeError, toyNetwork } from '../testing/toy.ts';
+import { batchOf, readGolden, relativeError, toyNetwork } from '../testing/toy.ts';
 import type { Denoise } from '../types.ts';
 import { ancestralStep } from './euler-ancestral.ts';
 import { samplerCalls, samplerNamed, samplerNames, samplers } from './index.ts';
@@ -24,7 +25,7 @@ const startAt = (sigma: number) =>
     noise.data.map((value) => value * sigma),
   );
 const toyDenoiser = (parametrization: Parametrization) => {
-  const meter = countingMeter();
+  const meter = createMeter();
   const schedule = stableDiffusionSchedule(parametrization);
   const denoiser = createDenoiser({
     predict: toyNetwork(golden),

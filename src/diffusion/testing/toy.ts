@@ -89,18 +89,6 @@ export function batchOf(values: readonly number[], shape: readonly number[]): Te
   return floatTensor(shape, Float32Array.from(values));
 }
 
-export function countingMeter(): Meter {
-  let evaluations = 0;
-  return {
-    get evaluations() {
-      return evaluations;
-    },
-    add(more) {
-      evaluations += more;
-    },
-  };
-}
-
 /** Largest difference as a share of the largest magnitude in the reference. */
 export function relativeError(actual: ArrayLike<number>, expected: readonly number[]): number {
   if (actual.length !== expected.length)

@@ -16,9 +16,10 @@ import {
   selectionColumns,
   type TruthTableRow,
   truthColumns,
+  writeCalibration,
 } from '../../stages/index.ts';
 import { putFile, writeFileAtomic, writeJsonAtomic, writeTable } from '../../tables/index.ts';
-import { calibrationFile, type ReportData } from '../data.ts';
+import type { ReportData } from '../data.ts';
 
 export interface SyntheticOptions {
   readonly seed?: number;
@@ -282,10 +283,11 @@ function mix(a: Picture, b: Picture, share: number): Picture {
 
 /** Writes the data as a run folder that `readReportData` reads back. */
 export async function writeRun(path: string, data: ReportData): Promise<void> {
-  const { tables, log } = runFolder(path);
+  const folder = runFolder(path);
+  const { tables, log } = folder;
   const shard = (name: string) => join(tables, name, '00000.parquet');
   await writeJsonAtomic(join(path, 'run.json'), data.run);
-  if (data.calibration !== null) await writeJsonAtomic(join(path, calibrationFile), data.calibration);
+  if (data.calibration !== null) await writeCalibration(folder, data.calibration);
   await writeTable(shard('candidates'), candidateColumns, data.candidates);
   await writeTable(shard('scores/all'), scoreColumns, data.scores.all);
   await writeTable(shard('scores/selected'), scoreColumns, data.scores.selected);
