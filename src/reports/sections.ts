@@ -81,7 +81,7 @@ export function funnelSection(summary: Summary): Markup {
   }</p>
 <div class="scroll"><table class="funnel"><thead><tr><th>Stage</th><th>Captions</th><th>Pictures</th><th>Failed</th><th>Evaluations</th><th>Time</th><th></th></tr></thead>
 <tbody>${rows}<tr><th scope="row">Total</th><td></td><td></td><td></td><td>${integer(summary.evaluations)}</td><td class="line">${duration(summary.seconds)}</td><td></td></tr></tbody></table></div>
-<p class="note">The bars count captions. Failed are captions where captions are scored, and pictures where pictures are made or judged; each caption has one picture of a single step besides its samples.</p>
+<p class="note"><span class="wide">The bars count captions. Failed are captions where captions are scored, and pictures where pictures are made or judged. </span>Besides its samples each caption has one picture of a single step.</p>
 ${failures(summary)}</section>`;
 }
 
