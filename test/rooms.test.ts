@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import * as entry from '../src/index.ts';
 
 /** The rooms of src/, ground floor first: a room imports only from those before it. */
 const rooms = [
@@ -26,6 +27,9 @@ const rooms = [
   'reports',
   'cli',
 ];
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  exports: Record<string, string>;
+};
 const source = fileURLToPath(new URL('../src/', import.meta.url));
 
 /** Every relative import of a text: static, dynamic, of types, and what is exported from elsewhere. */
@@ -68,6 +72,16 @@ describe('rooms', () => {
   it('import only from rooms that stand lower, by their doors', () => {
     expect(files.length).toBeGreaterThan(200);
     expect(files.flatMap((path) => faultsOf(path, readFileSync(`${source}${path}`, 'utf8')))).toEqual([]);
+  });
+
+  it('are open to users of the package, but for the command line', () => {
+    const doors = files.filter((path) => /^[^/]+\/index\.ts$/.test(path)).map(roomOf);
+    const wanted = doors
+      .filter((room) => room !== 'cli')
+      .map((room) => [`./${room}`, `./dist/${room}/index.js`]);
+    expect(manifest.exports).toMatchObject({ '.': './dist/index.js', ...Object.fromEntries(wanted) });
+    expect(typeof entry.openPipeline).toBe('function');
+    expect(typeof entry.runAudit).toBe('function');
   });
 
   it.each([
