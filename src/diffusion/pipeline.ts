@@ -53,6 +53,7 @@ export function createPipeline(parts: PipelineParts, options: PipelineOptions = 
     name: parts.name,
     digest: parts.digest,
     guidance: parts.guidance,
+    pictureSize: vae.pictureSize,
     denoiser: createDenoiser({
       predict: unet.predict,
       schedule: parts.schedule,

@@ -12,6 +12,8 @@ export interface Pipeline {
   readonly denoiser: Denoiser;
   /** Guidance scale stored with the model; 1 means unguided. */
   readonly guidance: number;
+  /** Height and width in pixels of the pictures that it makes and was taught. */
+  readonly pictureSize: readonly [height: number, width: number];
   /** Text states [captions, tokens, width]; the empty caption '' is the unconditional one. */
   encodeText(captions: readonly string[]): Promise<Tensor<'float32'>>;
   /** Latents [n, c, h, w] as the denoiser sees them (scaled) → pictures. */

@@ -32,14 +32,23 @@ export function centreCrop(picture: Picture, width: number, height: number): Pic
 }
 
 /**
- * A square of `size` pixels: the shorter side resized to `size` (the longer one rounded down, as torchvision
- * does), then the middle cut out.
+ * A picture of the size that is asked for: resized until it just covers it (the side that sticks out rounded
+ * down, as torchvision does), then the middle cut out.
  */
-export function squareThumbnail(picture: Picture, size: number, filter: ResizeFilter = 'bicubic'): Picture {
-  const { width, height } = picture;
+export function coverThumbnail(
+  picture: Picture,
+  width: number,
+  height: number,
+  filter: ResizeFilter = 'bicubic',
+): Picture {
   const resized =
-    width < height
-      ? resize(picture, size, Math.floor((size * height) / width), filter)
-      : resize(picture, Math.floor((size * width) / height), size, filter);
-  return centreCrop(resized, size, size);
+    width * picture.height > height * picture.width
+      ? resize(picture, width, Math.floor((width * picture.height) / picture.width), filter)
+      : resize(picture, Math.floor((height * picture.width) / picture.height), height, filter);
+  return centreCrop(resized, width, height);
+}
+
+/** A square of `size` pixels: the shorter side resized to `size`, then the middle cut out. */
+export function squareThumbnail(picture: Picture, size: number, filter: ResizeFilter = 'bicubic'): Picture {
+  return coverThumbnail(picture, size, size, filter);
 }

@@ -5,6 +5,7 @@ import { VerbatimError } from '../errors.ts';
 import { floatTensor } from '../math/index.ts';
 import {
   centreCrop,
+  coverThumbnail,
   crop,
   dilate,
   edgeMap,
@@ -212,5 +213,17 @@ describe('crops', () => {
     expect(thumbnail).toEqual(crop(resize(source, 24, 20, 'bicubic'), 2, 0, 20, 20));
     const tall: Picture = { width: 1, height: 6, data: new Uint8Array(18) };
     expect(squareThumbnail(tall, 4)).toMatchObject({ width: 4, height: 4 });
+  });
+
+  it('a thumbnail of any shape covers it, cut from the middle', () => {
+    // 53 × 43 on 30 × 10: 30 / 53 is the larger scale, and 43 · 30 / 53 is 24.3.
+    expect(coverThumbnail(source, 30, 10)).toEqual(crop(resize(source, 30, 24, 'bicubic'), 0, 7, 30, 10));
+    expect(coverThumbnail(source, 10, 30)).toEqual(crop(resize(source, 36, 30, 'bicubic'), 13, 0, 10, 30));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 60 }), (width, height) => {
+        expect(coverThumbnail(source, width, height)).toMatchObject({ width, height });
+      }),
+      { numRuns: 30 },
+    );
   });
 });

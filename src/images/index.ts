@@ -1,4 +1,4 @@
-export { centreCrop, crop, squareThumbnail } from './crop.ts';
+export { centreCrop, coverThumbnail, crop, squareThumbnail } from './crop.ts';
 export { DEFAULT_MAX_PIXELS, type DecodeOptions, decodePicture } from './decode.ts';
 export {
   maskedRms,

@@ -73,7 +73,7 @@ export function calibrate(distances: ArrayLike<number>, trainingSize: number, qu
 
 /**
  * Calibrates on pictures: each held-out picture's nearest training picture, then `calibrate`. All held-out
- * pictures must have one size, the one at which generated pictures are judged.
+ * pictures must have one size, the one at which generated pictures are judged: the model's (`pictureView`).
  */
 export async function calibrateOnPictures(
   heldOut: readonly Picture[],

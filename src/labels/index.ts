@@ -23,3 +23,4 @@ export type {
   Rule,
   Verdict,
 } from './types.ts';
+export { type PictureSize, pictureView } from './view.ts';

@@ -1,9 +1,10 @@
-import { resize, squaredDifference } from '../images/index.ts';
+import { squaredDifference } from '../images/index.ts';
 import type { Calibration } from './calibrate.ts';
 import { deviationOf, rmsOf } from './distances.ts';
 import { type NearestOptions, type Neighbour, nearestPictures } from './nearest.ts';
 import { referenceDistance, referenceThreshold } from './reference.ts';
 import type { GeneratedPicture, Label, OwnPicture, PictureCollection, Rule } from './types.ts';
+import { pictureView } from './view.ts';
 
 export interface LabelRules {
   readonly training: PictureCollection;
@@ -14,11 +15,14 @@ export interface LabelRules {
 }
 
 /**
- * Judges generated pictures by both rules: two labels per subject, in the subjects' order, 'reference'
- * first. A subject without a picture, or whose picture has another size than the others, gives labels
+ * Judges generated pictures by both rules: two labels for each, in the order given, 'reference'
+ * first. One without a picture, or whose picture has another size than the others, gives labels
  * with an error and no verdict; it never stops the rest.
  */
-export async function labelPictures(subjects: readonly GeneratedPicture[], rules: LabelRules): Promise<Label[]> {
+export async function labelPictures(
+  subjects: readonly GeneratedPicture[],
+  rules: LabelRules,
+): Promise<Label[]> {
   const size = commonSize(subjects);
   const problems = subjects.map((subject) => problemOf(subject, size));
   const sound = subjects.filter((_, i) => problems[i] === undefined);
@@ -62,17 +66,19 @@ export function referenceLabel(subject: GeneratedPicture, threshold = referenceT
 
 /**
  * The calibrated rule: MV when one of the caption's own pictures lies within the threshold (RMS at the
- * generated picture's size). When only another training picture does, the verdict stays 'none' and the
+ * generated picture's size, which is the model's). When only another training picture does, the verdict stays 'none' and the
  * evidence says `retrieval: true`, with that picture as the row's training picture.
  */
-export function calibratedLabel(subject: GeneratedPicture, nearest: Neighbour | null, threshold: number): Label {
+export function calibratedLabel(
+  subject: GeneratedPicture,
+  nearest: Neighbour | null,
+  threshold: number,
+): Label {
   const picture = subject.picture!;
   const values = picture.data.length;
-  const own = nearestOwn(subject.own, (candidate) => {
-    const fits = candidate.width === picture.width && candidate.height === picture.height;
-    const view = fits ? candidate : resize(candidate, picture.width, picture.height, 'bicubic');
-    return rmsOf(squaredDifference(picture, view), values);
-  });
+  const own = nearestOwn(subject.own, (candidate) =>
+    rmsOf(squaredDifference(picture, pictureView(candidate, picture)), values),
+  );
   if (own === undefined && nearest === null)
     return failedLabel(subject, 'calibrated', 'no training picture could be read; check the dataset');
   const matched = own !== undefined && own.distance <= threshold;

@@ -1,9 +1,10 @@
 import { VerbatimError } from '../errors.ts';
-import { type Picture, resize, squaredDifference } from '../images/index.ts';
+import { type Picture, squaredDifference } from '../images/index.ts';
 import { floatTensor } from '../math/index.ts';
 import { rmsOf } from './distances.ts';
 import { openProduct } from './product.ts';
 import type { PictureCollection } from './types.ts';
+import { pictureView } from './view.ts';
 
 /** The training picture that is nearest to a query. */
 export interface Neighbour {
@@ -35,7 +36,7 @@ export interface NearestResult {
 /**
  * The nearest training picture of every query, exactly.
  *
- * All queries must have one size; training pictures of another size are brought to it (bicubic). The
+ * All queries must have one size; training pictures of another size are brought to it (`pictureView`). The
  * training set streams by in blocks. ‖a − b‖² = ‖a‖² + ‖b‖² − 2⟨a, b⟩: the engine computes ⟨a, b⟩ for all
  * pairs of a block in float32, which bounds every distance from both sides; the pairs that can still be
  * the nearest are compared in exact integers. So the answer does not depend on the blocks, the threads or
@@ -116,8 +117,7 @@ async function readBlock(
     if (unreadable.has(index)) continue;
     try {
       const picture = await collection.picture(index);
-      const fits = picture.width === width && picture.height === height;
-      block.pictures.push(fits ? picture : resize(picture, width, height, 'bicubic'));
+      block.pictures.push(pictureView(picture, { width, height }));
       block.indices.push(index);
     } catch (error) {
       unreadable.set(index, error instanceof Error ? error.message : String(error));

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../datasets/index.ts';
+import { decodePicture, resize, rms } from '../images/index.ts';
+import { pictureView } from '../labels/index.ts';
 import { contentPath, fromParquet, readTable, sql } from '../tables/index.ts';
 import { remembered } from './data.ts';
 import {
@@ -340,6 +342,62 @@ describe('a training set without truth', () => {
     const data = dataOfDataset(dataset);
     const [first] = await listCandidates(data, configOf({}));
     expect(data.own(first!).map(({ index }) => index)).toEqual([0, 2, 5]);
+  });
+
+  it('has threshold and distances of one size, the model’s, whatever sizes its pictures have', async () => {
+    // Held-out pictures at their own sizes would be two too many: the model's are 8×8.
+    const sizes = [
+      [24, 24],
+      [40, 24],
+      [9, 30],
+    ] as const;
+    const pictures = (texts: readonly string[]) => ({
+      size: texts.length,
+      picture: async (index: number) => {
+        const [width, height] = sizes[index % sizes.length]!;
+        return resize(await fakePlantedSet().picture(index), width, height, 'nearest');
+      },
+    });
+    const texts = fakePlantedSet().truth.map(({ caption }) => caption);
+    const training: Dataset = {
+      ...dataset,
+      ...pictures(texts.slice(0, 6)),
+      async *rows() {
+        for (const [index, caption] of texts.slice(0, 6).entries())
+          yield { index, key: `row-${index}`, caption };
+      },
+    };
+    const heldOut = { size: 12, picture: (index: number) => pictures(texts).picture(20 + index) };
+    const { pipeline, meter } = fakeModel();
+    const folder = await runAudit({
+      config: configOf({ output: join(root, 'sizes') }),
+      data: dataOfDataset(training, heldOut),
+      pipeline,
+      meter,
+      verbatim: '0',
+      versions: {},
+    });
+    const views = async (of: typeof heldOut) =>
+      Promise.all(
+        Array.from({ length: of.size }, async (_, i) =>
+          pictureView(await of.picture(i), { width: 8, height: 8 }),
+        ),
+      );
+    const [seen, unseen] = [await views(training), await views(heldOut)];
+    const nearest = unseen.map((picture) => Math.min(...seen.map((other) => rms(picture, other))));
+    const { threshold } = JSON.parse(await readFile(join(folder.path, 'calibration.json'), 'utf8'));
+    expect(threshold).toBeCloseTo(Math.min(...nearest), 12);
+    const labels = await readTable(await runTable(folder, 'labels'), labelColumns);
+    const calibrated = labels.filter(({ rule }) => rule === 'calibrated');
+    expect(calibrated).toHaveLength(6 * 2);
+    for (const { image, distance, training_index, verdict } of calibrated) {
+      const sample = await decodePicture(await readFile(join(folder.images, contentPath(image!, 'png'))), {
+        where: 'sample',
+      });
+      expect(distance).toBeCloseTo(rms(sample, seen[training_index!]!), 12);
+      // The first sizes are the model's picture enlarged; the last is cut to a third of it.
+      if (training_index! % 3 === 0) expect(verdict).toBe('MV');
+    }
   });
 
   it('needs held-out pictures for the calibrated rule, or goes without it', async () => {

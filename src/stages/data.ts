@@ -46,7 +46,7 @@ export interface AuditData {
   readonly digest: string;
   /** Rows of the training set, copies counted. */
   readonly size: number;
-  /** The distinct pictures to compare with; positions are `dataset_index` and `training_index`. */
+  /** The distinct pictures to compare with, of any size; positions are `dataset_index` and `training_index`. */
   readonly training: PictureCollection;
   /** The captions to audit, in order, each key once. */
   candidates(): AsyncIterable<CandidateRow>;
@@ -68,7 +68,7 @@ export function dataOfDataset(dataset: Dataset, heldOut?: PictureCollection): Au
     name: dataset.name,
     digest: dataset.digest,
     size: dataset.size,
-    training: remembered(dataset),
+    training: dataset,
     heldOut,
     truth: undefined,
     async *candidates() {
@@ -139,7 +139,7 @@ export function dataOfPlanted(set: PlantedSet, twin: 'A' | 'B'): AuditData {
     name: training.name,
     digest: training.digest,
     size: members.reduce((sum, row) => sum + row.repeats, 0),
-    training: remembered(training),
+    training,
     heldOut: truthDataset(set, `${set.name}-held-out`, (row) => row.kind === 'held-out'),
     truth: set.truth.map((row) => truthTableRow(row, twin)),
     async *candidates() {

@@ -10,6 +10,8 @@ import {
   type Label,
   labelPictures,
   type OwnPicture,
+  type PictureCollection,
+  pictureView,
   referenceLabel,
 } from '../labels/index.ts';
 import { contentPath, putFile, readTable } from '../tables/index.ts';
@@ -23,7 +25,8 @@ import {
   labelColumns,
 } from './columns.ts';
 import type { AuditConfig } from './config.ts';
-import type { StageInput } from './flow.ts';
+import { type AuditData, remembered } from './data.ts';
+import type { ModelInput, StageInput } from './flow.ts';
 import { captionsPerShard } from './generations.ts';
 import { runTable } from './run-folder.ts';
 import { cutShards, errorText, runStage } from './stage.ts';
@@ -32,13 +35,14 @@ import { cutShards, errorText, runStage } from './stage.ts';
  * Compares every full synthesis with the training set: tables/labels, a row per (picture, rule). The pictures
  * that captions were written for, and every training picture that a finding names, go to images/.
  */
-export async function runLabels(input: StageInput): Promise<void> {
+export async function runLabels(input: ModelInput): Promise<void> {
   const { config, folder, signal, onProgress } = input;
+  const pictures = picturesOf(input);
   const files = await runTable(folder, 'generations');
   const groups = groupFiles(files, config);
   const sizes = await Promise.all(groups.map(async (group) => (await readSyntheses(group)).length));
   const { rules } = config.labels;
-  const calibration = rules.includes('calibrated') ? await openCalibration(input) : undefined;
+  const calibration = rules.includes('calibrated') ? await openCalibration(input, pictures) : undefined;
   const candidates = await candidatesOf(input, files);
   await runStage({
     folder,
@@ -52,10 +56,26 @@ export async function runLabels(input: StageInput): Promise<void> {
       const rows = await readSyntheses(group);
       const subjects = await readSubjects(input, rows, candidates);
       context.signal?.throwIfAborted();
-      const labels = await labelSubjects(input, subjects, calibration);
+      const labels = await labelSubjects(input, subjects, pictures.training, calibration);
       return storeFindings(input, labels);
     },
   });
+}
+
+/** What the calibrated rule compares. */
+type Compared = Pick<AuditData, 'training' | 'heldOut'>;
+
+/**
+ * Training and held-out pictures as the model was taught them, at its picture size: the ones give the
+ * threshold, generated pictures of that size the distances, and both must mean the same.
+ */
+function picturesOf({ data, pipeline }: ModelInput): Compared {
+  const [height, width] = pipeline.pictureSize;
+  const viewed = (pictures: PictureCollection): PictureCollection => ({
+    size: pictures.size,
+    picture: async (index) => pictureView(await pictures.picture(index), { width, height }),
+  });
+  return { training: remembered(viewed(data.training)), heldOut: data.heldOut && viewed(data.heldOut) };
 }
 
 /** Each shard goes through the whole training set, so several of the generations' small shards make one. */
@@ -99,17 +119,20 @@ export function requireHeldOut(
 }
 
 /** Reads the calibration of this run, or makes it: once, since the training set is compared as a whole. */
-async function openCalibration({ config, data, folder, signal }: StageInput): Promise<Calibration> {
+async function openCalibration(
+  { config, folder, signal }: StageInput,
+  compared: Compared,
+): Promise<Calibration> {
   const known = await readCalibration(folder);
   if (known !== undefined) return known;
-  requireHeldOut(config, data.heldOut);
-  const heldOut = data.heldOut!;
+  requireHeldOut(config, compared.heldOut);
+  const heldOut = compared.heldOut!;
   const pictures = [];
   for (let index = 0; index < heldOut.size; index += 1) {
     signal?.throwIfAborted();
     pictures.push(await heldOut.picture(index));
   }
-  const calibration = await calibrateOnPictures(pictures, data.training, {
+  const calibration = await calibrateOnPictures(pictures, compared.training, {
     quantile: config.labels.quantile,
     ...(config.threads !== undefined && { threads: config.threads }),
     ...(signal && { signal }),
@@ -168,8 +191,9 @@ async function readOwn(
 }
 
 async function labelSubjects(
-  { config, data, signal }: StageInput,
+  { config, signal }: StageInput,
   subjects: readonly GeneratedPicture[],
+  training: PictureCollection,
   calibration: Calibration | undefined,
 ): Promise<Label[]> {
   const { rules, referenceThreshold } = config.labels;
@@ -180,7 +204,7 @@ async function labelSubjects(
         : referenceLabel(subject, referenceThreshold),
     );
   const labels = await labelPictures(subjects, {
-    training: data.training,
+    training,
     calibration,
     referenceThreshold,
     nearest: { ...(config.threads !== undefined && { threads: config.threads }), ...(signal && { signal }) },

@@ -51,6 +51,7 @@ export function gaussianPipeline(
     name: 'gaussians',
     digest: 'none',
     guidance: 3,
+    pictureSize: [SIDE * 32, SIDE * 32],
     denoiser: createDenoiser({
       predict,
       schedule,

@@ -45,6 +45,7 @@ export function fakeModel(options: FakeOptions = {}): { pipeline: Pipeline; mete
     name: 'fake',
     digest: 'f'.repeat(64),
     guidance: 1.5,
+    pictureSize: [side, side],
     denoiser: {
       sampleShape: [3, side, side],
       sigmaMin: sigmas[0]!,
