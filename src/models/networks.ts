@@ -13,7 +13,7 @@ import type { ClipTextConfig, UNetConfig, VaeConfig } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
 import { latentSize, textEncoderPlan, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from './plans.ts';
 import { asFloat32 } from './safetensors.ts';
-import { feedFloat, findPort, inChunks, openNetwork } from './sessions.ts';
+import { checkNetwork, feedFloat, findPort, inChunks, openNetwork } from './sessions.ts';
 import { type ClipTokenizer, loadClipTokenizer } from './tokenizer/index.ts';
 import { vaeFactor } from './vae.ts';
 
@@ -145,10 +145,14 @@ export interface VaeNetwork {
 const pixelsPerRun = 2 ** 18;
 const picturesPerRun = 16;
 
-/** The VAE of a model folder, ready to run; each half is opened when it is first used. */
+/**
+ * The VAE of a model folder, ready to run; its weights are checked now, and each half is opened when it is
+ * first used.
+ */
 export function openVae(folder: ModelFolder, options: SessionOptions = {}): VaeNetwork {
   const { config } = folder.vae;
   const [height, width] = latentSize(folder).map((side) => side * vaeFactor(config)) as [number, number];
+  for (const plan of [vaeEncoderPlan(folder), vaeDecoderPlan(folder)]) checkNetwork(plan);
   const limit = Math.max(1, Math.min(picturesPerRun, Math.floor(pixelsPerRun / (height * width))));
   const opened: Partial<Record<'encoder' | 'decoder', Promise<Session>>> = {};
   const run = async (half: 'encoder' | 'decoder', rows: Tensor<'float32'>): Promise<Tensor<'float32'>> => {

@@ -4,8 +4,8 @@ import { concatBatch, floatTensor, type Tensor, toFloat16 } from '../math/index.
 import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
 import type { PartSource } from './folder/open.ts';
 import { asFloat32 } from './safetensors.ts';
-import { openTensorStore, storeWeights } from './store.ts';
-import type { Weights } from './weights.ts';
+import { checkWeights, openTensorStore, storeWeights } from './store.ts';
+import { listParameters, type Weights } from './weights.ts';
 
 /** How a network is built for one folder's files; `build` names what goes in and what comes out. */
 export interface NetworkPlan {
@@ -23,6 +23,21 @@ export function buildNetwork(plan: NetworkPlan): Model {
     const graph = createGraph();
     const options = plan.otherName ? { otherName: plan.otherName } : {};
     return model(graph, plan.build(graph, storeWeights(graph, store, options)));
+  } finally {
+    store.close();
+  }
+}
+
+/**
+ * Refuses a plan whose files lack a tensor or hold one of another shape; reads headers only. For a network
+ * that is opened late, so that a damaged file is named before anything is computed with the others.
+ */
+export function checkNetwork(plan: NetworkPlan): void {
+  if (plan.source.kind !== 'safetensors') return;
+  const store = openTensorStore(plan.source.files);
+  try {
+    const tensors = listParameters((graph, weights) => plan.build(graph, weights));
+    checkWeights(store, tensors, plan.otherName ? { otherName: plan.otherName } : {});
   } finally {
     store.close();
   }

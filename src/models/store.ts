@@ -2,7 +2,7 @@ import { VerbatimError } from '../errors.ts';
 import { constant, fileConstant, type Graph, type Value } from '../graph/index.ts';
 import { floatTensor } from '../math/index.ts';
 import { asFloat32, openSafetensors, type SafetensorsFile, type TensorEntry } from './safetensors.ts';
-import type { Weights } from './weights.ts';
+import type { ParameterShape, Weights } from './weights.ts';
 
 /** The tensors of one network, in one file or in several shards. */
 export interface TensorStore {
@@ -81,6 +81,18 @@ export function storeWeights(graph: Graph, store: TensorStore, options: StoreWei
     made.set(name, value);
     return value;
   };
+}
+
+/**
+ * Looks for tensors in a store, reading none. Throws a VerbatimError that names the file and the first one
+ * that is missing or of another shape, with both shapes.
+ */
+export function checkWeights(
+  store: TensorStore,
+  tensors: readonly ParameterShape[],
+  options: Pick<StoreWeightsOptions, 'otherName'> = {},
+): void {
+  for (const { name, shape } of tensors) locate(store, name, shape, options.otherName);
 }
 
 function locate(
