@@ -112,7 +112,8 @@ export async function readRun(path: string): Promise<RunDescription> {
   }
   try {
     const value = JSON.parse(text) as RunDescription;
-    if (typeof value.config === 'object' && typeof value.model?.digest === 'string') return value;
+    const named = [value.model?.name, value.model?.digest, value.dataset?.name, value.dataset?.digest];
+    if (typeof value.config === 'object' && named.every((text) => typeof text === 'string')) return value;
   } catch {
     // Not JSON: the same line as for JSON of another kind.
   }
