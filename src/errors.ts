@@ -13,3 +13,8 @@ export class VerbatimError extends Error {
     this.exitCode = options.exitCode ?? 1;
   }
 }
+
+/** What an error of any kind says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

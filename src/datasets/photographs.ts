@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { VerbatimError } from '../errors.ts';
 import { type Picture, squareThumbnail } from '../images/index.ts';
+import { sha256 } from '../tables/index.ts';
 import { article } from './formats/format.ts';
 import { openParquet } from './formats/parquet.ts';
 import { between, chance, integer, pick, type Random, randomFor } from './random.ts';
@@ -107,9 +107,7 @@ export async function photographSource(options: PhotographOptions): Promise<Pict
 
   return {
     name: 'photographs',
-    digest: createHash('sha256')
-      .update(JSON.stringify([version, dataset.digest, classes, size, seed]))
-      .digest('hex'),
+    digest: sha256(JSON.stringify([version, dataset.digest, classes, size, seed])),
     size,
     count: order.length,
     recaption,

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
 import type { Picture } from '../images/index.ts';
+import { sha256 } from '../tables/index.ts';
 import { integer, type Random, randomFor } from './random.ts';
 import type { PictureSource } from './source.ts';
 import type { PlantedSet, TruthRow } from './types.ts';
@@ -184,9 +184,7 @@ export function plantedSet(source: PictureSource, config: PlantedConfig): Plante
   const pictureCount = firstVariant + variants.length;
   return {
     name: `planted-${source.name}`,
-    digest: createHash('sha256')
-      .update(JSON.stringify(['planted-1', source.digest, config]))
-      .digest('hex'),
+    digest: sha256(JSON.stringify(['planted-1', source.digest, config])),
     size: source.size,
     pictureCount,
     truth,

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { VerbatimError } from '../errors.ts';
-import { column, nullable, type Row } from '../tables/index.ts';
+import { column, nullable, type Row, sha256 } from '../tables/index.ts';
 import type { Dataset, DatasetRow, PlantedSet, TruthRow } from './types.ts';
 
 /** A twin's training set written out: entry i is picture pictureIndices[i] with captions[captionIndices[i]]. */
@@ -75,9 +74,7 @@ export function truthDataset(set: PlantedSet, name: string, keep: (row: TruthRow
   const rows: DatasetRow[] = chosen.map(({ key, caption }, index) => ({ index, key, caption }));
   return {
     name,
-    digest: createHash('sha256')
-      .update(JSON.stringify([set.digest, chosen.map((row) => row.key)]))
-      .digest('hex'),
+    digest: sha256(JSON.stringify([set.digest, chosen.map((row) => row.key)])),
     size: rows.length,
     async *rows(from = 0, to = rows.length) {
       yield* rows.slice(from, to);

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { VerbatimError } from '../errors.ts';
+import { messageOf, VerbatimError } from '../errors.ts';
 import type { Picture } from './picture.ts';
 
 export interface DecodeOptions {
@@ -53,10 +53,12 @@ async function guarded<T>(where: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new VerbatimError(`${where}: the picture is damaged (${reason}); replace it or leave it out.`, {
-      cause,
-    });
+    throw new VerbatimError(
+      `${where}: the picture is damaged (${messageOf(cause)}); replace it or leave it out.`,
+      {
+        cause,
+      },
+    );
   }
 }
 

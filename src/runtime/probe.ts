@@ -2,7 +2,7 @@
  * Run as a process of its own by `probeProviders`: opens a session with the provider named on the command
  * line, multiplies two matrices, compares with sums made here, and reports to the parent.
  */
-import { VerbatimError } from '../errors.ts';
+import { messageOf, VerbatimError } from '../errors.ts';
 import { createGraph, input, type Model, matmul, model } from '../graph/index.ts';
 import { floatTensor } from '../math/index.ts';
 import { openSession } from './session.ts';
@@ -38,8 +38,12 @@ async function test(provider: Provider): Promise<{ works: boolean; detail: strin
     return { works: true, detail: `a ${SIZE}×${SIZE} matrix product is right to ${worst.toExponential(1)}` };
   } catch (error) {
     const cause = error instanceof VerbatimError && error.cause instanceof Error ? error.cause : error;
-    const detail = cause instanceof Error ? cause.message.replace(/^graph: /, '').trim() : String(cause);
-    return { works: false, detail };
+    return {
+      works: false,
+      detail: messageOf(cause)
+        .replace(/^graph: /, '')
+        .trim(),
+    };
   }
 }
 

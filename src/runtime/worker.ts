@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { env, InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { messageOf } from '../errors.ts';
 import type { Tensor } from '../math/index.ts';
 import {
   ACTIVITY,
@@ -130,7 +131,7 @@ async function answer({ id, request }: Envelope): Promise<void> {
       const { reply, transfer } = await handle(request);
       port.postMessage({ id, ok: true, reply } satisfies Answer, transfer);
     } catch (error) {
-      const message = plainMessage(error instanceof Error ? error.message : String(error));
+      const message = plainMessage(messageOf(error));
       port.postMessage({ id, ok: false, message } satisfies Answer);
     }
   }

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { VerbatimError } from '../errors.ts';
+import { messageOf, VerbatimError } from '../errors.ts';
 import { type Columns, type Row, writeTable } from '../tables/index.ts';
 import { appendLog } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -134,8 +134,7 @@ async function exists(path: string): Promise<boolean> {
  * absolute path the last part only, since tables are the same wherever a run lies.
  */
 export function errorText(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const line = message
+  const line = messageOf(error)
     .replace(/\s+/g, ' ')
     .trim()
     .replace(/(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'"]+)+[\\/](?=[^\s\\/])/g, '');

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
+import { sha256 } from './digest.ts';
 
 /** What a file is called until it is whole: hidden, beside its final place, with the writer's process id. */
 const temporaryPattern = /^\..+\.\d+-\d+\.tmp$/;
@@ -96,11 +96,11 @@ export function contentPath(sha256: string, extension: string): string {
  * does nothing. Returns the digest, 64 hex digits.
  */
 export async function putFile(root: string, bytes: Uint8Array, extension: string): Promise<string> {
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const path = join(root, contentPath(sha256, extension));
+  const digest = sha256(bytes);
+  const path = join(root, contentPath(digest, extension));
   const existing = await stat(path).catch(() => undefined);
   if (existing?.size !== bytes.byteLength) await writeFileAtomic(path, bytes);
-  return sha256;
+  return digest;
 }
 
 const remedies: Readonly<Record<string, string>> = {

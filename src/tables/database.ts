@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { VerbatimError } from '../errors.ts';
+import { messageOf, VerbatimError } from '../errors.ts';
 
 let opened: Promise<DuckDBConnection> | undefined;
 
@@ -77,6 +77,5 @@ function plainValue(value: unknown): unknown {
 
 /** DuckDB's messages quote the query below their first line; that line says it all. */
 export function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.split('\n', 1)[0] ?? message;
+  return messageOf(error).split('\n', 1)[0]!;
 }

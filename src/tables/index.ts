@@ -10,5 +10,6 @@ export {
 export type { Column, Columns, ColumnType, ColumnValues, Row } from './columns.ts';
 export { column, nullable } from './columns.ts';
 export { fromParquet, identifier, type SqlValue, sql, textLiteral } from './database.ts';
+export { hashFile, sha256 } from './digest.ts';
 export { readTable, tableFiles, writeTable } from './parquet.ts';
 export { readJsonObject, readTextFile, readTextIfThere } from './read.ts';

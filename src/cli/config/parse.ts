@@ -1,7 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { VerbatimError } from '../../errors.ts';
+import { messageOf, VerbatimError } from '../../errors.ts';
 
 /** One value that the command line puts into a config, e.g. from `--set select.first=100` or `--output runs/x`. */
 export interface Override {
@@ -38,7 +38,7 @@ export function parseConfig<S extends z.ZodType>(
   try {
     value = document.toJS() ?? {};
   } catch (error) {
-    throw configError(where, `bad YAML: ${error instanceof Error ? error.message : String(error)}`);
+    throw configError(where, `bad YAML: ${messageOf(error)}`);
   }
   for (const override of overrides) value = setIn(value, override, 0);
 

@@ -1,5 +1,3 @@
-import type { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import type { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
 import type { Dataset } from '../types.ts';
@@ -20,11 +18,6 @@ export interface DatasetFormat<Schema extends z.ZodType = z.ZodType> {
 
 /** Columns that hold captions, in the order in which they are looked for. */
 export const captionColumns = ['text', 'caption', 'prompt'] as const;
-
-/** The bytes of a file into a hash, in pieces: a shard may be larger than memory. */
-export async function hashFile(hash: ReturnType<typeof createHash>, path: string): Promise<void> {
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-}
 
 /** The row at `index`, or an error that says how many there are. */
 export function checkIndex(name: string, index: number, size: number): void {

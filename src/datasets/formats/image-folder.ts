@@ -4,9 +4,9 @@ import { basename, dirname, extname, join, relative, resolve, sep } from 'node:p
 import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
 import { decodePicture } from '../../images/index.ts';
-import { fromParquet, identifier, sql, textLiteral } from '../../tables/index.ts';
+import { fromParquet, hashFile, identifier, sql, textLiteral } from '../../tables/index.ts';
 import type { Dataset, DatasetRow } from '../types.ts';
-import { captionColumns, checkIndex, clampRange, type DatasetFormat, hashFile } from './format.ts';
+import { captionColumns, checkIndex, clampRange, type DatasetFormat } from './format.ts';
 
 const schema = z.strictObject({
   format: z.literal('image-folder'),

@@ -4,9 +4,9 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
 import { decodePicture } from '../../images/index.ts';
-import { fromParquet, identifier, sql, tableFiles } from '../../tables/index.ts';
+import { fromParquet, hashFile, identifier, sql, tableFiles } from '../../tables/index.ts';
 import type { Dataset } from '../types.ts';
-import { article, captionColumns, checkIndex, clampRange, type DatasetFormat, hashFile } from './format.ts';
+import { article, captionColumns, checkIndex, clampRange, type DatasetFormat } from './format.ts';
 
 const schema = z.strictObject({
   format: z.literal('parquet'),

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { sha256 } from '../../tables/index.ts';
 import { sceneSource } from '../scenes/index.ts';
 import type { Dataset } from '../types.ts';
 import { checkIndex, clampRange, type DatasetFormat } from './format.ts';
@@ -16,9 +16,7 @@ export async function openScenes({ seed, count }: z.infer<typeof schema>): Promi
   const source = sceneSource(seed);
   return {
     name: 'scenes',
-    digest: createHash('sha256')
-      .update(JSON.stringify([source.digest, count]))
-      .digest('hex'),
+    digest: sha256(JSON.stringify([source.digest, count])),
     size: count,
     async *rows(from, to) {
       const [start, end] = clampRange(count, from, to);

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { VerbatimError } from '../../errors.ts';
+import { messageOf, VerbatimError } from '../../errors.ts';
 import type { Tensor } from '../../math/index.ts';
 import { addNode, constant, createGraph, fileConstant, model as finishModel, input } from '../build.ts';
 import { dtypeOf } from '../dtypes.ts';
@@ -93,8 +93,7 @@ function parse(bytes: Uint8Array, label: string): ModelProto {
   try {
     return decodeProto(bytes);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new VerbatimError(`${label}: not an ONNX model, or cut short (${why})`, { cause });
+    throw new VerbatimError(`${label}: not an ONNX model, or cut short (${messageOf(cause)})`, { cause });
   }
 }
 

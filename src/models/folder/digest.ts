@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
+import { hashFile } from '../../tables/index.ts';
 
 /** What makes a model; logs, licences and cards beside it do not change what it computes. */
 const parts = [
@@ -30,8 +30,7 @@ export async function modelDigest(folder: string): Promise<string> {
   for (const file of files.sort()) {
     const path = join(folder, ...file.split('/'));
     hash.update(`${file}\0${(await stat(path)).size}\0`);
-    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 }))
-      hash.update(chunk as Buffer);
+    await hashFile(hash, path);
   }
   return hash.digest('hex');
 }
