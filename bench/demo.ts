@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { VerbatimError } from '../src/errors.ts';
 import { startProgram, watchMemory, whole } from './program.ts';
 
 /** What the demo may take on two cores. */
@@ -27,7 +28,7 @@ export async function main(args: readonly string[]): Promise<void> {
     const stopWatching = watchMemory(program.pid);
     const { status, seconds, stdout, stderr } = await program.ended;
     const resident = stopWatching();
-    if (status !== 0) throw new Error(`the demo ended with ${status}:\n${stderr}`);
+    if (status !== 0) throw new VerbatimError(`the demo ended with ${status}:\n${stderr}`);
     const summary = JSON.parse(await readFile(join(folder, 'report', 'summary.json'), 'utf8')) as {
       evaluations: number;
       stages: { name: string; items: number; evaluations: number; seconds: number }[];

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { oneStep, openPipeline } from '../src/diffusion/index.ts';
+import { VerbatimError } from '../src/errors.ts';
 import { floatTensor, type Tensor } from '../src/math/index.ts';
 import { openModelFolder, openSafetensors, openVae } from '../src/models/index.ts';
 import { ensurePeers, peerFolder, python } from './peer.ts';
@@ -117,7 +118,10 @@ async function theirOneStep(scratch: string, model: string, captions: string) {
 function runPython(script: string, args: readonly string[]): string {
   const { status, stdout, stderr, error } = spawnSync(python, [script, ...args], { encoding: 'utf8' });
   if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`${script} ended with ${status}:\n${stderr}`);
+  if (status !== 0) {
+    process.stderr.write(stderr);
+    throw new VerbatimError(`${script} ended with ${status}; what it said stands above`);
+  }
   return stdout;
 }
 

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { VerbatimError } from '../src/errors.ts';
 import { createRandom } from '../src/math/index.ts';
 import { readLog, runFolder, shardName } from '../src/stages/index.ts';
 import { differences, digests, filesBelow, type KillMoment, killMoments, shardMarks } from './killMoments.ts';
@@ -178,12 +179,13 @@ function check(name: string, passed: boolean, text: string): boolean {
 }
 
 function mustEndWell(end: ProgramEnd, what: string): void {
-  if (end.status !== 0) throw new Error(`${what} ended with ${end.status}:\n${end.stderr}`);
+  if (end.status !== 0) throw new VerbatimError(`${what} ended with ${end.status}:\n${end.stderr}`);
 }
 
 function wholeNumber(text: string, option: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${option}: '${text}' is no whole number`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new VerbatimError(`${option}: '${text}' is no whole number`);
   return value;
 }
 

@@ -1,3 +1,5 @@
+import { VerbatimError } from '../src/errors.ts';
+
 /**
  * `npm run bench -- NAME [OPTIONS]`: one benchmark. Those with a peer print as their last line
  * `NAME: ratio R (ours A UNIT, PEER B UNIT)`, the others hold us to a limit in the same form; R > 1 means
@@ -39,7 +41,16 @@ function usage(): string {
 const [name, ...args] = process.argv.slice(2);
 const benchmark = name !== undefined && Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
 if (benchmark !== undefined) {
-  await (await benchmark.load()).main(args);
+  try {
+    await (await benchmark.load()).main(args);
+  } catch (error) {
+    // What the user can mend is one line (or what a process that failed said); a defect shows its stack.
+    const usageError = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') ?? false;
+    const expected = error instanceof VerbatimError || usageError;
+    const { message, stack } = error as Error;
+    process.stderr.write(`${name}: ${expected ? message : stack}\n`);
+    process.exitCode = usageError ? 2 : 1;
+  }
 } else if (name === undefined || name === 'help' || name === '--help') {
   process.stdout.write(usage());
 } else {
