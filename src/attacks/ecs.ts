@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { edgeMap, type Picture, resize } from '../images/index.ts';
+import { edgeMap, isPicture, type Picture, type PictureOrError, resize } from '../images/index.ts';
 import { defineAttack } from './define.ts';
 import { guidanceOption, seedsOption } from './options.ts';
 
@@ -43,16 +43,14 @@ export const ecs = defineAttack({
   }),
   cost: ({ seeds, guidance }) => ({ perCaption: seeds.length, shared: guidance === 1 ? 0 : seeds.length }),
   async measure(outputs, { seeds, guidance, threshold }) {
-    const bySeed: (readonly Picture[])[] = [];
+    const bySeed: (readonly PictureOrError[])[] = [];
     for (const seed of seeds) bySeed.push(await outputs.pictures({ sigma: 'max', seed }, guidance));
     const scores: number[] = [];
     for (let i = 0; i < outputs.captions.length; i++) {
-      scores.push(
-        edgeConsistency(
-          bySeed.map((pictures) => pictures[i]!),
-          threshold,
-        ),
-      );
+      const own = bySeed.map((pictures) => pictures[i]!);
+      // All seeds vote or none: with one missing, the same share would need other votes.
+      const whole = own.filter(isPicture);
+      scores.push(whole.length === own.length ? edgeConsistency(whole, threshold) : Number.NaN);
       // Some 30 ms each: let progress and Ctrl-C in between.
       await new Promise((resolve) => setImmediate(resolve));
     }

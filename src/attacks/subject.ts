@@ -1,6 +1,6 @@
 import { combineGuided, type NoiseOption, type Pipeline, seededNoise } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
-import type { Picture } from '../images/index.ts';
+import type { Picture, PictureOrError } from '../images/index.ts';
 import { expandBatch, gatherBatch, groupEqual, mapTensor, type Tensor } from '../math/index.ts';
 import { createTextStates } from './text-states.ts';
 import type { Cell, Outputs, SigmaOption, Subject } from './types.ts';
@@ -71,7 +71,7 @@ export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}):
       // Equal captions have equal outputs: the noise is shared.
       const { distinct, group } = groupEqual(captions);
       const keepConditional = memoized<Floats>();
-      const keepPictures = memoized<readonly Picture[]>();
+      const keepPictures = memoized<readonly PictureOrError[]>();
 
       const ofDistinct = (cell: Cell) =>
         keepConditional(key(cell), async () => {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Picture } from '../images/index.ts';
+import type { PictureOrError } from '../images/index.ts';
 import type { Tensor } from '../math/index.ts';
 
 /**
@@ -37,8 +37,8 @@ export interface Outputs {
   unconditional(cell: Cell): Promise<Tensor<'float32'>>;
   /** Classifier-free guidance over the two; scale 1 leaves the unconditional half out. */
   guided(cell: Cell, scale: number): Promise<Tensor<'float32'>>;
-  /** The guided estimate as a picture, one per caption. */
-  pictures(cell: Cell, scale: number): Promise<readonly Picture[]>;
+  /** The guided estimate as a picture, one per caption; an error where it is not a number. */
+  pictures(cell: Cell, scale: number): Promise<readonly PictureOrError[]>;
 }
 
 /** Denoiser evaluations, apart by whether a caption needs them or all captions share them. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -187,8 +187,16 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
   });
 
   it('goes on from the run folder alone, and is gated by --fail-above', async () => {
-    // Random weights find nothing by our rule; a threshold of everything makes all of them findings.
-    const args = ['audit', 'audit.yaml', '-o', 'runs/gate', '--set', 'labels.quantile=0.999', '-q'];
+    // Random weights find nothing; a threshold above every distance makes all of them findings.
+    const everything = ['labels.rules=[reference]', 'labels.referenceThreshold=1e9'];
+    const args = [
+      'audit',
+      'audit.yaml',
+      '-o',
+      'runs/gate',
+      ...everything.flatMap((key) => ['--set', key]),
+      '-q',
+    ];
     expect((await run(...args)).code).toBe(0);
     const gated = await run('audit', 'runs/gate', '-q', '--fail-above', '0');
     expect(gated.stdout).toMatch(/^found {4}[1-9]/);
@@ -239,6 +247,37 @@ describe('the stages alone', { timeout: 240_000 }, () => {
       '-q',
     );
     expect(made.stdout).toBe(`${join('p', '00000-0.png')}\n`);
+
+  it('says which pictures are not numbers, and ends with 1', async () => {
+    await cp(model, join(folder, 'damaged'), { recursive: true });
+    const path = join(folder, 'damaged/vae/diffusion_pytorch_model.safetensors');
+    const bytes = await readFile(path);
+    // Behind the header, whose length stands in front of it: every bit set is not a number.
+    bytes.fill(0xff, 8 + Number(bytes.readBigUInt64LE(0)));
+    await writeFile(path, bytes);
+    const captions = ['--caption', 'a', '--caption', 'b'];
+    const made = await run(
+      'generate',
+      '--model',
+      'damaged',
+      ...captions,
+      '--steps',
+      '1',
+      '-o',
+      'n',
+      '-q',
+      '--json',
+    );
+    const rows = JSON.parse(made.stdout) as { file: string | null; error: string | null }[];
+    for (const { file, error } of rows) {
+      expect(file).toBeNull();
+      expect(error).toMatch(/^the model's output is not a number at channel 0, row 0/);
+    }
+    expect(rows).toHaveLength(2);
+    expect(made.stderr).toMatch(/^verbatim: 2 of 2 pictures could not be made; the first, "a" with seed 0: /);
+    expect(made.code).toBe(1);
+    expect(await readdir(join(folder, 'n'))).toEqual([]);
+  });
     expect((await readFile(join(folder, 'p/00000-0.png'))).subarray(1, 4).toString()).toBe('PNG');
   });
 });

@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import type { Picture } from '../images/index.ts';
+import type { PictureOrError } from '../images/index.ts';
 import { concatBatch, floatTensor, gatherBatch, groupEqual, mapTensor, type Tensor } from '../math/index.ts';
 import type { Seed } from '../noise/index.ts';
 import { guided } from './guidance.ts';
@@ -35,7 +35,8 @@ export interface GenerateOptions {
 export interface Generated {
   /** [captions, c, h, w] as the denoiser sees them. */
   readonly latents: Tensor<'float32'>;
-  readonly pictures: readonly Picture[];
+  /** One per caption; an error where the model gave something that is not a number. */
+  readonly pictures: readonly PictureOrError[];
 }
 
 function checkLists(captions: readonly string[], seeds: readonly Seed[]): void {
@@ -76,7 +77,7 @@ export async function generate(pipeline: Pipeline, options: GenerateOptions): Pr
 
   const unconditional = guidance === 1 ? undefined : await pipeline.encodeText(['']);
   const latents: Tensor<'float32'>[] = [];
-  const pictures: Picture[] = [];
+  const pictures: PictureOrError[] = [];
   for (let from = 0; from < total; from += batch) {
     options.signal?.throwIfAborted();
     const own = seeds.slice(from, from + batch);

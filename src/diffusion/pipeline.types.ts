@@ -1,4 +1,4 @@
-import type { Picture } from '../images/index.ts';
+import type { Picture, PictureOrError } from '../images/index.ts';
 import type { Tensor } from '../math/index.ts';
 import type { Denoiser } from './types.ts';
 
@@ -16,8 +16,11 @@ export interface Pipeline {
   readonly pictureSize: readonly [height: number, width: number];
   /** Text states [captions, tokens, width]; the empty caption '' is the unconditional one. */
   encodeText(captions: readonly string[]): Promise<Tensor<'float32'>>;
-  /** Latents [n, c, h, w] as the denoiser sees them (scaled) → pictures. */
-  decode(latents: Tensor<'float32'>): Promise<Picture[]>;
+  /**
+   * Latents [n, c, h, w] as the denoiser sees them (scaled) → pictures. Where the model gave something that is
+   * not a number, an error stands in the place of that picture.
+   */
+  decode(latents: Tensor<'float32'>): Promise<PictureOrError[]>;
   /** Pictures of the model's own size → latents as the denoiser sees them: mean of the posterior, scaled. */
   encode(pictures: readonly Picture[]): Promise<Tensor<'float32'>>;
   close(): Promise<void>;

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
 import { floatTensor } from '../math/index.ts';
 import {
+  allPictures,
   centreCrop,
   coverThumbnail,
   crop,
@@ -165,7 +166,7 @@ describe('tensors', () => {
   it('round as diffusers does', () => {
     const { values, rounded, normalized } = golden.tensors;
     const tensor = floatTensor([1, 3, 1, values.length / 3], Float32Array.from(values));
-    const [picture] = tensorToPictures(tensor);
+    const [picture] = allPictures(tensorToPictures(tensor));
     const planar = Array.from(values, (_, i) => {
       const plane = values.length / 3;
       return picture!.data[(i % plane) * 3 + Math.floor(i / plane)];
@@ -187,11 +188,17 @@ describe('tensors', () => {
   });
 
   it('a value that is not a number is an error, not a black pixel', () => {
-    const tensor = floatTensor([1, 3, 2, 2]);
+    const tensor = floatTensor([3, 3, 2, 2]);
+    const [, sound] = tensorToPictures(tensor);
     tensor.data[7] = Number.NaN;
-    expect(() => tensorToPictures(tensor)).toThrow(/picture 0.*channel 1, row 1/);
+    const [broken, ...others] = tensorToPictures(tensor);
+    expect(broken).toBeInstanceOf(VerbatimError);
+    expect((broken as VerbatimError).message).toMatch(/not a number at channel 1, row 1/);
+    // Its neighbours in the batch are as if nothing had happened.
+    expect(others).toEqual([sound, sound]);
+    expect(() => allPictures([...others, broken!])).toThrow(/channel 1, row 1/);
     tensor.data[7] = Number.POSITIVE_INFINITY;
-    expect(tensorToPictures(tensor)[0]!.data[3 * 3 + 1]).toBe(255);
+    expect(allPictures(tensorToPictures(tensor))[0]!.data[3 * 3 + 1]).toBe(255);
     expect(() => tensorToPictures(floatTensor([1, 4, 2, 2]))).toThrow(/1, 4, 2, 2/);
     expect(() => picturesToTensor([source, large])).toThrow(/picture 1 is/);
   });

@@ -12,4 +12,11 @@ export { dilate, erode, type Mask, maskShare } from './mask.ts';
 export type { Picture } from './picture.ts';
 export { type ResizeFilter, resize } from './resize.ts';
 export { edgeMap, sobelMagnitude } from './sobel.ts';
-export { picturesToTensor, pictureToTensor, tensorToPictures } from './tensors.ts';
+export {
+  allPictures,
+  isPicture,
+  type PictureOrError,
+  picturesToTensor,
+  pictureToTensor,
+  tensorToPictures,
+} from './tensors.ts';

@@ -33,36 +33,54 @@ export function pictureToTensor(picture: Picture): Tensor<'float32'> {
   return picturesToTensor([picture]);
 }
 
+/** What a model made of one item: a picture, or why it is none. */
+export type PictureOrError = Picture | VerbatimError;
+
+/** Whether there is a picture. */
+export function isPicture(item: PictureOrError): item is Picture {
+  return !(item instanceof VerbatimError);
+}
+
+/** All of the pictures, for work that is worth nothing when one is missing. @throws VerbatimError the first error. */
+export function allPictures(items: readonly PictureOrError[]): Picture[] {
+  return items.map((item) => {
+    if (isPicture(item)) return item;
+    throw item;
+  });
+}
+
 /**
  * [n, 3, height, width] → n pictures: clamp(x/2 + .5, 0, 1)·255 in float32, rounded half to even, as
- * diffusers and numpy do. A value that is not a number throws VerbatimError: a model that
- * overflowed must not pass as black.
+ * diffusers and numpy do. Where a value is not a number an error stands in the picture's place: a model that
+ * overflowed must not pass as black, and the other pictures of its batch are as good as ever.
  */
-export function tensorToPictures(tensor: Tensor<'float32'>): Picture[] {
+export function tensorToPictures(tensor: Tensor<'float32'>): PictureOrError[] {
   const [count, channels, height, width, ...rest] = tensor.shape;
   if (count === undefined || channels !== 3 || height === undefined || width === undefined || rest.length > 0)
     throw new RangeError(
       `tensorToPictures: expected [n, 3, height, width], got [${tensor.shape.join(', ')}].`,
     );
+  const values = 3 * height * width;
+  return Array.from({ length: count }, (_, n) =>
+    planesToPicture(tensor.data.subarray(n * values, (n + 1) * values), width, height),
+  );
+}
+
+/** [3, height, width] → a picture. The error names no position in a batch: tables must not depend on batches. */
+function planesToPicture(planes: Float32Array, width: number, height: number): PictureOrError {
   const plane = width * height;
-  const pictures: Picture[] = [];
-  for (let n = 0; n < count; n++) {
-    const data = new Uint8Array(plane * 3);
-    for (let c = 0; c < 3; c++) {
-      const base = (n * 3 + c) * plane;
-      for (let i = 0; i < plane; i++) {
-        const value = tensor.data[base + i]!;
-        if (Number.isNaN(value))
-          throw new VerbatimError(
-            `picture ${n} of a batch of ${count}: the model's output is not a number at channel ${c}, row ${Math.floor(i / width)}; it has overflowed or its weights are damaged.`,
-          );
-        const unit = Math.min(1, Math.max(0, Math.fround(Math.fround(value / 2) + 0.5)));
-        data[i * 3 + c] = roundHalfToEven(Math.fround(unit * 255));
-      }
+  const data = new Uint8Array(plane * 3);
+  for (let c = 0; c < 3; c++)
+    for (let i = 0; i < plane; i++) {
+      const value = planes[c * plane + i]!;
+      if (Number.isNaN(value))
+        return new VerbatimError(
+          `the model's output is not a number at channel ${c}, row ${Math.floor(i / width)}; it has overflowed or its weights are damaged`,
+        );
+      const unit = Math.min(1, Math.max(0, Math.fround(Math.fround(value / 2) + 0.5)));
+      data[i * 3 + c] = roundHalfToEven(Math.fround(unit * 255));
     }
-    pictures.push({ width, height, data });
-  }
-  return pictures;
+  return { width, height, data };
 }
 
 function roundHalfToEven(value: number): number {

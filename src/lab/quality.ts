@@ -1,5 +1,5 @@
 import { generate, type Pipeline, type SeededNoise } from '../diffusion/index.ts';
-import type { Picture } from '../images/index.ts';
+import { allPictures, type Picture } from '../images/index.ts';
 import type { Classifier } from './classifier.ts';
 
 /** Root mean square over all values of all pictures, in [0, 1], between pictures and what the VAE makes of them. */
@@ -9,7 +9,7 @@ export async function reconstructionRms(pipeline: Pipeline, pictures: readonly P
   const batch = 16;
   for (let from = 0; from < pictures.length; from += batch) {
     const originals = pictures.slice(from, from + batch);
-    const decoded = await pipeline.decode(await pipeline.encode(originals));
+    const decoded = allPictures(await pipeline.decode(await pipeline.encode(originals)));
     originals.forEach((original, i) => {
       original.data.forEach((value, at) => {
         sum += ((value - decoded[i]!.data[at]!) / 255) ** 2;
@@ -47,7 +47,7 @@ export async function rightKind(pipeline: Pipeline, options: RightKindOptions): 
       batch,
       ...(options.signal ? { signal: options.signal } : {}),
     });
-    const shown = await options.classifier.classify(pictures);
+    const shown = await options.classifier.classify(allPictures(pictures));
     shown.forEach((kind, i) => {
       if (kind === options.classes[from + i]) right++;
     });

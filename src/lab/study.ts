@@ -1,6 +1,6 @@
 import type { TruthRow } from '../datasets/index.ts';
 import { generate, type Pipeline, type SeededNoise } from '../diffusion/index.ts';
-import { type Picture, rms } from '../images/index.ts';
+import { allPictures, type Picture, rms } from '../images/index.ts';
 import { type Calibration, calibrateOnPictures } from '../labels/index.ts';
 import { column, type Row } from '../tables/index.ts';
 import type { Lab, Twin } from './train.ts';
@@ -118,15 +118,16 @@ async function nearestSamples(
   const { samples } = options;
   const each = <T>(value: (row: TruthRow, sample: number) => T) =>
     rows.flatMap((row) => Array.from({ length: samples }, (_, sample) => value(row, sample)));
-  const made = await generate(pipeline, {
+  const generated = await generate(pipeline, {
     captions: each((row) => row.caption),
     seeds: each((_, sample) => sample),
     noise: options.noise,
     steps: options.steps,
     ...(options.signal && { signal: options.signal }),
   });
+  const made = allPictures(generated.pictures);
   return pictures.map((picture, i) =>
-    Math.min(...made.pictures.slice(i * samples, (i + 1) * samples).map((sample) => rms(sample, picture))),
+    Math.min(...made.slice(i * samples, (i + 1) * samples).map((sample) => rms(sample, picture))),
   );
 }
 

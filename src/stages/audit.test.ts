@@ -192,6 +192,68 @@ describe('what goes wrong with one item', () => {
     for (const [id, score] of scores(rows)) if (score !== null) expect(score).toBe(expected.get(id));
   });
 
+  it('is a row with its error: values that are not numbers, in scores and in pictures', async () => {
+    // Without selection by scores, which a broken caption has none of.
+    const { folder, evaluations } = await audit(
+      join(root, 'numbers'),
+      { attacks: { first: 'ecs', second: null, alsoScore: ['dcs'] }, select: { first: 54, second: 54 } },
+      { brokenCaption: 'often 2' },
+    );
+    const rows = await readTable(await runTable(folder, 'scores/all'), scoreColumns);
+    const failed = rows.filter(({ error }) => error !== null);
+    expect(failed.map(({ key, attack, score, evaluations }) => [key, attack, score, evaluations])).toEqual([
+      ['duplicate-0002', 'ecs', null, 4],
+      ['duplicate-0002', 'dcs', null, 1],
+    ]);
+    expect(rows).toHaveLength(54 * 2);
+    // Nothing was computed twice: what the tables hold is all that was spent.
+    const [spent] = await sql<{ n: number }>(
+      `SELECT (SELECT sum(spent) FROM ${fromParquet(await runTable(folder, 'scores'))})
+            + (SELECT sum(evaluations) FROM ${fromParquet(await runTable(folder, 'generations'))}) AS n`,
+    );
+    expect(spent?.n).toBe(evaluations);
+  });
+
+  it('is a row with its error: pictures that are not numbers, among others in their batch', async () => {
+    let scoring = true;
+    const { pipeline, meter } = fakeModel();
+    const broken = fakeModel({ brokenCaption: 'often 2' }).pipeline;
+    const before = { generations: 0 };
+    const folder = await runAudit({
+      config: configOf({ output: join(root, 'nan') }),
+      data: dataOfPlanted(fakePlantedSet(), 'A'),
+      pipeline: {
+        ...pipeline,
+        encodeText: (captions) => (scoring ? pipeline : broken).encodeText(captions),
+        decode: broken.decode,
+      },
+      meter,
+      verbatim: '0.0.0',
+      versions: {},
+      onProgress: ({ stage }) => {
+        if (scoring && stage === 'generations') before.generations = meter.evaluations;
+        scoring = stage !== 'generations';
+      },
+    });
+    const generations = await readTable(await runTable(folder, 'generations'), generationColumns);
+    const failed = generations.filter(({ error }) => error !== null);
+    expect(failed.map(({ key, sample, image, error }) => [key, sample, image, error])).toEqual(
+      [-1, 0, 1].map((sample) => ['duplicate-0002', sample, null, 'not a number']),
+    );
+    // A failed picture has cost what the others did, and none was made again for its sake.
+    for (const { evaluations } of failed) expect(evaluations).toBeGreaterThan(0);
+    const total = generations.reduce((sum, { evaluations }) => sum + evaluations, 0);
+    expect(total).toBe(meter.evaluations - before.generations);
+    const sound = await readTable(await runTable(whole, 'generations'), generationColumns);
+    const image = new Map(sound.map((row) => [`${row.key} ${row.sample}`, row.image]));
+    for (const row of generations)
+      if (row.error === null) expect(row.image).toBe(image.get(`${row.key} ${row.sample}`));
+    const labels = await readTable(await runTable(folder, 'labels'), labelColumns);
+    expect(labels.filter(({ verdict }) => verdict === null).map(({ key, error }) => [key, error])).toEqual(
+      Array(4).fill(['duplicate-0002', 'not a number']),
+    );
+  });
+
   it('is a row with its error: a picture that cannot be made, and its labels', async () => {
     let scoring = true;
     const { pipeline, meter } = fakeModel({

@@ -1,5 +1,5 @@
 import { type GenerateOptions, generate, oneStep, type Pipeline } from '../diffusion/index.ts';
-import { encodePng, type Picture } from '../images/index.ts';
+import { encodePng, isPicture, type PictureOrError } from '../images/index.ts';
 import { putFile } from '../tables/index.ts';
 import { type CandidateRow, type GenerationRow, generationColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';
@@ -38,12 +38,12 @@ export function captionsPerShard({ batch, synthesis, shardSize }: AuditConfig): 
   return Math.min(shardSize, Math.max(1, Math.ceil((2 * batch) / synthesis.samples)));
 }
 
-/** A picture with what it cost, or why there is none. */
-type Made = { readonly picture: Picture; readonly evaluations: number } | { readonly error: unknown };
+/** A picture with what it cost, or why there is none; `thrown`: nothing was computed to the end. */
+type Made = { readonly picture: PictureOrError; readonly evaluations: number } | { readonly thrown: unknown };
 
 /**
  * One shard. Samples of one seed are made together, because they share their first unconditional call.
- * When none of the shard can be made, the error ends the run.
+ * When all of the shard's calls throw, the model is at fault and the error ends the run.
  */
 async function generateShard(
   input: ModelInput,
@@ -60,7 +60,7 @@ async function generateShard(
     const made = await makeBatch(input, part);
     for (const [i, task] of part.entries()) {
       const result = made[i]!;
-      if ('error' in result) failures.push(result.error);
+      if ('thrown' in result) failures.push(result.thrown);
       rows.set(task, await store(input, task, result));
     }
     context.advance(part.length);
@@ -80,7 +80,10 @@ function* batches(tasks: readonly Task[], size: number): Generator<Task[]> {
     for (let from = 0; from < kind.length; from += size) yield kind.slice(from, from + size);
 }
 
-/** When a batch fails its pictures are tried one by one, so that one bad caption costs its own rows only. */
+/**
+ * When a batch throws, its pictures are tried one by one, so that one bad caption costs its own rows only. A
+ * picture that is not a number fails alone as it is: nothing is computed again.
+ */
 async function makeBatch(input: ModelInput, tasks: readonly Task[]): Promise<Made[]> {
   const { config, pipeline, meter, signal } = input;
   const before = meter.evaluations;
@@ -92,7 +95,7 @@ async function makeBatch(input: ModelInput, tasks: readonly Task[]): Promise<Mad
     return pictures.map((picture, i) => ({ picture, evaluations: share(i + 1) - share(i) }));
   } catch (error) {
     rethrowFatal(error, signal);
-    if (tasks.length === 1) return [{ error }];
+    if (tasks.length === 1) return [{ thrown: error }];
     const made: Made[] = [];
     for (const task of tasks) made.push(...(await makeBatch(input, [task])));
     return made;
@@ -102,9 +105,11 @@ async function makeBatch(input: ModelInput, tasks: readonly Task[]): Promise<Mad
 /** A disk that cannot be written to is no item's fault: it ends the run. */
 async function store(input: ModelInput, task: Task, made: Made): Promise<GenerationRow> {
   const row = identity(input, task);
-  if ('error' in made) return { ...row, image: null, evaluations: 0, error: errorText(made.error) };
-  const image = await putFile(input.folder.images, await encodePng(made.picture), 'png');
-  return { ...row, image, evaluations: made.evaluations, error: null };
+  if ('thrown' in made) return { ...row, image: null, evaluations: 0, error: errorText(made.thrown) };
+  const { picture, evaluations } = made;
+  if (!isPicture(picture)) return { ...row, image: null, evaluations, error: errorText(picture) };
+  const image = await putFile(input.folder.images, await encodePng(picture), 'png');
+  return { ...row, image, evaluations, error: null };
 }
 
 async function makePictures(
@@ -112,7 +117,7 @@ async function makePictures(
   { synthesis }: AuditConfig,
   tasks: readonly Task[],
   signal: AbortSignal | undefined,
-): Promise<readonly Picture[]> {
+): Promise<readonly PictureOrError[]> {
   const { steps, sampler } = synthesis;
   const options = {
     captions: tasks.map(({ candidate }) => candidate.caption),

@@ -66,9 +66,16 @@ export function attackConformance(attack: Attack, options: readonly unknown[]): 
       });
 
       it('gives NaN, not a rank, where the denoiser fails', async () => {
-        if (attack.access === 'image') return; // Pictures are 8-bit numbers: always finite.
         const scores = await attack.score(createSubject(gaussianPipeline({ broken: true })), captions, given);
         expect(scores.every(({ score }) => Number.isNaN(score))).toBe(true);
+      });
+
+      it('lets one failed caption fail alone', async () => {
+        const whole = await attack.score(createSubject(gaussianPipeline()), captions, given);
+        const subject = createSubject(gaussianPipeline({ broken: captions[3]! }));
+        expect(await attack.score(subject, captions, given)).toEqual(
+          whole.map((score, i) => (i === 3 ? { ...score, score: Number.NaN } : score)),
+        );
       });
     },
   );

@@ -5,7 +5,8 @@ import {
   stableDiffusionSchedule,
   timestepToSigma,
 } from '../../diffusion/index.ts';
-import type { Picture } from '../../images/index.ts';
+import { VerbatimError } from '../../errors.ts';
+import type { PictureOrError } from '../../images/index.ts';
 import { floatTensor, type Tensor } from '../../math/index.ts';
 import type { Meter } from '../../runtime/index.ts';
 
@@ -23,13 +24,21 @@ function pattern(text: string, count: number): Float32Array {
   });
 }
 
+/** A caption's deviation, and its mean. */
+function statesOf(caption: string): Float32Array {
+  const memorized = caption.startsWith('memorized');
+  const strength = memorized ? 1 : caption === '' ? 0 : 0.03;
+  const mean = pattern(caption, PIXELS).map((value) => strength * value);
+  return Float32Array.of(memorized ? 0 : caption === '' ? 1 : 0.8, ...mean);
+}
+
 /**
  * A pipeline whose truth is known: the exact denoiser of one Gaussian per caption. A caption that begins with
  * "memorized" has all its mass on one picture of its own (deviation 0); any other has a faint mean and
  * deviation .8; the empty one mean 0 and deviation 1. The denoiser of N(m, s²) is (s²x + σ²m)/(s² + σ²).
  */
 export function gaussianPipeline(
-  options: { meter?: Meter; batch?: number; broken?: boolean } = {},
+  options: { meter?: Meter; batch?: number; broken?: boolean | string } = {},
 ): Pipeline {
   const schedule = stableDiffusionSchedule('epsilon');
   const predict: Predict = async (scaled, timestep, condition) => {
@@ -38,11 +47,15 @@ export function gaussianPipeline(
     const width = condition.shape[2]!;
     for (let n = 0; n < scaled.shape[0]!; n++) {
       const deviation = condition.data[n * width]!;
+      // `broken` names the one caption that fails, or is true for all.
+      const broken =
+        options.broken === true ||
+        (typeof options.broken === 'string' && condition.data[n * width + 1] === statesOf(options.broken)[1]);
       for (let i = 0; i < PIXELS; i++) {
         const x = scaled.data[n * PIXELS + i]! * Math.sqrt(sigma * sigma + 1);
         const mean = condition.data[n * width + 1 + i]!;
         const clean = (deviation ** 2 * x + sigma ** 2 * mean) / (deviation ** 2 + sigma ** 2);
-        out[n * PIXELS + i] = options.broken ? Number.NaN : (x - clean) / sigma;
+        out[n * PIXELS + i] = broken ? Number.NaN : (x - clean) / sigma;
       }
     }
     return floatTensor(scaled.shape, out);
@@ -60,18 +73,11 @@ export function gaussianPipeline(
       batch: options.batch ?? 16,
     }),
     async encodeText(captions) {
-      const width = PIXELS + 1;
-      const data = new Float32Array(captions.length * width);
-      captions.forEach((caption, n) => {
-        const memorized = caption.startsWith('memorized');
-        data[n * width] = memorized ? 0 : caption === '' ? 1 : 0.8;
-        const strength = memorized ? 1 : caption === '' ? 0 : 0.03;
-        data.set(
-          pattern(caption, PIXELS).map((value) => strength * value),
-          n * width + 1,
-        );
-      });
-      return floatTensor([captions.length, 1, width], data);
+      const rows = captions.map(statesOf);
+      return floatTensor(
+        [captions.length, 1, PIXELS + 1],
+        Float32Array.from(rows.flatMap((row) => [...row])),
+      );
     },
     decode: async (latents) => Array.from({ length: latents.shape[0]! }, (_, n) => toPicture(latents, n)),
     encode: async () => {
@@ -85,7 +91,9 @@ export function gaussianPipeline(
  * Channels 0 to 2 as RGB around grey, .1 per unit, so that a guided blur keeps clear of the edge threshold;
  * each latent pixel becomes 32×32 pixels, so that edges are sharp at the size at which ECS finds them.
  */
-function toPicture(latents: Tensor<'float32'>, n: number): Picture {
+function toPicture(latents: Tensor<'float32'>, n: number): PictureOrError {
+  if (latents.data.subarray(n * PIXELS, (n + 1) * PIXELS).some(Number.isNaN))
+    return new VerbatimError('the estimate is not a number');
   const side = SIDE * 32;
   const data = new Uint8Array(side * side * 3);
   for (let y = 0; y < side; y++)

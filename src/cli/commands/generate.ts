@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { SamplerName } from '../../diffusion/index.ts';
+import { VerbatimError } from '../../errors.ts';
 import { addCaptionFlags, type CaptionFlags, readCaptions } from '../captions.ts';
 import { integerOption, numberOption, setOption } from '../config/flags.ts';
 import type { Override } from '../config/parse.ts';
@@ -24,6 +25,7 @@ const samplers = ['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'] satisf
 const help = `
 With a config or a run folder, it runs the audit up to the generated pictures: tables/generations and images/.
 With --model and captions, it writes OUTPUT/<caption>-<sample>.png, both counted from 0, and prints their paths.
+A picture that the model cannot make leaves the others as they are, and the exit code is 1.
 The same caption and seed give the same picture as in an audit, and the same noise as torch on a CPU.
 
 Examples:
@@ -57,7 +59,7 @@ export function define(context: CommandContext): Command {
 async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Promise<void> {
   const { model, captions } = await readCaptions(flags);
   const { generate, oneStep } = await import('../../diffusion/index.ts');
-  const { encodePng } = await import('../../images/index.ts');
+  const { encodePng, isPicture } = await import('../../images/index.ts');
   const { explainWriteError, writeFileAtomic } = await import('../../tables/index.ts');
   const { auditNoise } = await import('../../stages/index.ts');
   const { openAuditModel } = await import('../open.ts');
@@ -72,6 +74,8 @@ async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Prom
       file: join(output, `${String(c).padStart(5, '0')}-${sample}.png`),
     })),
   );
+  // What came of each task: where there is an error, there is no file.
+  const rows: { caption: string; seed: number; file: string | null; error: string | null }[] = [];
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
   const { pipeline, meter } = await openAuditModel({ ...flags, model }, signal);
   try {
@@ -88,19 +92,30 @@ async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Prom
         steps === 1
           ? await oneStep(pipeline, options)
           : await generate(pipeline, { ...options, steps, sampler, batch, signal });
-      for (const [i, { file }] of part.entries()) await writeFileAtomic(file, await encodePng(pictures[i]!));
+      for (const [i, task] of part.entries()) {
+        const picture = pictures[i]!;
+        const made = isPicture(picture);
+        if (made) await writeFileAtomic(task.file, await encodePng(picture));
+        rows.push(made ? { ...task, error: null } : { ...task, file: null, error: picture.message });
+      }
       progress.update({
         stage: 'generations',
         done: from + part.length,
         total: tasks.length,
         resumed: 0,
-        failed: 0,
+        failed: rows.filter(({ error }) => error !== null).length,
         evaluations: meter.evaluations,
       });
     }
     progress.end();
-    if (flags.json === true) process.stdout.write(`${JSON.stringify(tasks, undefined, 2)}\n`);
-    else for (const { file } of tasks) process.stdout.write(`${file}\n`);
+    if (flags.json === true) process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
+    else for (const { file } of rows) if (file !== null) process.stdout.write(`${file}\n`);
+    const failed = rows.filter(({ error }) => error !== null);
+    const [first] = failed;
+    if (first !== undefined)
+      throw new VerbatimError(
+        `${failed.length} of ${rows.length} pictures could not be made; the first, ${JSON.stringify(first.caption.slice(0, 60))} with seed ${first.seed}: ${first.error}`,
+      );
   } finally {
     progress.end();
     await pipeline.close();

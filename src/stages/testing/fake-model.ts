@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PlantedSet, TruthRow } from '../../datasets/index.ts';
 import type { Pipeline } from '../../diffusion/index.ts';
-import type { Picture } from '../../images/index.ts';
+import { VerbatimError } from '../../errors.ts';
+import type { Picture, PictureOrError } from '../../images/index.ts';
 import { floatTensor, type Tensor } from '../../math/index.ts';
 import { createMeter, type Meter } from '../../runtime/index.ts';
 
@@ -17,6 +18,14 @@ function pattern(text: string): Float32Array {
   return Float32Array.from(bytes.slice(0, values), (byte) => byte / 127.5 - 1);
 }
 
+/** Latents as pictures, an error where they are not numbers. */
+function decode(latents: Tensor<'float32'>): PictureOrError[] {
+  return Array.from({ length: latents.shape[0]! }, (_, n) => {
+    const latent = latents.data.subarray(n * values, (n + 1) * values);
+    return latent.some(Number.isNaN) ? new VerbatimError('not a number') : toPicture(latent);
+  });
+}
+
 /** Latent [3, 8, 8] in [−1, 1] → an 8×8 picture. */
 function toPicture(latent: Float32Array): Picture {
   const data = new Uint8Array(values);
@@ -29,6 +38,8 @@ function toPicture(latent: Float32Array): Picture {
 export interface FakeOptions {
   /** Called with every batch's captions before it is denoised; may throw. */
   readonly onCaptions?: (captions: readonly string[]) => void;
+  /** Captions that begin with this are not numbers to the model: nor is what it makes of them. */
+  readonly brokenCaption?: string;
   /** Time that a denoiser call takes, for tests that kill. */
   readonly delayMs?: number;
 }
@@ -72,6 +83,10 @@ export function fakeModel(options: FakeOptions = {}): { pipeline: Pipeline; mete
       const data = new Float32Array(captions.length * width);
       captions.forEach((caption, n) => {
         const memorized = caption.startsWith('often');
+        if (options.brokenCaption !== undefined && caption.startsWith(options.brokenCaption)) {
+          data.fill(Number.NaN, n * width, (n + 1) * width);
+          return;
+        }
         data[n * width] = memorized ? 0 : caption === '' ? 1 : 0.8;
         const strength = memorized ? 1 : caption === '' ? 0 : 0.05;
         data.set(
@@ -81,10 +96,7 @@ export function fakeModel(options: FakeOptions = {}): { pipeline: Pipeline; mete
       });
       return floatTensor([captions.length, 1, width], data);
     },
-    decode: async (latents: Tensor<'float32'>) =>
-      Array.from({ length: latents.shape[0]! }, (_, n) =>
-        toPicture(latents.data.subarray(n * values, (n + 1) * values)),
-      ),
+    decode: async (latents) => decode(latents),
     encode: async () => {
       throw new Error('the audit encodes no pictures');
     },
