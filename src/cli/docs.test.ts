@@ -1,7 +1,6 @@
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Summary, writeReport } from '../reports/index.ts';
 import {
   auditConfigSchema,
@@ -17,16 +16,16 @@ import {
 import { fakeAuditConfig } from '../stages/testing/fake-config.ts';
 import { fakeModel, fakePlantedSet } from '../stages/testing/fake-model.ts';
 import { sql } from '../tables/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import { parseConfig } from './config/parse.ts';
 import { packageRoot } from './package.ts';
 
 const read = (name: string) => readFile(join(packageRoot, 'docs', name), 'utf8');
 
 describe('docs/run-folder.md', () => {
-  let folder: string;
+  const folder = temporaryFolder('docs');
   let summary: Summary;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'verbatim-docs-'));
     const { pipeline, meter } = fakeModel();
     const run = await runAudit({
       config: auditConfigSchema.parse({ ...fakeAuditConfig, output: join(folder, 'run') }),
@@ -44,9 +43,6 @@ describe('docs/run-folder.md', () => {
     await mkdir(join(run.tables, 'labels'));
     await rename(join(run.tables, 'labels.parquet'), join(run.tables, 'labels/00000.parquet'));
     ({ summary } = await writeReport(run.path));
-  });
-  afterAll(async () => {
-    await rm(folder, { recursive: true, force: true });
   });
 
   async function query(name: string): Promise<Record<string, unknown>[]> {

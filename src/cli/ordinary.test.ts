@@ -1,16 +1,16 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../images/index.ts';
 import { createRandom } from '../math/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import { loadAuditConfig } from './config/load.ts';
 import { parseOverride } from './config/parse.ts';
 import { packageRoot } from './package.ts';
 import { run } from './testing/in-process.ts';
 
 const model = join(packageRoot, 'src/models/fixtures/sd1');
-let folder: string;
+const folder = temporaryFolder('ordinary');
 const workingFolder = process.cwd();
 
 /** Six pictures of noise in a folder of their own, each of another size. */
@@ -32,7 +32,6 @@ batch: 4
 ${more}`;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'verbatim-ordinary-'));
   await writePictures('data/pics', 1);
   await writePictures('data/unseen', 2);
   await writeFile(join(folder, 'data/audit.yaml'), config('dataset: pics/'));
@@ -40,7 +39,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   process.chdir(workingFolder);
-  await rm(folder, { recursive: true, force: true });
 });
 
 describe('an audit of an ordinary dataset', { timeout: 240_000 }, () => {

@@ -1,9 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { encodePng } from '../images/index.ts';
 import { sql, textLiteral } from '../tables/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import {
   type PictureSource,
   photographSource,
@@ -12,12 +11,11 @@ import {
   sceneSource,
 } from './index.ts';
 
-let root: string;
+const root = temporaryFolder('photographs');
 let path: string;
 let source: PictureSource;
 const classes = ['airplane', 'cat'];
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'verbatim-photographs-'));
   path = join(root, 'train.parquet');
   const scenes = sceneSource(2);
   const rows: string[] = [];
@@ -29,7 +27,6 @@ beforeAll(async () => {
   await sql(`COPY (${rows.join(' UNION ALL ')}) TO ${textLiteral(path)} (FORMAT parquet)`);
   source = await photographSource({ path, classes, seed: 1, size: 32 });
 });
-afterAll(() => rm(root, { recursive: true, force: true }));
 
 it('takes every photograph once, classes mixed, and names the class in the caption', () => {
   const described = Array.from({ length: source.count }, (_, index) => source.describe(index));

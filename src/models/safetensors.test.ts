@@ -1,20 +1,16 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createGraph } from '../graph/index.ts';
 import { floatTensor, type Tensor, toFloat32 } from '../math/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import { encodeSafetensors, openSafetensors, writeSafetensors } from './safetensors.ts';
 import { openTensorStore, storeWeights } from './store.ts';
 import { fixtures } from './testing/goldens.ts';
 
-let folder = '';
+const folder = temporaryFolder('safetensors');
 let count = 0;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'verbatim-safetensors-'));
-});
-afterAll(() => rm(folder, { recursive: true }));
 
 /** A file with the given header and so many bytes of data. */
 async function fileOf(

@@ -1,9 +1,9 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { input, writeModel } from '../graph/index.ts';
 import { floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import { openModelFolder } from './folder/open.ts';
 import { type ModelParts, writeModelFolder } from './folder/write.ts';
 import { writeOnnxFolder } from './folder/write-onnx.ts';
@@ -17,12 +17,10 @@ import { unet2DCondition } from './unet.ts';
 import { vaeDecode } from './vae.ts';
 
 const cpu = { provider: 'cpu', threads: 1 } as const;
-let root = '';
+const root = temporaryFolder('onnx');
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'verbatim-onnx-'));
   await writeOnnxFolder(join(root, 'sd1'), await openModelFolder(`${fixtures}sd1`));
 });
-afterAll(() => rm(root, { recursive: true }));
 
 const float = (tensor: Tensor) => tensor as Tensor<'float32'>;
 

@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { rocAuc } from '../math/index.ts';
 import { sql, textLiteral } from '../tables/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import { joinCaptions } from './captions.ts';
 import { type ReportData, readReportData } from './data.ts';
 import { countNeverSeen, isFound, recallByCopies } from './findings.ts';
@@ -11,7 +11,7 @@ import { type Summary, summarize } from './summary.ts';
 import { syntheticRun, writeRun } from './testing/synthetic-run.ts';
 
 const documentation = await readFile(new URL('../../docs/report.md', import.meta.url), 'utf8');
-let folder: string;
+const folder = temporaryFolder("report's figures");
 let data: ReportData;
 let summary: Summary;
 
@@ -29,12 +29,10 @@ async function runWithFalsePositives(): Promise<ReportData> {
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "report's figures "));
   data = await runWithFalsePositives();
   await writeRun(folder, data);
   summary = summarize(data, joinCaptions(data));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** The documented query, with the views' relative paths made to point at the test's run. */
 async function documented<T>(name: string): Promise<T[]> {

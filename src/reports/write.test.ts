@@ -1,19 +1,15 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { runFolder } from '../stages/index.ts';
 import { contentPath } from '../tables/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import type { ReportData } from './data.ts';
 import { type SyntheticOptions, syntheticRun } from './testing/synthetic-run.ts';
 import { writeReport } from './write.ts';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'report-'));
-});
-afterAll(() => rm(root, { recursive: true, force: true }));
+const root = temporaryFolder('report');
 
 let count = 0;
 async function reportOf(options: SyntheticOptions, change: (data: ReportData) => ReportData = (d) => d) {

@@ -1,7 +1,6 @@
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
 import {
   addNode,
@@ -17,17 +16,14 @@ import {
   writeModel,
 } from '../graph/index.ts';
 import { type DType, floatTensor, type Tensor } from '../math/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import { createMeter, openSession, type Session } from './index.ts';
 import { loadable } from './source.ts';
 
-let folder = '';
+const folder = temporaryFolder('runtime');
 const opened: Session[] = [];
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'verbatim-runtime-'));
-});
 afterAll(async () => {
   await Promise.all(opened.map((session) => session.close()));
-  rmSync(folder, { recursive: true, force: true });
 });
 
 async function open(...args: Parameters<typeof openSession>): Promise<Session> {

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { column, readTable } from '../tables/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import {
   cutShards,
   errorText,
@@ -22,13 +23,7 @@ import {
 } from './index.ts';
 import { lockFolder } from './lock.ts';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'verbatim-stages-'));
-});
-afterAll(async () => {
-  await rm(root, { recursive: true, force: true });
-});
+const root = temporaryFolder('stages');
 
 const fakeRun = fileURLToPath(new URL('testing/fake-run.ts', import.meta.url));
 function startFakeRun(path: string, delayMs: number): ChildProcess {

@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { input, linear, mul, reduceMean, sub } from '../graph/index.ts';
 import { createRandom, floatTensor, hashSeed } from '../math/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
 import golden from './fixtures/adamw.json' with { type: 'json' };
 import {
   adamW,
@@ -77,11 +77,7 @@ describe('AdamW with clipping', () => {
 });
 
 describe('a run', () => {
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'verbatim-training-'));
-  });
-  afterAll(() => rm(folder, { recursive: true }));
+  const folder = temporaryFolder('training');
 
   const step = buildTrainingStep(layout, regression, adamW({ beta2: 0.99 }));
   const options = (name: string, more: Partial<TrainingOptions> = {}): TrainingOptions => ({

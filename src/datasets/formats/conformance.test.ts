@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng, type Picture } from '../../images/index.ts';
 import { sql, textLiteral } from '../../tables/index.ts';
+import { temporaryFolder } from '../../testing/folder.ts';
 import { type Dataset, type DatasetRow, datasetFormats, openDataset, sceneSource } from '../index.ts';
 
 /** Each format gets the same pictures and captions where it can hold them, and one change of its content. */
@@ -90,13 +90,11 @@ async function list(dataset: Dataset, from?: number, to?: number): Promise<Datas
   return rows;
 }
 
-let root: string;
+const root = temporaryFolder('datasets');
 let pictures: Picture[];
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'verbatim-datasets-'));
   pictures = await Promise.all(captions.map((_, index) => sceneSource(9).picture(index)));
 });
-afterAll(() => rm(root, { recursive: true, force: true }));
 
 it('covers every format', () => {
   expect(cases.map((one) => one.name).sort()).toEqual(datasetFormats.map((format) => format.name).sort());

@@ -1,22 +1,20 @@
-import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { VerbatimError } from '../../errors.ts';
 import { encodePng } from '../../images/index.ts';
 import { sql, textLiteral } from '../../tables/index.ts';
+import { temporaryFolder } from '../../testing/folder.ts';
 import { openDataset, sceneSource } from '../index.ts';
 import { refusal } from './image-folder.ts';
 
-let root: string;
+const root = temporaryFolder('faults');
 let png: Uint8Array;
 let counter = 0;
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'verbatim-faults-'));
   png = await encodePng(await sceneSource(1).picture(0));
 });
-afterAll(() => rm(root, { recursive: true, force: true }));
 
 async function folder(files: Record<string, string | Uint8Array>): Promise<string> {
   const path = join(root, `folder${counter++}`);

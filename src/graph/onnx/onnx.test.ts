@@ -11,12 +11,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../../errors.ts';
 import type { DType, Tensor } from '../../math/index.ts';
+import { temporaryFolder } from '../../testing/folder.ts';
 import {
   type Attribute,
   type Attributes,
@@ -36,11 +36,7 @@ import {
 import { decodeProto, encodeProto, type ModelProto } from './schema.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'verbatim-onnx-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('onnx');
 
 /** Everything that a model says, as plain data: two models are alike when these are equal. */
 function describeModel({ graph, outputs }: Model) {

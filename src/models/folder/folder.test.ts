@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../../math/index.ts';
+import { temporaryFolder } from '../../testing/folder.ts';
 import { writeSafetensors } from '../safetensors.ts';
 import { openTensorStore } from '../store.ts';
 import { fixtures } from '../testing/goldens.ts';
@@ -12,12 +12,8 @@ import { modelDigest } from './digest.ts';
 import { openModelFolder } from './open.ts';
 import { stableDiffusionScheduler, writeModelFolder } from './write.ts';
 
-let root = '';
+const root = temporaryFolder('folder');
 let count = 0;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'verbatim-folder-'));
-});
-afterAll(() => rm(root, { recursive: true }));
 
 async function copyOf(variant: string): Promise<string> {
   const path = join(root, `copy-${count++}`);
