@@ -66,8 +66,8 @@ export function referenceLabel(subject: GeneratedPicture, threshold = referenceT
 
 /**
  * The calibrated rule: MV when one of the caption's own pictures lies within the threshold (RMS at the
- * generated picture's size, which is the model's). When only another training picture does, the verdict stays 'none' and the
- * evidence says `retrieval: true`, with that picture as the row's training picture.
+ * generated picture's size, which is the model's). When only another training picture does, the verdict stays
+ * 'none' and the evidence says `retrieval: true`, with that picture as the row's training picture.
  */
 export function calibratedLabel(
   subject: GeneratedPicture,
