@@ -34,7 +34,8 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
     progress.note(`data     ${data.name}, ${count(data.size)} training pictures`);
     if (options.dryRun === true) {
       const candidates = await stages.listCandidates(data, config);
-      process.stdout.write(planText(stages.planAudit(config, pipeline, candidates.length)));
+      const plan = stages.planAudit(config, pipeline, candidates.length);
+      process.stdout.write(planText(plan, stages.plannedEvaluations(plan)));
       return exitCodes.fine;
     }
     const folder = await stages.runAudit({
@@ -48,7 +49,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
       ...(until !== undefined && { until }),
       onPlan: (plan, resumed) => {
         progress.note(`folder   ${config.output}${resumed ? ', going on with it' : ''}`);
-        progress.note(planText(plan).trimEnd());
+        progress.note(planText(plan, stages.plannedEvaluations(plan)).trimEnd());
       },
       onProgress: progress.update,
     });
@@ -67,8 +68,7 @@ function versions(): Record<string, string> {
   return Object.fromEntries(decidingLibraries.map((name) => [name, libraryVersion(name) ?? 'none']));
 }
 
-function planText(plan: readonly PlannedStage[]): string {
-  const total = plan.reduce((sum, stage) => sum + stage.evaluations, 0);
+function planText(plan: readonly PlannedStage[], total: number): string {
   const lines = plan.map(
     ({ name, what, evaluations }) =>
       `  ${name.padEnd(16)} ${what}: at most ${count(evaluations)} evaluations`,

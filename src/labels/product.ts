@@ -12,7 +12,7 @@ export interface Product {
 }
 
 /** The ONNX graph: queries [q, n] · blockᵀ, block [b, n] → dots [q, b], float32. */
-export function productModel(values: number): Model {
+function productModel(values: number): Model {
   const graph = createGraph();
   const queries = input(graph, 'queries', 'float32', ['q', values]);
   const block = input(graph, 'block', 'float32', ['b', values]);

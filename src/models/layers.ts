@@ -172,7 +172,7 @@ export function toPicture(x: Value, height: number, width: number): Value {
 }
 
 /** diffusers' BasicTransformerBlock: self-attention, cross-attention, GEGLU feed-forward, each residual. */
-export function transformerBlock(w: Weights, x: Value, context: Value, heads: number): Value {
+function transformerBlock(w: Weights, x: Value, context: Value, heads: number): Value {
   const width = knownSize(x, 2);
   const epsilon = 1e-5;
   const own = layerNormLayer(scope(w, 'norm1'), x, epsilon);

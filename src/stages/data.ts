@@ -102,13 +102,13 @@ export function dataOfDataset(dataset: Dataset, heldOut?: PictureCollection): Au
 }
 
 /** The caption's role as seen from one twin. */
-export function roleOf(row: Pick<TruthRow, 'kind' | 'twin'>, twin: 'A' | 'B'): string {
+function roleOf(row: Pick<TruthRow, 'kind' | 'twin'>, twin: 'A' | 'B'): string {
   if (row.kind === 'held-out') return row.kind;
   return isMember(row, twin) ? row.kind : 'other-twin';
 }
 
 /** The truth as the table holds it. */
-export function truthTableRow(row: TruthRow, twin: 'A' | 'B'): TruthTableRow {
+function truthTableRow(row: TruthRow, twin: 'A' | 'B'): TruthTableRow {
   const { key, kind, group, caption, scene, repeats, copies } = row;
   return {
     key,

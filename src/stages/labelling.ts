@@ -79,7 +79,7 @@ function picturesOf({ data, pipeline }: ModelInput): Compared {
 }
 
 /** Each shard goes through the whole training set, so several of the generations' small shards make one. */
-export function groupFiles(files: readonly string[], config: AuditConfig): string[][] {
+function groupFiles(files: readonly string[], config: AuditConfig): string[][] {
   return cutShards(files, Math.max(1, Math.floor(config.shardSize / captionsPerShard(config))));
 }
 

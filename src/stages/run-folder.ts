@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
 import { removeTemporaries, tableFiles, writeJsonAtomic } from '../tables/index.ts';
-import { lockFolder } from './lock.ts';
+import { lockFolder, lockName } from './lock.ts';
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -123,9 +123,7 @@ export async function readRun(path: string): Promise<RunDescription> {
 }
 
 async function refuseForeignFolder(path: string): Promise<void> {
-  const foreign = (await readdir(path)).filter(
-    (name) => !name.startsWith('.') && !name.startsWith('lock.json'),
-  );
+  const foreign = (await readdir(path)).filter((name) => !name.startsWith('.') && !name.startsWith(lockName));
   if (foreign.length > 0)
     throw new VerbatimError(
       `${path} is not empty and no run folder (it holds ${foreign[0]}); choose a new output folder`,
@@ -134,7 +132,7 @@ async function refuseForeignFolder(path: string): Promise<void> {
 }
 
 /** 'config.seed is 1 there and 2 here' for the first key, in the order of `there`, that differs; else undefined. */
-export function firstDifference(there: unknown, here: unknown, path = ''): string | undefined {
+function firstDifference(there: unknown, here: unknown, path = ''): string | undefined {
   if (freeKeys.has(path)) return undefined;
   if (isRecord(there) && isRecord(here)) {
     for (const key of new Set([...Object.keys(there), ...Object.keys(here)])) {

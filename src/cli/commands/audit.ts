@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { addConfigFlags, type ConfigFlags, configOverrides, integerOption } from '../config/flags.ts';
-import type { CommandContext } from './index.ts';
+import type { CommandContext } from './command.ts';
 
 export interface AuditFlags extends ConfigFlags {
   readonly failAbove?: number;

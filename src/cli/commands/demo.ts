@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { packageRoot } from '../package.ts';
 import { type AuditFlags, addAuditFlags, audit } from './audit.ts';
-import type { CommandContext } from './index.ts';
+import type { CommandContext } from './command.ts';
 
 export function define(context: CommandContext): Command {
   const command = new Command('demo').description(

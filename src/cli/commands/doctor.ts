@@ -2,7 +2,7 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { exitCodes } from '../exit-codes.ts';
 import { decidingLibraries, libraryVersion, packageVersion } from '../package.ts';
-import type { CommandContext } from './index.ts';
+import type { CommandContext } from './command.ts';
 
 export function define(context: CommandContext): Command {
   return new Command('doctor')

@@ -7,7 +7,7 @@ import { addCaptionFlags, type CaptionFlags, readCaptions } from '../captions.ts
 import { integerOption, numberOption, setOption } from '../config/flags.ts';
 import type { Override } from '../config/parse.ts';
 import { createProgress } from '../progress.ts';
-import type { CommandContext } from './index.ts';
+import type { CommandContext } from './command.ts';
 
 interface GenerateFlags extends CaptionFlags {
   readonly output: string;

@@ -5,7 +5,7 @@ import { integerOption, setOption } from '../config/flags.ts';
 import { type Override, parseConfig } from '../config/parse.ts';
 import { fromWorkingFolder } from '../config/paths.ts';
 import { createProgress, type Progress } from '../progress.ts';
-import type { CommandContext } from './index.ts';
+import type { CommandContext } from './command.ts';
 
 interface TrainFlags {
   readonly output?: string;

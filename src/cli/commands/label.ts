@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { addConfigFlags, type ConfigFlags, configOverrides } from '../config/flags.ts';
-import type { CommandContext } from './index.ts';
+import type { CommandContext } from './command.ts';
 
 export function define(context: CommandContext): Command {
   const command = new Command('label')

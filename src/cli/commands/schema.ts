@@ -1,5 +1,5 @@
 import { Argument, Command } from 'commander';
-import type { CommandContext } from './index.ts';
+import type { CommandContext } from './command.ts';
 
 export function define(_context: CommandContext): Command {
   return new Command('schema')

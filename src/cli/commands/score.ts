@@ -4,7 +4,7 @@ import { addCaptionFlags, type CaptionFlags, readCaptions } from '../captions.ts
 import { setOption } from '../config/flags.ts';
 import type { Override } from '../config/parse.ts';
 import { createProgress } from '../progress.ts';
-import type { CommandContext } from './index.ts';
+import type { CommandContext } from './command.ts';
 
 interface ScoreFlags extends CaptionFlags {
   readonly attack?: readonly string[];

@@ -41,7 +41,7 @@ const wholeFloats =
   /^( {2}"(?:initializer_factor|layer_norm_eps|mid_block_scale_factor|dropout|scaling_factor|shift_factor)": -?\d+)(,?)$/gm;
 
 /** JSON with sorted keys, as diffusers writes it. */
-export function sortedJson(value: Readonly<Record<string, unknown>>): string {
+function sortedJson(value: Readonly<Record<string, unknown>>): string {
   const sorted = Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
   return `${JSON.stringify(sorted, null, 2).replace(wholeFloats, '$1.0$2')}\n`;
 }

@@ -6,7 +6,7 @@ export const startOfText = '<|startoftext|>';
 export const endOfText = '<|endoftext|>';
 
 /** A word's symbols before any merge: its characters, the last one marked. */
-export function wordSymbols(word: string): string[] {
+function wordSymbols(word: string): string[] {
   const symbols = [...word];
   symbols[symbols.length - 1] += wordEnd;
   return symbols;

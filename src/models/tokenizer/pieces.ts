@@ -12,7 +12,7 @@ function byteAlphabet(): readonly string[] {
 }
 
 /** Byte → character. */
-export const byteToChar = byteAlphabet();
+const byteToChar = byteAlphabet();
 
 /** Character → byte. */
 export const charToByte: ReadonlyMap<string, number> = new Map(byteToChar.map((char, byte) => [char, byte]));
