@@ -232,7 +232,8 @@ function attributeFrom(proto: AttributeProto, title: string): Attribute {
     case ATTRIBUTE_TYPE.FLOAT:
       return { type: 'float', value: proto.f ?? 0 };
     case ATTRIBUTE_TYPE.STRING:
-      return { type: 'string', value: utf8.decode(proto.s) };
+      // A message without the field reads as protobufjs's default for bytes, which is a plain array.
+      return { type: 'string', value: utf8.decode(Uint8Array.from(proto.s ?? [])) };
     case ATTRIBUTE_TYPE.INTS:
       return { type: 'ints', value: (proto.ints ?? []).map(toNumber) };
     case ATTRIBUTE_TYPE.FLOATS:
