@@ -107,7 +107,6 @@ export async function openPipeline(folder: string, options: PipelineOptions = {}
       `${join(folder, 'verbatim.json')}: "guidance": ${guidance.error.issues[0]!.message}.`,
     );
   const schedule = scheduleFromConfig(model.scheduler, join(folder, 'scheduler', 'scheduler_config.json'));
-  const digest = await modelDigest(folder);
 
   const opened: { close(): Promise<void> }[] = [];
   try {
@@ -117,6 +116,8 @@ export async function openPipeline(folder: string, options: PipelineOptions = {}
     opened.push(unet);
     const vae = openVae(model, session);
     opened.push(vae);
+    // Last, since it reads every byte: a damaged file is refused from its header.
+    const digest = await modelDigest(folder);
     const name = basename(resolve(folder));
     return createPipeline({ name, digest, guidance: guidance.data, schedule, text, unet, vae }, options);
   } catch (error) {
