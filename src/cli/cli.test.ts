@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { temporaryFolder } from '../testing/folder.ts';
 import { schemaText } from './commands/schema.ts';
 import { packageRoot, packageVersion } from './package.ts';
 import { runCommandLine } from './run.ts';
@@ -15,10 +15,9 @@ const loader = import.meta.resolve('tsx');
 /** A real Stable Diffusion in miniature with random weights. */
 const model = join(packageRoot, 'src/models/fixtures/sd1');
 
-let folder: string;
+const folder = temporaryFolder('cli');
 const workingFolder = process.cwd();
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'verbatim-cli-'));
   await writeFile(
     join(folder, 'lab.yaml'),
     `seed: 3
@@ -41,7 +40,6 @@ shardSize: 4
 });
 afterAll(async () => {
   process.chdir(workingFolder);
-  await rm(folder, { recursive: true, force: true });
 });
 
 /** The program as its user starts it. */
@@ -247,6 +245,8 @@ describe('the stages alone', { timeout: 240_000 }, () => {
       '-q',
     );
     expect(made.stdout).toBe(`${join('p', '00000-0.png')}\n`);
+    expect((await readFile(join(folder, 'p/00000-0.png'))).subarray(1, 4).toString()).toBe('PNG');
+  });
 
   it('says which pictures are not numbers, and ends with 1', async () => {
     await cp(model, join(folder, 'damaged'), { recursive: true });
@@ -277,7 +277,5 @@ describe('the stages alone', { timeout: 240_000 }, () => {
     expect(made.stderr).toMatch(/^verbatim: 2 of 2 pictures could not be made; the first, "a" with seed 0: /);
     expect(made.code).toBe(1);
     expect(await readdir(join(folder, 'n'))).toEqual([]);
-  });
-    expect((await readFile(join(folder, 'p/00000-0.png'))).subarray(1, 4).toString()).toBe('PNG');
   });
 });

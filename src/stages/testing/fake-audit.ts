@@ -3,14 +3,14 @@
  *   node --import tsx fake-audit.ts FOLDER DELAY_MS
  * Prints the evaluations that it spent.
  */
-import { auditConfigSchema, dataOfPlanted, runAudit } from '../index.ts';
-import { fakeAuditConfig } from './fake-config.ts';
+import { dataOfPlanted, runAudit } from '../index.ts';
+import { fakeConfig } from './fake-config.ts';
 import { fakeModel, fakePlantedSet } from './fake-model.ts';
 
 const [output, delayMs] = process.argv.slice(2);
 const { pipeline, meter } = fakeModel({ delayMs: Number(delayMs) });
 await runAudit({
-  config: auditConfigSchema.parse({ ...fakeAuditConfig, output }),
+  config: fakeConfig({ output }),
   data: dataOfPlanted(fakePlantedSet(), 'A'),
   pipeline,
   meter,

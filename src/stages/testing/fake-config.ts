@@ -1,3 +1,5 @@
+import { type AuditConfig, auditConfigSchema } from '../index.ts';
+
 /** A small audit of the fake model, with every stage and several shards of each. */
 export const fakeAuditConfig = {
   model: 'fake',
@@ -8,3 +10,8 @@ export const fakeAuditConfig = {
   batch: 4,
   shardSize: 8,
 } as const;
+
+/** That audit with every default filled in and some keys changed. */
+export function fakeConfig(patch: Record<string, unknown>): AuditConfig {
+  return auditConfigSchema.parse({ ...fakeAuditConfig, ...patch });
+}
