@@ -37,7 +37,7 @@ const broken: readonly (readonly [string, Buffer | null, RegExp])[] = [
 ];
 
 // Every test starts processes, some several; a busy machine takes its time.
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 let program: Program;
 beforeAll(async () => {

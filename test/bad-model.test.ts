@@ -7,7 +7,7 @@ import { buildProgram, copyModel, expectOneLine, type Program } from './program.
 /** Models and configs that are missing, damaged or of another kind: one line, and no output folder. */
 
 // Every test starts processes, some several; a busy machine takes its time.
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 let program: Program;
 beforeAll(async () => {

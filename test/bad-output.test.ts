@@ -9,7 +9,7 @@ import { buildProgram, copyModel, expectOneLine, type Program, snapshot } from '
 /** Disks that are full or closed, and output folders that are not ours: one line, nothing half-written. */
 
 // Every test starts processes, some several; a busy machine takes its time.
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 let program: Program;
 /** Every file of an undisturbed run. */

@@ -89,7 +89,7 @@ function run(command: readonly string[], cwd: string, { shell, uid }: RunOptions
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid !== undefined && { uid, gid: uid }),
     // What hangs is ended for good; it shows as a signal instead of an exit code.
-    timeout: 110_000,
+    timeout: 200_000,
     killSignal: 'SIGKILL',
   });
   const said = { stdout: '', stderr: '' };
