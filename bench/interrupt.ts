@@ -85,19 +85,24 @@ async function prove(folder: string, config: string, kills: number, seed: number
   let allowed = 0;
   let landed = 0;
   for (const [k, moment] of moments.entries()) {
-    const { program, evaluations } = start(killed);
-    const end = await killAt(program, killed, moment, startUpMs);
-    spent += await evaluations();
-    if (end.status === 'SIGKILL') {
-      landed += 1;
-      const present = new Set(await filesBelow(killed, 'tables'));
-      const during = marks.find(({ path }) => !present.has(path))?.path;
-      allowed += during === undefined ? 0 : (costs.get(during) ?? 0);
-      const where = during === undefined ? 'after the last table' : `before ${during}`;
-      say(
-        `kill ${String(k + 1).padStart(3)}      at ${(moment.atMs / 1000).toFixed(1)} s of the undisturbed run, ${where}`,
-      );
-    } else mustEndWell(end, `run ${k + 1}`);
+    // A run that ends before its moment (they differ in speed) is started again and killed earlier.
+    let hit = false;
+    for (let share = 1; !hit && share > 0.05; share /= 2) {
+      const { program, evaluations } = start(killed);
+      const end = await killAt(program, killed, moment, startUpMs, share);
+      spent += await evaluations();
+      hit = end.status === 'SIGKILL';
+      if (!hit) mustEndWell(end, `run ${k + 1}`);
+    }
+    if (!hit) continue;
+    landed += 1;
+    const present = new Set(await filesBelow(killed, 'tables'));
+    const during = marks.find(({ path }) => !present.has(path))?.path;
+    allowed += during === undefined ? 0 : (costs.get(during) ?? 0);
+    const where = during === undefined ? 'after the last table' : `before ${during}`;
+    say(
+      `kill ${String(k + 1).padStart(3)}      at ${(moment.atMs / 1000).toFixed(1)} s of the undisturbed run, ${where}`,
+    );
   }
   const last = start(killed);
   mustEndWell(await last.program.ended, 'the last run');
@@ -108,13 +113,13 @@ async function prove(folder: string, config: string, kills: number, seed: number
   const bound = spent + landed * batch;
   const limit = allowedFactor * ours + allowed;
   const checks = [
-    check('kills', landed === kills, `${landed} of ${kills} landed before the run's end`),
+    check('kills', landed === kills, `${landed} of ${kills} landed`),
     check('log', logged === ours, `has ${whole(logged)} of the ${whole(ours)} evaluations that were counted`),
     ...(await Promise.all(['tables', 'images'].map((part) => samePart(part, undisturbed, killed)))),
     check(
       'evaluations',
       bound <= limit,
-      `${whole(spent)} counted in ${kills + 1} processes and at most ${whole(landed * batch)} in calls that were cut off; ` +
+      `${whole(spent)} counted in ${started - 1} processes and at most ${whole(landed * batch)} in calls that were cut off; ` +
         `allowed ${allowedFactor} × ${whole(ours)} + ${whole(allowed)} for the shards that were cut off`,
     ),
   ];
@@ -124,12 +129,13 @@ async function prove(folder: string, config: string, kills: number, seed: number
   return checks.every(Boolean);
 }
 
-/** Waits for the moment, kills, and gives the end of the process, which may have come before. */
+/** Waits for the moment (for a share of its last stretch), kills, and gives the end of the process, which may have come before. */
 async function killAt(
   program: ReturnType<typeof startProgram>,
   folder: string,
   moment: KillMoment,
   startUpMs: number,
+  share: number,
 ): Promise<ProgramEnd> {
   let ended = false;
   void program.ended.finally(() => {
@@ -138,10 +144,15 @@ async function killAt(
   const shardsNow = async () =>
     (await filesBelow(folder, 'tables')).filter((path) => path.endsWith('.parquet') && !hidden(path)).length;
   let waitMs = moment.afterMs;
-  if ((await shardsNow()) >= moment.shards) {
+  const before = await shardsNow();
+  if (before >= moment.shards) {
     if (moment.shards > 0) waitMs += startUpMs;
   } else while (!ended && (await shardsNow()) < moment.shards) await sleep(pollMs);
-  await Promise.race([program.ended, sleep(waitMs)]);
+  // On a machine that is quicker now than it was, the shard may be there before the moment: then that is the moment.
+  const until = performance.now() + waitMs * share;
+  const enough = Math.max(before, moment.shards);
+  while (!ended && performance.now() < until && (await shardsNow()) <= enough)
+    await Promise.race([program.ended, sleep(Math.min(pollMs, waitMs))]);
   program.kill('SIGKILL');
   return program.ended;
 }
