@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Tensor } from '../math/index.ts';
+import { type Tensor, toFloat16, toFloat32 } from '../math/index.ts';
 import type { Parameter } from '../models/index.ts';
 import {
   adamW,
@@ -61,6 +61,8 @@ export interface Cycle {
  *
  * `restarts` are further cycles with fresh moments, each from the averaged weights of the one before
  * (Loshchilov & Hutter 2017, warm restarts): a finished run can be trained on without training it anew.
+ * A restart takes these weights as a model folder holds them, in float16, so that it is the same whether
+ * it follows in one run or is made from the folder.
  */
 export async function trainNetwork(options: {
   readonly work: string;
@@ -83,6 +85,7 @@ export async function trainNetwork(options: {
   const total = cycles.reduce((sum, cycle) => sum + cycle.steps, 0);
 
   let weights = initialFlat(layout, parameters, { seed: options.seed, zero: residualEnds });
+  let average = weights;
   let done = 0;
   let seconds = 0;
   const losses = new Float32Array(total);
@@ -108,12 +111,13 @@ export async function trainNetwork(options: {
       onProgress: (progress) =>
         context.onProgress?.(work, { ...progress, step: before + progress.step, steps: total }),
     });
-    weights = result.average;
+    average = result.average;
+    weights = toFloat32(toFloat16(average));
     losses.set(result.losses, done);
     done += cycle.steps;
     seconds += result.seconds;
   }
-  return { weights: unpackFlat(layout, weights), losses, seconds, size: layout.length };
+  return { weights: unpackFlat(layout, average), losses, seconds, size: layout.length };
 }
 
 function cycleDigest(first: string, restarts: readonly Cycle[]): string {
