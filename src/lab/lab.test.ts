@@ -90,13 +90,38 @@ describe('a lab run', () => {
     }
   }, 240_000);
 
-  it('refuses to go on with checkpoints of another config', async () => {
+  it('refuses to go on with checkpoints or finished models of another config', async () => {
     await cp(join(folder, 'whole'), join(folder, 'other'), { recursive: true });
     const other = { ...tiny, vae: { ...tiny.vae, klWeight: 0.5 } };
-    await expect(trainLab(other, { folder: join(folder, 'other'), threads: 1 })).rejects.toThrow(
+    const train = () => trainLab(other, { folder: join(folder, 'other'), threads: 1 });
+    await expect(train()).rejects.toThrow(/lab\.json: vae was trained with another configuration/);
+    await rm(labPaths(join(folder, 'other')).log);
+    await expect(train()).rejects.toThrow(
       /vae\.checkpoint\.safetensors: this checkpoint is of another configuration/,
     );
   });
+
+  it('trains a finished folder on: with its checkpoints, without them, or all in one run, to the same weights', async () => {
+    const longer = { ...tiny, restarts: [{ steps: 4, learningRate: 1e-3 }] };
+    for (const run of ['kept', 'bare'])
+      await cp(join(folder, 'whole'), join(folder, run), { recursive: true });
+    await rm(labPaths(join(folder, 'bare')).work, { recursive: true });
+    const logs = [];
+    for (const run of ['kept', 'bare', 'afresh'])
+      logs.push(await trainLab(longer, { folder: join(folder, run), threads: 1 }));
+    const afresh = await bytes('afresh', 'A');
+    for (const run of ['kept', 'bare'])
+      (await bytes(run, 'A')).forEach((file, i) => {
+        expect(file.equals(afresh[i]!)).toBe(true);
+      });
+    expect(afresh[0]!.equals((await bytes('whole', 'A'))[0]!)).toBe(false);
+    for (const { networks } of logs) {
+      expect(networks['twin-a']!.cycles.map(({ steps }) => steps)).toEqual([6, 4]);
+      expect(networks['twin-a']!.cycles.map(({ loss }) => loss)).toEqual(
+        logs[0]!.networks['twin-a']!.cycles.map(({ loss }) => loss),
+      );
+    }
+  }, 240_000);
 
   it('says before it trains that there are too few held-out captions to judge by', async () => {
     const poor = { ...tiny, quality: { ...tiny.quality, captions: 40 } };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { VerbatimError } from '../errors.ts';
 import { type Tensor, toFloat16, toFloat32 } from '../math/index.ts';
 import type { Parameter } from '../models/index.ts';
 import {
@@ -8,6 +9,7 @@ import {
   flatLayout,
   initialFlat,
   type LossBuilder,
+  packFlat,
   type TrainingProgress,
   train,
   unpackFlat,
@@ -35,13 +37,33 @@ export interface LabContext {
   readonly signal?: AbortSignal;
   /** Called with the name of the work and how far it is. */
   readonly onProgress?: (work: string, progress: TrainingProgress) => void;
+  /** The network that the lab's folder already holds under this name of a work. */
+  readonly finished?: (work: string) => FinishedNetwork | undefined;
+}
+
+/** How one cycle of a network's training went, for lab.json. */
+export interface CycleLog {
+  /** SHA-256 over everything that the weights at its end depend on. */
+  readonly digest: string;
+  readonly steps: number;
+  /** Wall-clock seconds on the machine that trained it, other work on it included. */
+  readonly seconds: number;
+  /** Mean loss of each of 40 equal stretches (fewer where there are fewer steps). */
+  readonly loss: readonly number[];
+}
+
+/** A network that an earlier run finished. */
+export interface FinishedNetwork {
+  /** The file that says so, for messages. */
+  readonly where: string;
+  readonly cycles: readonly CycleLog[];
+  readonly weights: () => ReadonlyMap<string, Tensor<'float32'>>;
 }
 
 export interface TrainedNetwork {
-  /** Averaged weights by name. */
+  /** Averaged weights by name, rounded to float16, which is how a model folder holds them. */
   readonly weights: Map<string, Tensor<'float32'>>;
-  readonly losses: Float32Array;
-  readonly seconds: number;
+  readonly cycles: readonly CycleLog[];
   /** Trainable values. */
   readonly size: number;
 }
@@ -60,9 +82,10 @@ export interface Cycle {
  * `context.folder` under `work`'s name. Same seed and options → same weights.
  *
  * `restarts` are further cycles with fresh moments, each from the averaged weights of the one before
- * (Loshchilov & Hutter 2017, warm restarts): a finished run can be trained on without training it anew.
- * A restart takes these weights as a model folder holds them, in float16, so that it is the same whether
- * it follows in one run or is made from the folder.
+ * (Loshchilov & Hutter 2017, warm restarts). A cycle ends with weights as a model folder holds them, in
+ * float16: so a finished folder is all that is needed to train on, and gives what one run would have given.
+ *
+ * @throws VerbatimError when the folder's finished network or checkpoint is of another configuration
  */
 export async function trainNetwork(options: {
   readonly work: string;
@@ -82,15 +105,22 @@ export async function trainNetwork(options: {
   const layout = flatLayout(parameters);
   const step = buildTrainingStep(layout, options.loss, adamW(optimisation));
   const cycles: readonly Cycle[] = [optimisation, ...restarts];
-  const total = cycles.reduce((sum, cycle) => sum + cycle.steps, 0);
+  const digests = cycles.map((_, index) => cycleDigest(options.digest, restarts.slice(0, index)));
+  const total = stepsOf(cycles);
 
-  let weights = initialFlat(layout, parameters, { seed: options.seed, zero: residualEnds });
-  let average = weights;
-  let done = 0;
-  let seconds = 0;
-  const losses = new Float32Array(total);
+  const finished = context.finished?.(work);
+  const logs = [...(finished?.cycles ?? [])];
+  if (finished && digests[logs.length - 1] !== logs.at(-1)?.digest)
+    throw new VerbatimError(
+      `${finished.where}: ${work} was trained with another configuration; give another --output, or go back to the configuration it was made with.`,
+    );
+  let weights = finished
+    ? packFlat(layout, finished.weights())
+    : initialFlat(layout, parameters, { seed: options.seed, zero: residualEnds });
   for (const [index, cycle] of cycles.entries()) {
-    const before = done;
+    if (index < logs.length) continue;
+    const before = stepsOf(cycles.slice(0, index));
+    const digest = digests[index]!;
     const result = await train({
       step,
       initial: weights,
@@ -103,7 +133,7 @@ export async function trainNetwork(options: {
       averageDecay: averageDecay(optimisation.averageDecay),
       checkpoint: {
         path: `${context.folder}/${work}${index === 0 ? '' : `.cycle-${index + 1}`}.checkpoint.safetensors`,
-        digest: cycleDigest(options.digest, restarts.slice(0, index)),
+        digest,
         everySteps: Math.max(1, Math.round(cycle.steps / 20)),
       },
       threads: context.threads,
@@ -111,18 +141,34 @@ export async function trainNetwork(options: {
       onProgress: (progress) =>
         context.onProgress?.(work, { ...progress, step: before + progress.step, steps: total }),
     });
-    average = result.average;
-    weights = toFloat32(toFloat16(average));
-    losses.set(result.losses, done);
-    done += cycle.steps;
-    seconds += result.seconds;
+    weights = toFloat32(toFloat16(result.average));
+    logs.push({
+      digest,
+      steps: cycle.steps,
+      seconds: Math.round(result.seconds),
+      loss: stretches(result.losses, 40).map((value) => Number(value.toPrecision(4))),
+    });
   }
-  return { weights: unpackFlat(layout, average), losses, seconds, size: layout.length };
+  return { weights: unpackFlat(layout, weights), cycles: logs, size: layout.length };
 }
+
+const stepsOf = (cycles: readonly { steps: number }[]) => cycles.reduce((sum, { steps }) => sum + steps, 0);
 
 function cycleDigest(first: string, restarts: readonly Cycle[]): string {
   if (restarts.length === 0) return first;
   return createHash('sha256')
     .update(JSON.stringify([first, restarts]))
     .digest('hex');
+}
+
+/** Means of equal stretches of a curve. */
+function stretches(losses: Float32Array, count: number): number[] {
+  const parts = Math.min(count, losses.length);
+  return Array.from({ length: parts }, (_, i) => {
+    const part = losses.subarray(
+      Math.floor((i * losses.length) / parts),
+      Math.floor(((i + 1) * losses.length) / parts),
+    );
+    return part.reduce((sum, value) => sum + value, 0) / part.length;
+  });
 }

@@ -8,7 +8,8 @@ import type { Picture } from '../images/index.ts';
 import { explainWriteError, writeJsonAtomic, writeTable } from '../tables/index.ts';
 import { type Classifier, trainClassifier } from './classifier.ts';
 import type { LabConfig } from './config.ts';
-import type { LabContext, TrainedNetwork } from './network.ts';
+import { finishedNetworks } from './finished.ts';
+import type { CycleLog, LabContext, TrainedNetwork } from './network.ts';
 import { chooseGuidance, type GuidanceChoice, reconstructionRms, rightKind } from './quality.ts';
 import { memorizedByCopies, memorizedColumns, studyTwins } from './study.ts';
 import {
@@ -36,11 +37,7 @@ export interface LabRunOptions {
 /** How one network was trained, for lab.json. */
 interface NetworkLog {
   readonly weights: number;
-  readonly steps: number;
-  /** Wall-clock seconds on the machine that trained it, other work on it included. */
-  readonly seconds: number;
-  /** Mean loss of each of 40 equal stretches of the run. */
-  readonly loss: readonly number[];
+  readonly cycles: readonly CycleLog[];
 }
 
 /** What `lab train` says of the models it made; stored as lab.json beside them. */
@@ -105,7 +102,8 @@ const engineOptions = (context: LabContext) => ({
 /**
  * Trains a lab from its config: first stage, twins A and B side by side, the judging classifier; measures
  * the models where nothing was planted; writes both twins as diffusers folders, truth.parquet and lab.json.
- * Goes on from its checkpoints after any interruption, and ends with the same weights.
+ * Goes on from its checkpoints after any interruption, and ends with the same weights. A folder with
+ * finished models is trained on by the cycles that the config has more, with or without its checkpoints.
  */
 export async function trainLab(config: LabConfig, options: LabRunOptions): Promise<LabLog> {
   const paths = labPaths(options.folder);
@@ -115,6 +113,7 @@ export async function trainLab(config: LabConfig, options: LabRunOptions): Promi
     threads,
     ...(options.signal && { signal: options.signal }),
     ...(options.onProgress && { onProgress: options.onProgress }),
+    finished: await finishedNetworks(paths),
   };
   const note = options.onNote ?? (() => {});
   const lab = await openLab(config);
@@ -275,24 +274,8 @@ async function using<T>(pipeline: Pipeline, work: (pipeline: Pipeline) => Promis
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
-const last = (network: TrainedNetwork) => stretches(network.losses, 40).at(-1)!;
+const last = (network: TrainedNetwork) => network.cycles.at(-1)!.loss.at(-1)!;
 
-function networkLog(network: TrainedNetwork): NetworkLog {
-  return {
-    weights: network.size,
-    steps: network.losses.length,
-    seconds: Math.round(network.seconds),
-    loss: stretches(network.losses, 40).map((value) => Number(value.toPrecision(4))),
-  };
-}
-
-function stretches(losses: Float32Array, count: number): number[] {
-  const parts = Math.min(count, losses.length);
-  return Array.from({ length: parts }, (_, i) => {
-    const part = losses.subarray(
-      Math.floor((i * losses.length) / parts),
-      Math.floor(((i + 1) * losses.length) / parts),
-    );
-    return part.reduce((sum, value) => sum + value, 0) / part.length;
-  });
+function networkLog({ size, cycles }: TrainedNetwork): NetworkLog {
+  return { weights: size, cycles };
 }
