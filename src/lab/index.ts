@@ -1,7 +1,7 @@
 export { type Classifier, trainClassifier } from './classifier.ts';
 export { type LabConfig, labConfigSchema } from './config.ts';
 export type { LabContext, Optimisation } from './network.ts';
-export { schedulerConfig, textConfig, unetConfig, vaeConfig } from './networks.ts';
+export { textConfig, unetConfig, vaeConfig } from './networks.ts';
 export { type LabLog, type LabRunOptions, trainLab } from './run.ts';
 export { labPaths, openLabSet } from './train.ts';
 export { type TwinData, trainTwin, twinLoss } from './twin.ts';

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { VerbatimError } from '../errors.ts';
 import { type Tensor, toFloat16, toFloat32 } from '../math/index.ts';
 import type { Parameter } from '../models/index.ts';
+import { sha256 } from '../tables/index.ts';
 import {
   adamW,
   averageDecay,
@@ -156,9 +156,7 @@ const stepsOf = (cycles: readonly { steps: number }[]) => cycles.reduce((sum, { 
 
 function cycleDigest(first: string, restarts: readonly Cycle[]): string {
   if (restarts.length === 0) return first;
-  return createHash('sha256')
-    .update(JSON.stringify([first, restarts]))
-    .digest('hex');
+  return sha256(JSON.stringify([first, restarts]));
 }
 
 /** Means of equal stretches of a curve. */

@@ -74,19 +74,3 @@ export function unetConfig(config: LabConfig, side: number) {
     use_linear_projection: true,
   };
 }
-
-/** `scheduler/scheduler_config.json`: Stable Diffusion's schedule with v-prediction (docs/lab.md says why v). */
-export function schedulerConfig() {
-  return {
-    _class_name: 'DDIMScheduler',
-    beta_start: 0.00085,
-    beta_end: 0.012,
-    beta_schedule: 'scaled_linear',
-    clip_sample: false,
-    num_train_timesteps: 1000,
-    prediction_type: 'v_prediction',
-    set_alpha_to_one: false,
-    steps_offset: 1,
-    timestep_spacing: 'leading',
-  };
-}

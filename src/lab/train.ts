@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import {
   type PlantedSet,
@@ -14,13 +13,15 @@ import {
   parseClipTextConfig,
   parseUnetConfig,
   parseVaeConfig,
+  stableDiffusionScheduler,
   trainClipBpe,
   writeModelFolder,
 } from '../models/index.ts';
+import { sha256 } from '../tables/index.ts';
 import type { LabConfig } from './config.ts';
 import { encodePictures, latentDeviation, rememberPictures, twinData } from './data.ts';
 import type { LabContext, TrainedNetwork } from './network.ts';
-import { latentSide, schedulerConfig, textConfig, unetConfig, vaeConfig } from './networks.ts';
+import { latentSide, textConfig, unetConfig, vaeConfig } from './networks.ts';
 import { trainTwin } from './twin.ts';
 import { trainVae } from './vae.ts';
 
@@ -65,7 +66,7 @@ export async function openLab(config: LabConfig): Promise<Lab> {
 
 /** SHA-256 over everything that a result depends on. */
 function digestOf(...parts: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  return sha256(JSON.stringify(parts));
 }
 
 /** The trained first stage with its scaling factor. */
@@ -173,7 +174,8 @@ export async function writeTwin(
         tensors: under('text_encoder.'),
       },
       tokenizer: tokenizer.files,
-      scheduler: schedulerConfig(),
+      // Stable Diffusion 2's, and v as there: docs/lab.md says why.
+      scheduler: stableDiffusionScheduler({ predictionType: 'v_prediction' }),
       settings,
     },
     { dtype: 'float16', replace: true },

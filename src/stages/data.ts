@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   type Dataset,
   isMember,
@@ -9,6 +8,7 @@ import {
 } from '../datasets/index.ts';
 import type { Picture } from '../images/index.ts';
 import type { PictureCollection } from '../labels/index.ts';
+import { sha256 } from '../tables/index.ts';
 import type { CandidateRow, TruthTableRow } from './columns.ts';
 
 /**
@@ -171,9 +171,7 @@ export function drawn<T extends { readonly key: string }>(
   seed: number,
 ): readonly T[] {
   if (limit === undefined || items.length <= limit) return items;
-  const hashes = new Map(
-    items.map(({ key }) => [key, createHash('sha256').update(`${seed}:${key}`).digest('hex')]),
-  );
+  const hashes = new Map(items.map(({ key }) => [key, sha256(`${seed}:${key}`)]));
   const hash = (item: T) => hashes.get(item.key)!;
   const kept = new Set([...items].sort((a, b) => (hash(a) < hash(b) ? -1 : 1)).slice(0, limit));
   return items.filter((item) => kept.has(item));

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Picture } from '../../images/index.ts';
+import { sha256 } from '../../tables/index.ts';
 import { pick, randomFor } from '../random.ts';
 import type { PictureSource } from '../source.ts';
 import { book } from './book.ts';
@@ -57,9 +57,7 @@ export function sceneSource(seed: number): PictureSource {
     composition(index).caption(randomFor('scene caption', seed, index, variant));
   return {
     name: 'scenes',
-    digest: createHash('sha256')
-      .update(JSON.stringify([version, seed]))
-      .digest('hex'),
+    digest: sha256(JSON.stringify([version, seed])),
     size: pictureSide,
     count: Number.POSITIVE_INFINITY,
     recaption,
