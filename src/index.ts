@@ -5,7 +5,7 @@
  * @example
  * import { createSubject, openPipeline, attackNamed } from 'verbatim-audit';
  *
- * const pipeline = await openPipeline('models/miniature-a');
+ * const pipeline = await openPipeline('models/twin-a');
  * const scores = await attackNamed('seed-variance').score(createSubject(pipeline), ['a red bus']);
  * await pipeline.close();
  */

@@ -64,7 +64,7 @@ td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
 .funnel td:last-child, .funnel th:last-child { width: 34%; text-align: left; }
 .items { display: grid; gap: 0; margin-top: 8px; }
 .item { display: flex; gap: 8px 32px; padding: 18px 0; border-bottom: 1px solid var(--line); }
-.pictures { flex: 0 1 542px; align-content: start; }
+.pictures { flex: 0 1 680px; align-content: start; }
 .facts { flex: 1 0 270px; max-width: 420px; }
 .facts dl { max-width: 300px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 10px; }
@@ -98,7 +98,7 @@ footer { margin-top: 56px; padding-top: 14px; padding-bottom: 40px; color: var(-
   .item { display: block; }
   .facts, .facts dl { max-width: none; }
   .facts { margin-top: 10px; }
-  .pictures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 10px 8px; min-width: 0; }
+  .pictures { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 10px 8px; min-width: 0; }
   .pictures figure { width: auto; }
   .pictures img, .pictures .missing { width: 100%; height: auto; aspect-ratio: 1; padding: 2px; }
   .pictures img { padding: 0; }
@@ -118,9 +118,10 @@ footer { margin-top: 56px; padding-top: 14px; padding-bottom: 40px; color: var(-
   h2 { margin-top: 34px; }
   .pair { grid-template-columns: minmax(0, 1fr); }
   .item { gap: 8px 24px; padding: 10px 0; }
-  .pictures { flex: 0 0 400px; gap: 8px; }
-  .pictures figure { width: 94px; }
-  .pictures img, .pictures .missing { width: 94px; height: 94px; }
+  .pictures { flex: 0 0 402px; gap: 8px; }
+  .pictures figure { width: 74px; }
+  .pictures img, .pictures .missing { width: 74px; height: 74px; padding: 2px; }
+  .pictures img { padding: 0; }
   .bar { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   details::details-content { content-visibility: visible; block-size: auto; }
 }
