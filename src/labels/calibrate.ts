@@ -10,7 +10,10 @@ export interface Calibration {
   readonly threshold: number;
   /** Share of held-out pictures that may reach the threshold: .001 unless told otherwise. */
   readonly quantile: number;
+  /** Held-out pictures that were compared. */
   readonly heldOut: number;
+  /** Held-out pictures that could not be read, and are not among them. */
+  readonly unreadable: number;
   readonly trainingSize: number;
   /** How many held-out pictures have a training picture at the threshold or nearer. */
   readonly reached: number;
@@ -62,6 +65,7 @@ export function calibrate(distances: ArrayLike<number>, trainingSize: number, qu
     threshold,
     quantile,
     heldOut,
+    unreadable: 0,
     trainingSize,
     reached,
     identical: sorted.filter((d) => d === 0).length,

@@ -222,10 +222,14 @@ function ruleText(rule: Rule, rules: Summary['rules']): string {
 }
 
 function calibrationNote(calibration: NonNullable<Summary['calibration']>): Markup {
-  const { heldOut, trainingSize, reached, identical, quantile, tooFew } = calibration;
+  const { heldOut, unreadable, trainingSize, reached, identical, quantile, tooFew } = calibration;
   return html`<p class="note">Calibrated on ${counted(heldOut, 'held-out picture')} against ${counted(trainingSize, 'training picture')}: ${integer(reached)} of them ${reached === 1 ? 'has' : 'have'} a training picture at the threshold ${calibration.threshold.toFixed(4)} or nearer, ${percentage(calibration.falsePositiveRate)}, and with 95% confidence the rate is below ${percentage(calibration.falsePositiveRateHigh)}.${
     tooFew
       ? html` <b>These are too few for the quantile of ${percentage(quantile)}</b>, which needs ${integer(Math.ceil(1 / quantile))}: the threshold is the smallest distance seen.`
+      : null
+  }${
+    unreadable > 0
+      ? html` <b>${counted(unreadable, 'held-out picture')} could not be read</b> and ${unreadable === 1 ? 'is' : 'are'} not among them.`
       : null
   }${
     identical > 0

@@ -40,6 +40,7 @@ export function describeAudit(
     versions,
     model: { name: pipeline.name, digest: pipeline.digest },
     dataset: { name: data.name, digest: data.digest, size: data.size },
+    heldOut: data.heldOut === undefined ? null : { digest: data.heldOut.digest, size: data.heldOut.size },
     // Through JSON: what is undefined is not written, and must not differ from what was read.
     config: JSON.parse(JSON.stringify(plain)) as RunDescription['config'],
   };

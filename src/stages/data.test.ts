@@ -93,7 +93,11 @@ describe('a training set without truth', () => {
           yield { index, key: `row-${index}`, caption };
       },
     };
-    const heldOut = { size: 12, picture: (index: number) => pictures(texts).picture(20 + index) };
+    const heldOut = {
+      digest: 'held-out',
+      size: 12,
+      picture: (index: number) => pictures(texts).picture(20 + index),
+    };
     const { pipeline, meter } = fakeModel();
     const folder = await runAudit({
       config: fakeConfig({ output: join(root, 'sizes') }),
@@ -141,5 +145,29 @@ describe('a training set without truth', () => {
     const labels = await readTable(await runTable(folder, 'labels'), labelColumns);
     expect(labels).toHaveLength(3 * 2);
     expect((await readRun(folder.path)).dataset).toEqual({ name: 'plain', digest: dataset.digest, size: 6 });
+  });
+
+  it('leaves out held-out pictures that cannot be read, counts them, and knows their set again', async () => {
+    const run = (digest: string, broken: readonly number[]) => {
+      const { pipeline, meter } = fakeModel();
+      const heldOut = {
+        digest,
+        size: 5,
+        picture: async (index: number) => {
+          if (broken.includes(index)) throw new Error(`picture ${index} is corrupt`);
+          return fakePlantedSet().picture(20 + index);
+        },
+      };
+      const config = fakeConfig({ output: join(root, `unreadable-${broken.length}`) });
+      const data = dataOfDataset(dataset, heldOut);
+      return runAudit({ config, data, pipeline, meter, verbatim: '0', versions: {} });
+    };
+    const folder = await run('one', [1, 3]);
+    const calibration = JSON.parse(await readFile(join(folder.path, 'calibration.json'), 'utf8'));
+    expect(calibration).toMatchObject({ heldOut: 3, unreadable: 2 });
+    await expect(run('other', [1, 3])).rejects.toThrow('holds another run: heldOut.digest is "one" there');
+    await expect(run('one', [0, 1, 2, 3, 4])).rejects.toThrow(
+      'labels.heldOut: none of the 5 pictures can be read (the first: picture 0 is corrupt)',
+    );
   });
 });

@@ -40,6 +40,11 @@ export interface CaptionPicture {
   picture(): Promise<Picture>;
 }
 
+/** Pictures that the model never saw, with the SHA-256 over what they are. */
+export interface HeldOut extends PictureCollection {
+  readonly digest: string;
+}
+
 /** What an audit asks of its data, whether it is an ordinary training set or a planted one. */
 export interface AuditData {
   readonly name: string;
@@ -53,7 +58,7 @@ export interface AuditData {
   /** The pictures that a caption was written for. */
   own(candidate: CandidateRow): readonly CaptionPicture[];
   /** Pictures that the model never saw, for the calibrated rule. */
-  readonly heldOut: PictureCollection | undefined;
+  readonly heldOut: HeldOut | undefined;
   /** Undefined where the truth is not known. */
   readonly truth: readonly TruthTableRow[] | undefined;
 }
@@ -62,7 +67,7 @@ export interface AuditData {
  * A training set without truth. Its distinct captions are the candidates: the first row that has a caption
  * gives key and position, `copies` counts the rows that share it.
  */
-export function dataOfDataset(dataset: Dataset, heldOut?: PictureCollection): AuditData {
+export function dataOfDataset(dataset: Dataset, heldOut?: HeldOut): AuditData {
   const rowsOf = new Map<string, number[]>();
   return {
     name: dataset.name,

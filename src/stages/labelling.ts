@@ -25,7 +25,7 @@ import {
   labelColumns,
 } from './columns.ts';
 import type { AuditConfig } from './config.ts';
-import { type AuditData, remembered } from './data.ts';
+import { remembered } from './data.ts';
 import type { ModelInput, StageInput } from './flow.ts';
 import { captionsPerShard } from './generations.ts';
 import { runTable } from './run-folder.ts';
@@ -63,7 +63,10 @@ export async function runLabels(input: ModelInput): Promise<void> {
 }
 
 /** What the calibrated rule compares. */
-type Compared = Pick<AuditData, 'training' | 'heldOut'>;
+interface Compared {
+  readonly training: PictureCollection;
+  readonly heldOut: PictureCollection | undefined;
+}
 
 /**
  * Training and held-out pictures as the model was taught them, at its picture size: the ones give the
@@ -128,15 +131,27 @@ async function openCalibration(
   requireHeldOut(config, compared.heldOut);
   const heldOut = compared.heldOut!;
   const pictures = [];
+  const errors: string[] = [];
   for (let index = 0; index < heldOut.size; index += 1) {
     signal?.throwIfAborted();
-    pictures.push(await heldOut.picture(index));
+    try {
+      pictures.push(await heldOut.picture(index));
+    } catch (error) {
+      errors.push(errorText(error));
+    }
   }
-  const calibration = await calibrateOnPictures(pictures, compared.training, {
-    quantile: config.labels.quantile,
-    ...(config.threads !== undefined && { threads: config.threads }),
-    ...(signal && { signal }),
-  });
+  if (pictures.length === 0)
+    throw new VerbatimError(
+      `labels.heldOut: none of the ${heldOut.size} pictures can be read (the first: ${errors[0]})`,
+    );
+  const calibration = {
+    ...(await calibrateOnPictures(pictures, compared.training, {
+      quantile: config.labels.quantile,
+      ...(config.threads !== undefined && { threads: config.threads }),
+      ...(signal && { signal }),
+    })),
+    unreadable: errors.length,
+  };
   await writeCalibration(folder, calibration);
   return calibration;
 }

@@ -19,6 +19,8 @@ export interface RunDescription {
   readonly versions: Readonly<Record<string, string>>;
   readonly model: { readonly name: string; readonly digest: string };
   readonly dataset: { readonly name: string; readonly digest: string; readonly size: number };
+  /** What the calibrated rule's threshold comes from; null where no such pictures were given. */
+  readonly heldOut: { readonly digest: string; readonly size: number } | null;
   readonly config: { readonly [key: string]: Json };
 }
 

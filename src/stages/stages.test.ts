@@ -57,6 +57,7 @@ const description = (config: RunDescription['config']): RunDescription => ({
   versions: { duckdb: '1' },
   model: { name: 'm', digest: 'aa' },
   dataset: { name: 'd', digest: 'bb', size: 3 },
+  heldOut: null,
   config,
 });
 

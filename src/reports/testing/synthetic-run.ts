@@ -188,6 +188,7 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
       versions: { 'onnxruntime-node': '1.30.0', '@duckdb/node-api': '1.5.6' },
       model: { name: 'miniature-A', digest: 'a'.repeat(64) },
       dataset: { name: 'scenes', digest: 'd'.repeat(64), size: 4200 },
+      heldOut: { digest: 'h'.repeat(64), size: 1000 },
       config: { attacks: attacks.map(({ name }) => name), seed: 0, steps: 16 },
     },
     costs: new Map([

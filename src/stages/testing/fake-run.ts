@@ -16,6 +16,7 @@ const { folder, release } = await openRun(path, {
   versions: {},
   model: { name: 'fake', digest: 'm' },
   dataset: { name: 'fake', digest: 'd', size: Number(items) },
+  heldOut: null,
   config: { items: Number(items), shardSize: Number(shardSize) },
 });
 
