@@ -123,6 +123,8 @@ async function nearestSamples(
     seeds: each((_, sample) => sample),
     noise: options.noise,
     steps: options.steps,
+    // Unguided: what is memorized comes back so, and guidance drives it past the picture it repeats.
+    guidance: 1,
     ...(options.signal && { signal: options.signal }),
   });
   const made = allPictures(generated.pictures);
