@@ -1,0 +1,11 @@
+export { dhash, dhashDescriptor, phash, phashDescriptor } from './hashes.ts';
+export {
+  type NetworkDescription,
+  type NetworkOptions,
+  networkDescriptionSchema,
+  openNetworkDescriptor,
+} from './network.ts';
+export { networkDescriptions } from './networks.ts';
+export { pixelDescriptor } from './pixels.ts';
+export { cosineSimilarity, hammingDistance, splitProduct } from './similarity.ts';
+export type { BitDescriptor, Descriptor, VectorDescriptor } from './types.ts';
