@@ -22,17 +22,30 @@ export function findPort(
 }
 
 /**
- * Copies of the tensors in buffers of their own, checked against the inputs' names, dtypes and shapes.
+ * The tensors in buffers of their own (copies, but for those that are lent), checked against the inputs' names, dtypes and shapes.
  * (An empty shape in a file may also mean "not declared": there the rank is left to onnxruntime.)
  */
-export function copyFeeds(label: string, inputs: readonly Port[], feeds: Tensors): Record<string, Tensor> {
+export function copyFeeds(
+  label: string,
+  inputs: readonly Port[],
+  feeds: Tensors,
+  lend: readonly string[] = [],
+): Record<string, Tensor> {
   const copies: Record<string, Tensor> = {};
   for (const [name, tensor] of Object.entries(feeds)) {
     const port = findPort(label, 'input', inputs, name);
     checkTensor(label, port, tensor);
-    copies[name] = copyTensor(tensor);
+    copies[name] = lend.includes(name) ? lendable(label, name, tensor) : copyTensor(tensor);
   }
   return copies;
+}
+
+function lendable(label: string, name: string, tensor: Tensor): Tensor {
+  const { buffer, byteLength } = tensor.data;
+  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) return tensor;
+  throw new VerbatimError(
+    `${label}: input "${name}" cannot be lent: its values do not fill an ArrayBuffer of their own`,
+  );
 }
 
 function checkTensor(label: string, port: Port, tensor: Tensor): void {

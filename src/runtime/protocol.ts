@@ -21,6 +21,8 @@ export interface RunRequest {
   readonly fetch: readonly string[];
   /** Output → input. */
   readonly carry: Readonly<Record<string, string>>;
+  /** Feeds that go back with the outputs. */
+  readonly lend: readonly string[];
 }
 
 export type Request =

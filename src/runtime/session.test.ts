@@ -317,6 +317,35 @@ describe('the thread', () => {
   });
 });
 
+describe('lent feeds', () => {
+  it('are not copied and come back with the outputs', async () => {
+    const session = await open(stepModel());
+    const [state, drift] = [waves([2, 8]), waves([8], 0.3)];
+    const before = state.data.slice();
+    const plain = await session.run({ state, drift });
+    const running = session.run({ state, drift }, { lend: ['state'], fetch: ['norm'] });
+    expect(state.data).toHaveLength(0);
+    const result = await running;
+    expect(Object.keys(result)).toEqual(['state', 'norm']);
+    expect(result['state']).toEqual({ dtype: 'float32', shape: [2, 8], data: before });
+    expect(result['norm']).toEqual(plain['norm']);
+    expect(drift.data).toHaveLength(8);
+  });
+
+  it('must be fed, and fill a buffer of their own', async () => {
+    const session = await open(stepModel());
+    const drift = waves([8]);
+    const part = { ...waves([2, 8]), data: waves([4, 8]).data.subarray(16) };
+    await expect(session.run({ state: part, drift }, { lend: ['state'] })).rejects.toThrow(
+      'input "state" cannot be lent: its values do not fill an ArrayBuffer of their own',
+    );
+    await expect(session.run({ drift }, { lend: ['state'] })).rejects.toThrow(
+      '"state" is to be lent but not fed',
+    );
+    expect(part.data).toHaveLength(16);
+  });
+});
+
 describe('results', () => {
   /** A 3×3 convolution over 8 channels, then a product along the last axis. */
   function convolution(): Model {

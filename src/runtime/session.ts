@@ -92,12 +92,15 @@ function createSession({ label, provider, inputs, outputs, channel, close }: Ope
     provider,
     inputs,
     outputs,
-    async run(feeds, { fetch, carry = {} } = {}) {
+    async run(feeds, { fetch, carry = {}, lend = [] } = {}) {
       checkCarry(label, inputs, outputs, carry);
       const names = fetch ?? outputs.map((port) => port.name).filter((name) => !Object.hasOwn(carry, name));
       for (const name of names) findPort(label, 'output', outputs, name);
-      const copies = copyFeeds(label, inputs, feeds);
-      const request = { kind: 'run', feeds: copies, fetch: [...new Set(names)], carry } as const;
+      for (const name of lend)
+        if (!Object.hasOwn(feeds, name))
+          throw new VerbatimError(`${label}: "${name}" is to be lent but not fed`);
+      const copies = copyFeeds(label, inputs, feeds, lend);
+      const request = { kind: 'run', feeds: copies, fetch: [...new Set(names)], carry, lend } as const;
       return { ...(await channel.call(request, buffersOf(Object.values(copies)))) };
     },
     async hold(values) {

@@ -30,6 +30,12 @@ export interface RunOptions {
    * (a training step's new weights). It crosses no thread boundary. See `held`.
    */
   readonly carry?: Readonly<Record<string, string>>;
+  /**
+   * Feeds whose memory goes to the session for this run instead of being copied, and comes back in the result
+   * under the input's name: for blocks of many megabytes. Each must fill an ArrayBuffer of its own, which is
+   * detached until then; a run that fails keeps it.
+   */
+  readonly lend?: readonly string[];
 }
 
 /**
@@ -40,7 +46,7 @@ export interface Session {
   readonly provider: Provider;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
-  /** Runs once. Feeds are copied, never detached: the caller keeps its arrays. */
+  /** Runs once. Feeds are copied and the caller keeps its arrays, but for those that it lends. */
   run(feeds: Readonly<Record<string, Tensor>>, options?: RunOptions): Promise<Record<string, Tensor>>;
   /** Keeps values inside the session as inputs of all later runs, until replaced. */
   hold(values: Readonly<Record<string, Tensor>>): Promise<void>;

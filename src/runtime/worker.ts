@@ -57,7 +57,7 @@ function rawPort(metadata: InferenceSession.ValueMetadata): RawPort {
     : { name: metadata.name, type: 'no tensor', shape: [] };
 }
 
-async function run({ feeds, fetch, carry }: RunRequest): Promise<Replies['run']> {
+async function run({ feeds, fetch, carry, lend }: RunRequest): Promise<Replies['run']> {
   if (!session) throw new Error('the session is not open');
   const all: Record<string, OrtTensor> = Object.fromEntries(held);
   for (const [name, tensor] of Object.entries(feeds)) all[name] = toOrt(tensor);
@@ -67,12 +67,11 @@ async function run({ feeds, fetch, carry }: RunRequest): Promise<Replies['run']>
   const results = await session.run(all, [...new Set([...fetch, ...Object.keys(carry)])]);
   // Only after the whole run has succeeded does anything replace what is held.
   for (const [output, input] of Object.entries(carry)) held.set(input, results[output]!);
-  return Object.fromEntries(
-    fetch.map((name) => {
-      const tensor = fromOrt(results[name]!);
-      return [name, name in carry || !ownsBuffer(tensor) ? copyTensor(tensor) : tensor];
-    }),
-  );
+  const outputs = fetch.map((name): [string, Tensor] => {
+    const tensor = fromOrt(results[name]!);
+    return [name, name in carry || !ownsBuffer(tensor) ? copyTensor(tensor) : tensor];
+  });
+  return Object.fromEntries([...lend.map((name): [string, Tensor] => [name, feeds[name]!]), ...outputs]);
 }
 
 function list(names: readonly string[]): string {

@@ -1,0 +1,3 @@
+export { type ExactOptions, openExactSearch } from './exact.ts';
+export { memoryRows, openNpyRows } from './rows.ts';
+export type { Found, SearchOptions, VectorDType, VectorRows, VectorSearch } from './types.ts';
