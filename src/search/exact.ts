@@ -3,6 +3,7 @@ import { cast, createGraph, gemm, input, type Model, model, reduceSum, slice, to
 import { floatTensor, type Tensor } from '../math/index.ts';
 import { openSession, type Session } from '../runtime/index.ts';
 import { checkQueries } from './queries.ts';
+import { compareExactly } from './rescore.ts';
 import type { Found, VectorDType, VectorRows, VectorSearch } from './types.ts';
 
 export interface ExactOptions {
@@ -59,7 +60,7 @@ export async function openExactSearch(rows: VectorRows, options: ExactOptions = 
           const again: number[] = [];
           for (const [i, query] of open.entries()) {
             const row = part.subarray(i * dimension, (i + 1) * dimension);
-            const { best, sure } = await compareExactly(scan.rows, row, candidates[i]!, want);
+            const { best, sure } = await settle(rows, row, candidates[i]!, want);
             if (sure || reach >= Math.min(count, mostCandidates)) found[query] = best;
             else again.push(query);
           }
@@ -102,7 +103,10 @@ async function largest(
 ): Promise<Candidates[]> {
   const n = queries.length / rows.dimension;
   const blocks = Math.ceil(rows.count / rows.blockRows);
-  const merged = Array.from({ length: n }, () => emptyCandidates(reach));
+  const merged = Array.from(
+    { length: n },
+    (): Candidates => ({ products: new Float32Array(reach), positions: new Float64Array(reach), length: 0 }),
+  );
   const held = new Set<Session>();
   const tensor = floatTensor([n, rows.dimension], queries);
   let next = rows.block(0);
@@ -135,10 +139,6 @@ interface Candidates {
   length: number;
 }
 
-function emptyCandidates(reach: number): Candidates {
-  return { products: new Float32Array(reach), positions: new Float64Array(reach), length: 0 };
-}
-
 function takeBlock(merged: readonly Candidates[], result: Record<string, Tensor>, first: number): void {
   const values = result['values']!.data as Float32Array;
   const indices = result['indices']!.data as BigInt64Array;
@@ -165,34 +165,23 @@ function takeBlock(merged: readonly Candidates[], result: Record<string, Tensor>
 }
 
 /**
- * The `want` most similar of the candidates by products in float64, and whether no other row can be among
- * them: a float32 sum of d products errs by at most γ = (d + 1)·2⁻²⁴ of the two lengths (Higham 2002, eq. 3.5).
+ * The `want` most similar of the candidates, and whether no row left out can be among them: a float32 sum of d
+ * products errs by at most γ = (d + 1)·2⁻²⁴ of the two lengths (Higham 2002, eq. 3.5), and rows are at most
+ * as long as 1 or the longest candidate.
  */
-async function compareExactly(
+async function settle(
   rows: VectorRows,
   query: Float32Array,
   candidates: Candidates,
   want: number,
 ): Promise<{ best: Found[]; sure: boolean }> {
-  const { dimension } = rows;
-  const positions = [...candidates.positions.subarray(0, candidates.length)];
-  const vectors = await rows.rows(positions);
-  let longest = 1;
-  const found = positions.map((index, i): Found => {
-    let similarity = 0;
-    let squared = 0;
-    for (let d = 0, at = i * dimension; d < dimension; d++, at++) {
-      similarity += query[d]! * vectors[at]!;
-      squared += vectors[at]! * vectors[at]!;
-    }
-    longest = Math.max(longest, squared);
-    return { index, similarity };
-  });
-  found.sort((a, b) => b.similarity - a.similarity || a.index - b.index);
+  const { found, longest } = await compareExactly(rows, query, [
+    ...candidates.positions.subarray(0, candidates.length),
+  ]);
   const best = found.slice(0, want);
   if (candidates.length === rows.count) return { best, sure: true };
-  const length = Math.sqrt(query.reduce((sum, value) => sum + value * value, 0) * longest);
-  const error = (dimension + 1) * 2 ** -24 * length;
+  const length = Math.hypot(...query) * Math.max(1, longest);
+  const error = (rows.dimension + 1) * 2 ** -24 * length;
   const leftOut = candidates.products[candidates.length - 1]! + error;
   return { best, sure: best.at(-1)!.similarity > leftOut };
 }

@@ -1,3 +1,9 @@
+export {
+  type ApproximateOptions,
+  buildApproximate,
+  openApproximateSearch,
+  searchRecall,
+} from './approximate.ts';
 export { type ExactOptions, openExactSearch } from './exact.ts';
 export { memoryRows, openNpyRows } from './rows.ts';
 export type { Found, SearchOptions, VectorDType, VectorRows, VectorSearch } from './types.ts';
