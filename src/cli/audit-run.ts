@@ -2,7 +2,7 @@ import { VerbatimError } from '../errors.ts';
 import type { AuditConfig, PlannedStage, RunFolder } from '../stages/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import { openAuditData, openAuditModel } from './open.ts';
-import { decidingLibraries, libraryVersion, packageVersion } from './package.ts';
+import { decidingVersions, packageVersion } from './package.ts';
 import { count, createProgress, formatDuration } from './progress.ts';
 
 export interface AuditRunOptions {
@@ -44,7 +44,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
       pipeline,
       meter,
       verbatim: packageVersion(),
-      versions: versions(),
+      versions: decidingVersions(),
       signal,
       ...(until !== undefined && { until }),
       onPlan: (plan, resumed) => {
@@ -61,11 +61,6 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
     progress.end();
     await Promise.all([pipeline.close(), data.close()]);
   }
-}
-
-/** An update of a library that decides bytes begins a new run. */
-function versions(): Record<string, string> {
-  return Object.fromEntries(decidingLibraries.map((name) => [name, libraryVersion(name) ?? 'none']));
 }
 
 function planText(plan: readonly PlannedStage[], total: number): string {

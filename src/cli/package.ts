@@ -29,6 +29,11 @@ export function libraryVersion(name: string): string | undefined {
   return undefined;
 }
 
+/** What run.json keeps: an update of a library that decides bytes begins a new run. */
+export function decidingVersions(): Record<string, string> {
+  return Object.fromEntries(decidingLibraries.map((name) => [name, libraryVersion(name) ?? 'none']));
+}
+
 function readVersion(file: string | URL): string {
   const { version: found } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
   return found;

@@ -6,6 +6,8 @@ export {
   openNetworkDescriptor,
 } from './network.ts';
 export { networkDescriptions } from './networks.ts';
+export { descriptorNames, openDescriptor } from './open.ts';
 export { pixelDescriptor } from './pixels.ts';
 export { cosineSimilarity, hammingDistance, splitProduct } from './similarity.ts';
 export type { BitDescriptor, Descriptor, VectorDescriptor } from './types.ts';
+export { vectorsOf } from './vectors.ts';

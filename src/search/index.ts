@@ -5,5 +5,6 @@ export {
   searchRecall,
 } from './approximate.ts';
 export { type ExactOptions, openExactSearch } from './exact.ts';
+export { writeNpy } from './npy.ts';
 export { memoryRows, openNpyRows } from './rows.ts';
 export type { Found, SearchOptions, VectorDType, VectorRows, VectorSearch } from './types.ts';

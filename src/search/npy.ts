@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { VerbatimError } from '../errors.ts';
+import { writeFileAtomic } from '../tables/index.ts';
 
 /**
  * NumPy's file format for one array (numpy.lib.format, versions 1 to 3): a header in Python's notation, then the
@@ -72,6 +73,17 @@ export function npyHeader(dtype: NpyHeader['dtype'], shape: readonly number[]): 
   const header = Buffer.from(`${magic}\x01\x00\0\0${text}${' '.repeat(padding)}\n`, 'latin1');
   header.writeUInt16LE(header.length - 10, 8);
   return header;
+}
+
+/** Writes rows [rows, dimension], whole or not at all; float16 as raw bits. */
+export async function writeNpy(
+  path: string,
+  data: Float32Array | Uint16Array,
+  dimension: number,
+): Promise<void> {
+  const dtype = data instanceof Float32Array ? 'float32' : 'float16';
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  await writeFileAtomic(path, [npyHeader(dtype, [data.length / dimension, dimension]), bytes]);
 }
 
 /** Bytes of one value. */

@@ -26,6 +26,20 @@ export const candidateColumns = {
 export type CandidateRow = Row<typeof candidateColumns>;
 
 /**
+ * One row per picture of an index. Folder: tables/index, with vectors/NNNNN.npy beside each shard: its rows are
+ * those of the shard without `error`, in this order.
+ */
+export const indexColumns = {
+  key: column('VARCHAR'),
+  /** Position in the dataset. */
+  dataset_index: column('INTEGER'),
+  caption: column('VARCHAR'),
+  /** Why the picture could not be read; it has no vector then. */
+  error: nullable('VARCHAR'),
+} as const;
+export type IndexRow = Row<typeof indexColumns>;
+
+/**
  * One row per (caption, attack). Folders: tables/scores/all (every caption, the first attack and those
  * of `alsoScore`) and tables/scores/selected (the second attack, on what the first one selected).
  */

@@ -14,6 +14,14 @@ export {
 export { type AuditData, dataOfDataset, dataOfPlanted, drawn } from './data.ts';
 export { auditNoise, type ModelInput, noiseName, type StageInput } from './flow.ts';
 export { runGenerations } from './generations.ts';
+export {
+  type IndexOptions,
+  makeApproximate,
+  makeIndex,
+  type OpenIndex,
+  openIndex,
+  requireDescriptor,
+} from './indexing.ts';
 export { requireHeldOut, runLabels } from './labelling.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';

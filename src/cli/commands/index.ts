@@ -39,6 +39,16 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./report.ts'),
   },
   {
+    name: 'index',
+    summary: 'describe every picture of a dataset, for searching',
+    load: () => import('./index-dataset.ts'),
+  },
+  {
+    name: 'search',
+    summary: 'find the pictures of an index that are most similar to given ones',
+    load: () => import('./search.ts'),
+  },
+  {
     name: 'schema',
     summary: 'print the JSON Schema of a config',
     load: () => import('./schema.ts'),

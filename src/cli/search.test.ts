@@ -1,0 +1,125 @@
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { encodePng, type Picture } from '../images/index.ts';
+import { createRandom } from '../math/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
+import { run } from './testing/in-process.ts';
+
+/** `verbatim index` and `verbatim search` as a user types them. */
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const folder = temporaryFolder('search');
+const pictures = join(folder, 'pictures');
+const index = join(folder, 'index');
+
+/** Blocks of colour: what phash, dhash and thumbnails can tell apart. */
+function drawing(seed: number): Picture {
+  const random = createRandom(seed);
+  const colours = Array.from({ length: 36 * 3 }, () => random.integer(256));
+  const data = new Uint8Array(48 * 48 * 3);
+  for (let y = 0; y < 48; y++)
+    for (let x = 0; x < 48; x++)
+      for (let c = 0; c < 3; c++) data[(y * 48 + x) * 3 + c] = colours[((y >> 3) * 6 + (x >> 3)) * 3 + c]!;
+  return { width: 48, height: 48, data };
+}
+
+beforeAll(async () => {
+  await mkdir(pictures);
+  for (let i = 0; i < 20; i++)
+    await writeFile(join(pictures, `${String(i).padStart(2, '0')}.png`), await encodePng(drawing(i)));
+  await writeFile(join(pictures, '07.png'), 'no picture');
+});
+
+describe('index and search', () => {
+  for (const descriptor of ['pixels', 'phash', 'dhash'])
+    it(`finds the picture itself first, by ${descriptor}`, async () => {
+      const output = join(folder, descriptor);
+      const made = await run(
+        ...['index', pictures, '-o', output, '--descriptor', descriptor, '--dtype', 'float16'],
+        ...['--approximate', '--shard-size', '6', '--threads', '1', '--quiet'],
+      );
+      expect(made).toMatchObject({ code: 0, stderr: '' });
+      expect(made.stdout).toContain('indexed  19 pictures, 1 could not be read');
+      expect(made.stdout).toMatch(/approximate search finds \d+\.\d% of the 10 nearest of 19/);
+      for (const flags of [[], ['--approximate']]) {
+        const wanted = ['03', '12'].map((name) => join(pictures, `${name}.png`));
+        const asked = await run(
+          ...['search', ...wanted, '--index', output, '-k', '3', '--json', '--quiet', '--threads', '1'],
+          ...flags,
+        );
+        expect(asked).toMatchObject({ code: 0, stderr: '' });
+        const rows = JSON.parse(asked.stdout) as {
+          image: string;
+          neighbours: { similarity: number; key: string; dataset_index: number }[];
+        }[];
+        expect(rows.map(({ image }) => image)).toEqual(wanted);
+        // What could not be read has no vector, and those behind it keep their places.
+        expect(rows.map(({ neighbours }) => neighbours[0]!.dataset_index)).toEqual([3, 12]);
+        for (const { neighbours } of rows) {
+          expect(neighbours).toHaveLength(3);
+          expect(neighbours[0]!.similarity).toBeCloseTo(1, 2);
+        }
+      }
+    });
+
+  it('goes on with what is there and ends with the same bytes', async () => {
+    const make = () => run('index', pictures, '-o', index, '--shard-size', '6', '--quiet');
+    expect((await make()).code).toBe(0);
+    const bytes = (name: string) => readFile(join(index, name));
+    const names = ['tables/index/00001.parquet', 'vectors/00001.npy', 'vectors/00003.npy'];
+    const before = await Promise.all(names.map(bytes));
+    await rm(join(index, names[0]!));
+    await rm(join(index, names[1]!));
+    const unfinished = await run('search', join(pictures, '03.png'), '--index', index);
+    expect(unfinished).toMatchObject({ code: 1 });
+    expect(unfinished.stderr).toContain('holds 14 of 20 pictures; run "verbatim index" again, it goes on');
+    expect((await make()).code).toBe(0);
+    expect(await Promise.all(names.map(bytes))).toEqual(before);
+  });
+
+  it('prints a line per neighbour, and says which picture cannot be read', async () => {
+    const outcome = await run(
+      ...['search', join(pictures, '00.png'), join(pictures, '07.png'), join(folder, 'none.png')],
+      ...['--index', index, '-k', '1', '--quiet'],
+    );
+    expect(outcome.code).toBe(1);
+    expect(outcome.stdout).toMatch(/00\.png\n {3}1\.0000 {9}0 {2}".*"\n$/);
+    expect(outcome.stderr).toMatch(
+      /^verbatim: .*07\.png.*not a picture.*\nverbatim: .*none\.png: no such file\n$/,
+    );
+  });
+
+  it('refuses in one line what does not fit', async () => {
+    const one = join(pictures, '00.png');
+    const damaged = join(folder, 'damaged');
+    await cp(index, damaged, { recursive: true });
+    const vectors = join(damaged, 'vectors', '00000.npy');
+    await writeFile(vectors, (await readFile(vectors)).subarray(0, 1000));
+    const description = join(folder, 'net.json');
+    await writeFile(description, '{"name": "mine", "size": 1}');
+    const cases: [string[], number, RegExp][] = [
+      [['search', one, '--index', join(folder, 'none')], 2, /is not a run folder: it has no run\.json/],
+      [['search', one, '--index', damaged], 1, /00000\.npy: is 1000 bytes, but an array float32/],
+      [
+        ['search', one, '--index', index, '--descriptor', 'phash'],
+        2,
+        /made with descriptor pixels-16, not with phash-8; vectors of two descriptors cannot be compared/,
+      ],
+      [['search', one, '--index', index, '--approximate'], 1, /approximate\.usearch: no such file; make/],
+      [['search', one, '--index', index, '-k', '0'], 2, /whole number of at least 1/],
+      [['index', pictures, '-o', index, '--descriptor', 'phash'], 2, /holds another run: /],
+      [['index', pictures, '--descriptor', 'phahs'], 2, /there is no descriptor "phahs"; known are pixels/],
+      [['index', pictures, '--descriptor', 'sscd'], 2, /sscd is a network; name its exported file/],
+      [['index', pictures, '--descriptor', 'pixels', '--network', 'a.onnx'], 2, /pixels takes no network/],
+      [['index', pictures, '--descriptor', description, '--network', 'a.onnx'], 2, /net\.json: size: /],
+      [['index', join(folder, 'nothing')], 2, /nothing/],
+    ];
+    for (const [args, code, message] of cases) {
+      const outcome = await run(...args, '--quiet');
+      expect(outcome.stderr).toMatch(message);
+      expect(outcome).toMatchObject({ code, stdout: '' });
+    }
+  });
+});
