@@ -115,7 +115,7 @@ function makeWeights(kernel: Kernel, from: number, to: number): Weights {
 function horizontalPass(picture: Picture, weights: Weights): Picture {
   const { height, data: source } = picture;
   const { size: width, first, count, values, taps } = weights;
-  const data = new Uint8Array(width * height * 3);
+  const data = new Uint8ClampedArray(width * height * 3);
   let out = 0;
   for (let y = 0; y < height; y++) {
     const row = y * picture.width;
@@ -131,36 +131,43 @@ function horizontalPass(picture: Picture, weights: Weights): Picture {
         green += Math.imul(source[at + 1]!, weight);
         blue += Math.imul(source[at + 2]!, weight);
       }
-      data[out++] = clip(red);
-      data[out++] = clip(green);
-      data[out++] = clip(blue);
+      data[out++] = red >> PRECISION_BITS;
+      data[out++] = green >> PRECISION_BITS;
+      data[out++] = blue >> PRECISION_BITS;
     }
   }
-  return { width, height, data };
+  return { width, height, data: new Uint8Array(data.buffer) };
 }
 
 function verticalPass(picture: Picture, weights: Weights): Picture {
   const { width, data: source } = picture;
   const { size: height, first, count, values, taps } = weights;
   const stride = width * 3;
-  const data = new Uint8Array(stride * height);
+  const data = new Uint8ClampedArray(stride * height);
   const sums = new Int32Array(stride);
   for (let y = 0; y < height; y++) {
     sums.fill(HALF);
-    for (let tap = 0; tap < count[y]!; tap++) {
-      const weight = values[y * taps + tap]!;
-      const row = (first[y]! + tap) * stride;
-      for (let i = 0; i < stride; i++) sums[i] = sums[i]! + Math.imul(source[row + i]!, weight);
+    const taps0 = y * taps;
+    // Three rows at a time: sums are read and written a third as often, which is what takes long.
+    for (let tap = 0; tap < count[y]!; tap += 3) {
+      const [a, b, c] = [0, 1, 2].map((k) => Math.min(tap + k, count[y]! - 1));
+      const rowA = (first[y]! + a!) * stride;
+      const rowB = (first[y]! + b!) * stride;
+      const rowC = (first[y]! + c!) * stride;
+      const weightA = values[taps0 + tap]!;
+      const weightB = tap + 1 < count[y]! ? values[taps0 + tap + 1]! : 0;
+      const weightC = tap + 2 < count[y]! ? values[taps0 + tap + 2]! : 0;
+      for (let i = 0; i < stride; i++)
+        sums[i] =
+          sums[i]! +
+          Math.imul(source[rowA + i]!, weightA) +
+          Math.imul(source[rowB + i]!, weightB) +
+          Math.imul(source[rowC + i]!, weightC);
     }
     const out = y * stride;
-    for (let i = 0; i < stride; i++) data[out + i] = clip(sums[i]!);
+    for (let i = 0; i < stride; i++) data[out + i] = sums[i]! >> PRECISION_BITS;
   }
-  return { width, height, data };
-}
-
-function clip(sum: number): number {
-  const value = sum >> PRECISION_BITS;
-  return value < 0 ? 0 : Math.min(value, 255);
+  return { width, height, data: new Uint8Array(data.buffer) };
 }
 
 /** The source pixel under each target pixel's centre; positions are accumulated as Pillow does. */
