@@ -59,7 +59,7 @@ export function referenceLabel(subject: GeneratedPicture, threshold = referenceT
     threshold,
     trainingIndex: own.own.index,
     trainingImage: own.own.image,
-    evidence: { own: { index: own.own.index, distance: own.distance }, deviation: deviationOf(picture) },
+    evidence: { own: ownEvidence(own), deviation: deviationOf(picture) },
     error: null,
   };
 }
@@ -95,7 +95,7 @@ export function calibratedLabel(
     trainingIndex: shown.index,
     trainingImage: shown.image,
     evidence: {
-      ...(own === undefined ? {} : { own: { index: own.own.index, distance: own.distance } }),
+      ...(own === undefined ? {} : { own: ownEvidence(own) }),
       ...(nearest === null ? {} : { nearest: { index: nearest.index, distance: nearest.distance } }),
       retrieval,
       deviation: deviationOf(picture),
@@ -120,6 +120,10 @@ export function failedLabel(subject: GeneratedPicture, rule: Rule, error: string
 
 function identity(subject: GeneratedPicture, rule: Rule) {
   return { key: subject.key, sample: subject.sample, image: subject.image, rule };
+}
+
+function ownEvidence({ own, distance }: { readonly own: OwnPicture; readonly distance: number }) {
+  return { index: own.index, image: own.image, distance };
 }
 
 function nearestOwn(

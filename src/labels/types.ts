@@ -38,7 +38,7 @@ export interface GeneratedPicture {
 /** What else a rule saw, for the reader of a label. Distances in the rule's own unit. */
 export interface Evidence {
   /** The nearest of the caption's own pictures. */
-  readonly own?: { readonly index: number | null; readonly distance: number };
+  readonly own?: { readonly index: number | null; readonly image: string | null; readonly distance: number };
   /** The nearest picture of the whole training set ('calibrated' only). */
   readonly nearest?: { readonly index: number; readonly distance: number };
   /** The nearest training picture is within the threshold and the caption's own is not. */

@@ -27,10 +27,22 @@ export interface Caption {
   readonly verdicts: Readonly<Record<Rule, Verdict | null>>;
   /** The rule that decides in this run: the same for all of its captions. */
   readonly rule: Rule;
-  /** The deciding rule's label with the smallest distance, a match before a non-match. */
-  readonly best: LabelRow | undefined;
-  /** Some sample lies within the calibrated threshold of another training picture than the caption's own. */
-  readonly retrieval: boolean;
+  /** By the deciding rule: the sample nearest to the caption's own picture. */
+  readonly own: Near | undefined;
+  /**
+   * The sample nearest to another training picture than the caption's own, where that lies within the calibrated
+   * threshold: the model repeated what belongs to another caption.
+   */
+  readonly other: Near | undefined;
+}
+
+/** A picture that a sample was compared with. */
+export interface Near {
+  /** Position in the training set; null when the model was not trained on it. */
+  readonly index: number | null;
+  /** SHA-256 of its stored PNG. */
+  readonly image: string | null;
+  readonly distance: number;
 }
 
 /** Of several samples' verdicts the caption gets the strongest. */
@@ -92,8 +104,8 @@ export function joinCaptions(data: ReportData): Caption[] {
         calibrated: strongest(ownLabels, 'calibrated'),
       },
       rule,
-      best: nearest(ownLabels, rule),
-      retrieval: ownLabels.some((label) => label.rule === 'calibrated' && saysRetrieval(label.evidence)),
+      own: nearest(ownLabels.filter((label) => label.rule === rule).map(ownOf)),
+      other: nearest(ownLabels.map(otherOf)),
     };
   });
 }
@@ -106,27 +118,35 @@ function strongest(labels: readonly LabelRow[], rule: Rule): Verdict | null {
   return strength[best] ?? null;
 }
 
-function nearest(labels: readonly LabelRow[], rule: Rule): LabelRow | undefined {
-  const rank = (label: LabelRow) => (label.verdict === 'MV' ? 0 : 1);
-  let best: LabelRow | undefined;
-  for (const label of labels) {
-    if (label.rule !== rule || label.distance === null) continue;
-    if (
-      best === undefined ||
-      rank(label) < rank(best) ||
-      (rank(label) === rank(best) && label.distance < best.distance!)
-    )
-      best = label;
-  }
+function nearest(all: readonly (Near | undefined)[]): Near | undefined {
+  let best: Near | undefined;
+  for (const near of all)
+    if (near !== undefined && (best === undefined || near.distance < best.distance)) best = near;
   return best;
 }
 
-function saysRetrieval(evidence: string | null): boolean {
-  if (evidence === null) return false;
+/** What a label says of the caption's own picture. Its row names another one where that is repeated. */
+export function ownOf(label: LabelRow): Near | undefined {
+  const { own, retrieval } = evidenceOf(label);
+  if (own !== undefined) return { ...own, image: own.image ?? (retrieval ? null : label.training_image) };
+  return retrieval ? undefined : rowOf(label);
+}
+
+/** The picture of another caption that a label says was repeated. */
+export function otherOf(label: LabelRow): Near | undefined {
+  return evidenceOf(label).retrieval ? rowOf(label) : undefined;
+}
+
+function rowOf({ training_index, training_image, distance }: LabelRow): Near | undefined {
+  return distance === null ? undefined : { index: training_index, image: training_image, distance };
+}
+
+function evidenceOf({ evidence }: LabelRow): { own?: Near; retrieval: boolean } {
   try {
-    return (JSON.parse(evidence) as { retrieval?: unknown }).retrieval === true;
+    const { own, retrieval } = JSON.parse(evidence ?? '{}') as { own?: Near; retrieval?: unknown };
+    return { ...(typeof own?.distance === 'number' && { own }), retrieval: retrieval === true };
   } catch {
-    return false;
+    return { retrieval: false };
   }
 }
 

@@ -17,9 +17,11 @@ const frame = { width: 440, height: 300, marginLeft: 54, marginBottom: 44, margi
 
 /** Series colours are CSS variables (light and dark are the page's business), told apart in print by dashes. */
 export function seriesColour(index: number): string {
-  return `var(--series-${(index % seriesDashes.length) + 1})`;
+  return `var(--series-${(index % seriesColours) + 1})`;
 }
-const seriesDashes = ['', '7 3', '2 3', '9 3 2 3', '14 4', '4 6'];
+const seriesColours = 6;
+/** One more than there are colours: where those begin again, the dashes are others. */
+const seriesDashes = ['', '7 3', '2 3', '9 3 2 3', '14 4', '4 6', '12 3 2 3 2 3'];
 export function seriesDash(index: number): string {
   return seriesDashes[index % seriesDashes.length]!;
 }
@@ -36,9 +38,11 @@ function draw(options: Plot.PlotOptions, label: string): Svg {
 
 const percent = (share: number) => `${Math.round(share * 100)}%`;
 
-/** Recall against copy count: bars with Wilson's 95% interval and found / planted above. */
+/** Recall against copy count: bars with Wilson's 95% interval and found / audited above. */
 export function recallChart(recall: Summary['recall']): Svg {
-  const rows = recall.map((row) => ({ ...row, share: row.found / row.planted, copies: String(row.copies) }));
+  const rows = recall
+    .filter(({ audited }) => audited > 0)
+    .map((row) => ({ ...row, share: row.found / row.audited, copies: String(row.copies) }));
   return draw(
     {
       x: { label: 'Copies in the training set', domain: rows.map((row) => row.copies), padding: 0.35 },
@@ -57,7 +61,7 @@ export function recallChart(recall: Summary['recall']): Svg {
         Plot.text(rows, {
           x: 'copies',
           y: 'high',
-          text: (row: (typeof rows)[number]) => `${row.found}/${row.planted}`,
+          text: (row: (typeof rows)[number]) => `${row.found}/${row.audited}`,
           dy: -8,
         }),
       ],
@@ -149,7 +153,7 @@ export const distanceKinds = [
   { name: 'neverSeen', title: 'never seen by the model', fill: 'var(--unseen)' },
 ] as const;
 
-/** Histogram of the smallest distance of each judged caption, with the threshold of the rule that it is by. */
+/** Histogram of the smallest distance of each judged caption to its own picture, with the threshold of the rule that it is by. */
 export function distanceChart(bins: Summary['distances'], threshold: number | null, rule: Rule): Svg {
   const rows = bins.flatMap((bin) => {
     let below = 0;
@@ -165,7 +169,7 @@ export function distanceChart(bins: Summary['distances'], threshold: number | nu
       x: {
         label:
           rule === 'calibrated'
-            ? 'Distance (RMS) to the nearest picture'
+            ? 'Distance (RMS) to its own picture'
             : 'Sum of squares at 256×256 to its own picture, in thousands',
         domain: [0, end],
         ticks: 6,
@@ -198,6 +202,6 @@ export function distanceChart(bins: Summary['distances'], threshold: number | nu
             ]),
       ],
     },
-    'Histogram of the distance of each judged caption to the nearest picture, with the threshold',
+    'Histogram of the distance of each judged caption to its own picture, with the threshold',
   );
 }

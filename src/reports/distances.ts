@@ -1,8 +1,7 @@
-import type { Rule } from '../labels/index.ts';
 import type { Caption } from './captions.ts';
 import { isFound } from './findings.ts';
 
-/** How many judged captions have their smallest distance in [low, high), by what became of them. */
+/** How many judged captions have the smallest distance to their own picture in (low, high], by what became of them. */
 export interface DistanceBin {
   readonly low: number;
   readonly high: number;
@@ -11,31 +10,35 @@ export interface DistanceBin {
   readonly neverSeen: number;
 }
 
+/** About so many bins. */
 const binCount = 24;
 
-/** The last bin ends at a whole multiple of one over this: hundredths of RMS, hundreds of a sum of squares. */
-const stepsPerUnit: Readonly<Record<Rule, number>> = { calibrated: 100, reference: 0.01 };
-
 /**
- * Histogram of the judged captions' smallest distance under the deciding rule, in its own unit: 24 equal bins
- * from 0 to the largest distance, rounded up. Empty when nothing was judged.
+ * Histogram of the judged captions' smallest distance to their own picture under the deciding rule, in its own unit, from 0
+ * on. A bin ends at the threshold, so that what is found stands on one side of it; the width is a whole part of it.
+ * Empty when nothing was judged.
  */
-export function distanceBins(captions: readonly Caption[]): DistanceBin[] {
-  const judged = captions.filter((caption) => caption.best !== undefined);
+export function distanceBins(captions: readonly Caption[], threshold: number | null): DistanceBin[] {
+  const judged = captions.filter((caption) => caption.own !== undefined);
   if (judged.length === 0) return [];
-  const largest = Math.max(...judged.map((caption) => caption.best!.distance!));
-  const steps = stepsPerUnit[judged[0]!.rule];
-  const end = Math.max(1, Math.ceil(largest * steps)) / steps;
-  const bins = Array.from({ length: binCount }, (_, i) => ({
-    low: (end * i) / binCount,
-    high: (end * (i + 1)) / binCount,
+  const largest = Math.max(...judged.map((caption) => caption.own!.distance));
+  const width =
+    threshold === null || threshold === 0 || threshold >= largest
+      ? (largest || 1) / binCount
+      : threshold / Math.max(1, Math.round((threshold / largest) * binCount));
+  const count = Math.max(1, Math.ceil((largest / width) * (1 - 1e-9)));
+  const bins = Array.from({ length: count }, (_, i) => ({
+    low: width * i,
+    high: width * (i + 1),
     found: 0,
     notFound: 0,
     neverSeen: 0,
   }));
   for (const caption of judged) {
-    const at = Math.min(binCount - 1, Math.floor((caption.best!.distance! / end) * binCount));
-    const bin = bins[at]!;
+    const { distance } = caption.own!;
+    // Rounding must not put the threshold itself into the bin behind it.
+    const at = Math.max(0, Math.ceil((distance / width) * (1 - 1e-9)) - 1);
+    const bin = bins[Math.min(count - 1, at)]!;
     if (caption.neverSeen) bin.neverSeen++;
     else if (isFound(caption)) bin.found++;
     else bin.notFound++;

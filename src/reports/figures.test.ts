@@ -4,9 +4,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { rocAuc } from '../math/index.ts';
 import { sql, textLiteral } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
-import { joinCaptions } from './captions.ts';
+import { joinCaptions, verdictOf } from './captions.ts';
 import { type ReportData, readReportData } from './data.ts';
 import { countNeverSeen, isFound, recallByCopies } from './findings.ts';
+import { chooseGallery } from './gallery.ts';
 import { type Summary, summarize } from './summary.ts';
 import { syntheticRun, writeRun } from './testing/synthetic-run.ts';
 
@@ -206,7 +207,9 @@ describe('the deciding rule', () => {
     expect(figures.attacks[0]!.precision).toHaveLength(beside.captions);
     const binned = figures.distances.reduce((sum, bin) => sum + bin.found + bin.notFound + bin.neverSeen, 0);
     expect(binned).toBe(figures.judged);
-    expect(figures.distances.at(-1)!.high % 100).toBe(0);
+    const edges = figures.distances.map(({ high }) => high / beside.threshold!);
+    expect(edges.some((edge) => Math.abs(edge - 1) < 1e-9)).toBe(true);
+    expect(figures.repeatsAnother).toBeNull();
   });
 
   it('is none before any label', () => {
@@ -216,6 +219,32 @@ describe('the deciding rule', () => {
       rules: [],
       judged: 0,
     });
+  });
+});
+
+describe('a sample that repeats another caption’s training picture', () => {
+  it('is shown with both pictures and both distances, and counted apart', () => {
+    const target = data.labels.find(({ rule, verdict }) => rule === 'calibrated' && verdict === 'none')!;
+    const evidence = JSON.stringify({
+      own: { index: null, image: 'e'.repeat(64), distance: 0.35 },
+      nearest: { index: 4149, distance: 0.07 },
+      retrieval: true,
+      deviation: 0.2,
+    });
+    const repeated = { training_index: 4149, training_image: 'f'.repeat(64), distance: 0.07, evidence };
+    const labels = data.labels.map((row) => (row === target ? { ...row, ...repeated } : row));
+    const captions = joinCaptions({ ...data, labels });
+    const caption = captions.find(({ key }) => key === target.key)!;
+    expect(caption.other).toEqual({ index: 4149, image: 'f'.repeat(64), distance: 0.07 });
+    // The caption's other sample may lie nearer to its own picture than this one does.
+    expect(caption.own!.distance).toBeLessThanOrEqual(0.35);
+    expect(caption.own!.image).not.toBe('f'.repeat(64));
+    expect(verdictOf(caption)).toBe('none');
+    const figures = summarize({ ...data, labels }, captions);
+    expect([summary.repeatsAnother, figures.repeatsAnother]).toEqual([0, 1]);
+    expect(figures.found).toEqual(summary.found);
+    const gallery = chooseGallery(captions, 'dcs').find(({ section }) => section === 'repeats-another');
+    expect(gallery).toMatchObject({ total: 1, captions: [{ key: target.key }] });
   });
 });
 
@@ -242,9 +271,11 @@ describe('recall and false positives', () => {
   });
 
   it('counts planted groups that the audit did not hold', () => {
-    expect(recallByCopies(data.truth, []).map(({ planted, found }) => [planted, found])).toEqual(
-      Array.from({ length: 6 }, () => [6, 0]),
+    const recall = recallByCopies(data.truth, []);
+    expect(recall.map(({ planted, audited, found }) => [planted, audited, found])).toEqual(
+      Array.from({ length: 6 }, () => [6, 0, 0]),
     );
+    expect(recall.map(({ low, high }) => [low, high])).toEqual(Array.from({ length: 6 }, () => [0, 1]));
   });
 
   it('tells never-seen captions that were judged from those that were passed over', () => {

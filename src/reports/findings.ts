@@ -46,6 +46,12 @@ export function countFound(captions: readonly Caption[], rule?: Rule): Found {
   return { captions: found, images: images.size };
 }
 
+/** Captions without a finding whose samples repeat another caption's training picture; null under the reference rule. */
+export function countRepeatsAnother(captions: readonly Caption[]): number | null {
+  if (captions[0]?.rule === 'reference') return null;
+  return captions.filter((caption) => caption.other !== undefined && verdictOf(caption) !== 'MV').length;
+}
+
 /** The captions that the model never saw: what was claimed of them is wrong. */
 export interface NeverSeen {
   readonly captions: number;
@@ -73,7 +79,7 @@ export function countNeverSeen(captions: readonly Caption[], rule?: Rule): Never
     retrievals:
       (rule ?? captions[0]?.rule) === 'reference'
         ? null
-        : unseen.filter((caption) => caption.retrieval).length,
+        : unseen.filter((caption) => caption.other !== undefined).length,
   };
 }
 
@@ -81,9 +87,11 @@ export function countNeverSeen(captions: readonly Caption[], rule?: Rule): Never
 export interface Recall {
   readonly copies: number;
   readonly planted: number;
+  /** Of those, with a caption among the candidates. */
+  readonly audited: number;
   /** Groups of which some caption was labelled MV by the deciding rule. */
   readonly found: number;
-  /** Wilson's 95% interval of found / planted. */
+  /** Wilson's 95% interval of found / audited; 0 to 1 where none was audited. */
   readonly low: number;
   readonly high: number;
   /** The same count by the reference rule. */
@@ -91,8 +99,8 @@ export interface Recall {
 }
 
 /**
- * Recall against copy count. Planted are all duplicate groups of the truth that the model was trained on,
- * whether or not the audit's candidates held them.
+ * Recall against copy count. Planted are all duplicate groups of the truth that the model was trained on; audited
+ * those with a caption among the candidates, which a limit may have left out.
  */
 export function recallByCopies(truth: readonly TruthTableRow[], captions: readonly Caption[]): Recall[] {
   const known = new Map(captions.map((caption) => [caption.key, caption]));
@@ -107,11 +115,13 @@ export function recallByCopies(truth: readonly TruthTableRow[], captions: readon
     .sort(([a], [b]) => a - b)
     .map(([copies, ofCount]) => {
       const found = ofCount.filter(foundBy()).length;
+      const audited = ofCount.filter((group) => group.some(({ key }) => known.has(key))).length;
       return {
         copies,
         planted: ofCount.length,
+        audited,
         found,
-        ...wilsonInterval(found, ofCount.length),
+        ...(audited === 0 ? { low: 0, high: 1 } : wilsonInterval(found, audited)),
         foundByReference: ofCount.filter(foundBy('reference')).length,
       };
     });

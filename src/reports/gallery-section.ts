@@ -1,5 +1,5 @@
 import type { Rule } from '../labels/index.ts';
-import type { Caption, Sample } from './captions.ts';
+import { type Caption, otherOf, ownOf, type Sample } from './captions.ts';
 import { captionText, counted, distance, integer, score } from './format.ts';
 import type { Gallery, GallerySection } from './gallery.ts';
 import type { CopiedImages } from './images.ts';
@@ -11,6 +11,10 @@ const titles: Readonly<Record<GallerySection, readonly [string, string]>> = {
     'Found',
     'A sample matches the caption’s own training picture. Nearest first, each training picture once before any comes again.',
   ],
+  'repeats-another': [
+    'Another caption’s training picture',
+    'A sample lies within the threshold of a training picture that belongs to another caption. No finding in this version, but the model repeats it.',
+  ],
   'near-miss': ['Near misses', 'Synthesized and judged, not matching; the nearest first.'],
   'high-score': [
     'Highest scores not found',
@@ -21,6 +25,7 @@ const titles: Readonly<Record<GallerySection, readonly [string, string]>> = {
 /** How many captions of each kind are open; the rest unfolds. False positives are always open. */
 const visibleItems: Readonly<Record<Exclude<GallerySection, 'false-positive'>, number>> = {
   found: 8,
+  'repeats-another': 4,
   'near-miss': 4,
   'high-score': 4,
 };
@@ -52,21 +57,22 @@ ${missing === 0 ? null : html`<p class="note">${counted(missing, 'further captio
 }
 
 function item(caption: Caption, images: CopiedImages, attackNames: readonly string[]): Markup {
-  const { best } = caption;
+  const { own, other } = caption;
   const text = html`<p class="caption"><bdi>${captionText(caption.caption)}</bdi></p>`;
-  const facts = html`<dl>${best === undefined ? null : fact('distance', distance(best.distance!, caption.rule))}
+  const facts = html`<dl>${own === undefined ? null : fact('distance', distance(own.distance, caption.rule))}
+${other === undefined ? null : fact(`to picture ${other.index}`, distance(other.distance, 'calibrated'))}
 ${caption.copies === null ? null : fact('copies', integer(caption.copies))}
 ${caption.role === null ? null : fact('kind', caption.role)}
-${caption.retrieval ? fact('also near', 'another training picture') : null}
 ${attackNames.map((name) => {
   const value = caption.scores.get(name);
   return fact(name, value === undefined ? '–' : score(value));
 })}</dl>`;
   // Without a picture there is nothing to look at: one line of figures.
-  if (best === undefined && caption.oneStep === null && caption.samples.length === 0)
+  if (own === undefined && caption.oneStep === null && caption.samples.length === 0)
     return html`<article class="item plain">${text}${facts}</article>`;
   return html`<article class="item"><div class="pictures">
-${picture(images, best?.training_image ?? null, best === undefined ? 'not compared' : 'not stored', caption.neverSeen ? 'its picture, never seen' : 'training image')}
+${picture(images, own?.image ?? null, own === undefined ? 'not compared' : 'not stored', caption.neverSeen ? 'its picture, never seen' : 'training image')}
+${other === undefined ? null : picture(images, other.image, 'not stored', `training image ${other.index}, another caption’s`)}
 ${picture(images, caption.oneStep, 'not generated', 'one step')}
 ${caption.samples.length === 0 ? picture(images, null, 'not synthesized', 'samples') : caption.samples.map((sample) => samplePicture(images, sample, caption.rule))}
 </div><div class="facts">${text}${facts}</div></article>`;
@@ -79,9 +85,11 @@ function fact(name: string, value: string): Markup {
 function samplePicture(images: CopiedImages, sample: Sample, rule: Rule): Markup {
   const label = sample.labels[rule];
   const matches = label?.verdict === 'MV';
-  const value = label?.distance ?? null;
-  const shown = value === null ? null : rule === 'calibrated' ? value.toFixed(3) : distance(value, rule);
-  const text = html`sample ${sample.sample + 1}${shown === null ? null : html`<br>${matches ? html`<b>${shown} match</b>` : shown}`}`;
+  const own = label && ownOf(label);
+  const other = label && otherOf(label);
+  const shown =
+    own === undefined ? null : rule === 'calibrated' ? own.distance.toFixed(3) : distance(own.distance, rule);
+  const text = html`sample ${sample.sample + 1}${shown === null ? null : html`<br>${matches ? html`<b>${shown} match</b>` : shown}`}${other === undefined ? null : html`<br><b>${other.distance.toFixed(3)}</b> to ${other.index}`}`;
   return picture(images, sample.image, sample.error === null ? 'missing' : 'failed', text, matches);
 }
 

@@ -19,8 +19,8 @@ export type CopiedImages = ReadonlyMap<string, CopiedImage>;
 export function galleryImages(galleries: readonly Gallery[]): string[] {
   const wanted = new Set<string>();
   for (const { captions } of galleries)
-    for (const { best, oneStep, samples } of captions)
-      for (const image of [best?.training_image, oneStep, ...samples.map((sample) => sample.image)])
+    for (const { own, other, oneStep, samples } of captions)
+      for (const image of [own?.image, other?.image, oneStep, ...samples.map((sample) => sample.image)])
         if (typeof image === 'string') wanted.add(image);
   return [...wanted];
 }

@@ -35,7 +35,7 @@ export function verdict(summary: Summary): Markup {
 
 /** One paragraph that qualifies the verdict. */
 export function lead(summary: Summary): Markup {
-  const { found, judged, neverSeen, truthKnown, evaluations, carlini, rule } = summary;
+  const { found, judged, neverSeen, truthKnown, evaluations, carlini, rule, repeatsAnother } = summary;
   const cost = `The run took ${counted(evaluations, 'evaluation')} of the denoiser${
     carlini.ratio === null
       ? ''
@@ -48,7 +48,11 @@ export function lead(summary: Summary): Markup {
       ? `${integer(neverSeen.judged)} of the captions that the model never saw came so far; the others were passed over at a cheaper stage.`
       : 'The truth table names no caption that the model never saw, so false positives cannot be counted.'
     : 'What the model was trained on is not known beyond the dataset, so neither recall nor false positives can be stated.';
-  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${integer(found.captions)} of them gave back their own training picture.
+  const others =
+    (repeatsAnother ?? 0) === 0
+      ? ''
+      : ` ${counted(repeatsAnother!, 'other caption')} gave back a training picture of another caption, which counts as no finding here.`;
+  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${integer(found.captions)} of them gave back their own training picture.${others}
 ${stated} ${cost}</p>`;
 }
 
@@ -68,7 +72,9 @@ function picturesOf({ name, items }: Summary['stages'][number]): string {
 /** The funnel: what went into each stage, what it cost. */
 export function funnelSection(summary: Summary): Markup {
   const largest = Math.max(1, ...summary.stages.map((stage) => stage.captions));
-  const rows = summary.stages.map(
+  // A cascade of one attack has nothing to score a second time.
+  const stages = summary.stages.filter(({ name, items }) => name !== 'scores/selected' || items > 0);
+  const rows = stages.map(
     (stage) =>
       html`<tr><th scope="row">${stageTitles[stage.name] ?? stage.name}</th><td>${integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td><span class="bar" style="width:${((stage.captions / largest) * 100).toFixed(1)}%"></span></td></tr>`,
   );
@@ -133,15 +139,16 @@ export function recallSection({ recall, truthKnown, rule, rules, judged }: Summa
     return html`<section id="recall">${heading}${empty('No picture has been judged yet.')}</section>`;
   // Beside the deciding rule only: where the reference rule decides, it would say the same twice.
   const reference = rule === 'reference' ? undefined : rules.find((one) => one.rule === 'reference');
+  const whole = recall.every(({ planted, audited }) => planted === audited);
   const rows = recall.map(
     (row) =>
-      html`<tr><td>${row.copies}</td><td>${row.planted}</td><td>${row.found}</td><td>${percentage(row.found / row.planted)} <small>[${percentage(row.low)}, ${percentage(row.high)}]</small></td>${reference === undefined ? null : html`<td>${row.foundByReference}</td>`}</tr>`,
+      html`<tr><td>${row.copies}</td><td>${row.planted}</td>${whole ? null : html`<td>${row.audited}</td>`}<td>${row.found}</td><td>${row.audited === 0 ? '–' : html`${percentage(row.found / row.audited)} <small>[${percentage(row.low)}, ${percentage(row.high)}]</small>`}</td>${reference === undefined ? null : html`<td>${row.foundByReference}</td>`}</tr>`,
   );
   return html`<section id="recall">${heading}
-<p>Duplicate groups planted in the training set of the audited model; a group is found when a sample for any of its captions matches by the ${rule} rule. Lines are Wilson’s 95% intervals.</p>
+<p>Duplicate groups planted in the training set of the audited model; a group is found when a sample for any of its captions matches by the ${rule} rule.${whole ? null : ' Only groups with a caption in this audit count; the others were left out by its limits.'} Lines are Wilson’s 95% intervals.</p>
 ${pair(
   recallChart(recall),
-  html`<table><thead><tr><th>Copies</th><th>Planted</th><th>Found</th><th>Recall</th>${reference === undefined ? null : html`<th>Found by the reference rule</th>`}</tr></thead><tbody>${rows}</tbody></table>${
+  html`<table><thead><tr><th>Copies</th><th>Planted</th>${whole ? null : html`<th>Audited</th>`}<th>Found</th><th>Recall</th>${reference === undefined ? null : html`<th>Found by the reference rule</th>`}</tr></thead><tbody>${rows}</tbody></table>${
     reference === undefined || reference.falsePositives === 0
       ? null
       : html`<p class="note">The reference rule’s count comes with ${counted(reference.falsePositives, 'false positive')}.</p>`
@@ -162,10 +169,10 @@ export function rocSection({ attacks, truthKnown }: Summary): Markup {
   const rows = attacks.map((attack, i) => rocRow(attack, i));
   const selected = drawn.some((attack) => attack.scope === 'selected');
   return html`<section id="roc">${heading}
-<p>Positives: every audited caption of a planted group with at least 50 copies. Negatives: audited captions that the model never saw, that is held-out ones and those of the other twin’s planted items. Brackets are 95% bootstrap intervals. TPR at 1% FPR is the last point with a rate strictly below 1%.</p>
+<p>Positives: every audited caption of a planted group with at least 50 copies. Negatives: audited captions that the model never saw, that is held-out ones and those of the other twin’s planted items. Brackets are 95% bootstrap intervals. TPR at 1% FPR is the last point with a rate strictly below 1%. Cost is in evaluations per caption.</p>
 ${pair(
   rocChart(attacks),
-  html`<table><thead><tr><th>Attack</th><th>AUC</th><th>TPR at 1% FPR</th><th>Positives</th><th>Negatives</th><th>Evaluations per caption</th></tr></thead><tbody>${rows}</tbody></table>${
+  html`<table><thead><tr><th>Attack</th><th>AUC</th><th>TPR at 1% FPR</th><th>Positives</th><th>Negatives</th><th>Cost</th></tr></thead><tbody>${rows}</tbody></table>${
     selected
       ? html`<p class="note">* Scored only captions that another attack had selected, so its two sets are smaller and harder; not comparable with the others.</p>`
       : null

@@ -14,6 +14,7 @@ import { type DistanceBin, distanceBins } from './distances.ts';
 import {
   countFound,
   countNeverSeen,
+  countRepeatsAnother,
   countVerdicts,
   type Found,
   type NeverSeen,
@@ -51,6 +52,11 @@ export interface Summary {
   readonly labels: VerdictCounts;
   readonly judged: number;
   readonly found: Found;
+  /**
+   * Captions that are no finding, but of which a sample lies within the threshold of another caption's training
+   * picture; null under the reference rule, which compares with a caption's own pictures only.
+   */
+  readonly repeatsAnother: number | null;
   readonly rules: readonly RuleFigures[];
   readonly falsePositives: number;
   readonly neverSeen: NeverSeen;
@@ -67,6 +73,7 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
   const evaluations = stages.reduce((sum, stage) => sum + stage.evaluations, 0);
   const neverSeen = countNeverSeen(captions);
   const labels = countVerdicts(captions);
+  const rules = ruleFigures(data, captions);
   return {
     model: data.run.model.name,
     modelDigest: data.run.model.digest,
@@ -83,11 +90,12 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
     labels,
     judged: labels.MV + labels.RV + labels.TV + labels.none,
     found: countFound(captions),
-    rules: ruleFigures(data, captions),
+    repeatsAnother: countRepeatsAnother(captions),
+    rules,
     falsePositives: neverSeen.falsePositives,
     neverSeen,
     recall: recallByCopies(data.truth, captions),
-    distances: distanceBins(captions),
+    distances: distanceBins(captions, rules[0]?.threshold ?? null),
     calibration: data.calibration,
     carlini: carliniCost(captions.length, evaluations),
     failures: failureFigures(data),
