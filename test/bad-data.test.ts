@@ -197,4 +197,20 @@ describe('a data set', () => {
     expect(stderr).toMatch(/^verbatim: nothing could be judged: labels: [^\n]*(a|b)\.png[^\n]*\n$/);
     expect(code).toBe(1);
   });
+
+  it('of which one cannot be read opens no gate that it could have closed, and says so', async () => {
+    await dataset({
+      'metadata.csv': 'file_name,text\na.png,one\nb.png,two\n',
+      'a.png': png(64, 64, 7),
+      'b.png': png(64, 64, 7).subarray(0, 50),
+    });
+    const args = ['audit', 'audit.yaml', '-q', '-o', 'runs/half'];
+    const gated = await program.run([...args, '--fail-above', '0']);
+    expect(gated.stdout).toContain('failed   1 of 2 captions could not be judged');
+    expect(gated.stderr).toMatch(
+      /^verbatim: --fail-above 0 cannot be decided: 0 images found, but 1 caption could not be judged \(labels: .*b\.png/,
+    );
+    expect(gated.code).toBe(1);
+    expect((await program.run([...args, '--fail-above', '1'])).code).toBe(0);
+  });
 });

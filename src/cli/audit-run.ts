@@ -1,4 +1,5 @@
 import { VerbatimError } from '../errors.ts';
+import type { Summary } from '../reports/index.ts';
 import type { AuditConfig, PlannedStage, RunFolder } from '../stages/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import { openAuditData, openAuditModel } from './open.ts';
@@ -83,19 +84,29 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
     const { found, judged, captions, neverSeen, truthKnown, rule } = summary;
     const by = rule === null ? '' : ` by the ${rule} rule`;
     process.stdout.write(
-      `found    ${count(found.images)} training images${by}, from ${count(found.captions)} of ${count(captions)} captions (${count(judged)} synthesized)\n`,
+      `found    ${count(found.images)} training images${by}, from ${count(found.captions)} of ${count(captions)} captions (${count(judged)} judged)\n`,
     );
     if (truthKnown)
       process.stdout.write(
-        `false    ${count(neverSeen.falsePositives)} among ${count(neverSeen.captions)} captions that the model never saw (${count(neverSeen.judged)} synthesized)\n`,
+        `false    ${count(neverSeen.falsePositives)} among ${count(neverSeen.captions)} captions that the model never saw (${count(neverSeen.judged)} judged)\n`,
       );
     process.stdout.write(`report   ${page}\n`);
+    for (const line of warnings(summary)) process.stdout.write(`${line}\n`);
   }
   // A gate must not open because nothing could be looked at.
   const [failure] = summary.failures;
   if (summary.judged === 0 && failure !== undefined)
     throw new VerbatimError(`nothing could be judged: ${failure.stage}: ${failure.reason}`);
   const { failAbove } = options;
+  // Each caption that could not be judged may hide a finding.
+  if (
+    failAbove !== undefined &&
+    summary.found.images <= failAbove &&
+    summary.found.images + summary.unjudged > failAbove
+  )
+    throw new VerbatimError(
+      `--fail-above ${failAbove} cannot be decided: ${counted(summary.found.images, 'image')} found, but ${counted(summary.unjudged, 'caption')} could not be judged (${failure?.stage}: ${failure?.reason})`,
+    );
   if (failAbove !== undefined && summary.found.images > failAbove) {
     process.stderr.write(
       `verbatim: ${summary.found.images} images were found, more than --fail-above ${failAbove}\n`,
@@ -103,4 +114,20 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
     return exitCodes.gate;
   }
   return exitCodes.fine;
+}
+
+/** What a reader of the two lines above must know to trust them. */
+function warnings({ unjudged, judged, calibration }: Summary): string[] {
+  const lines: string[] = [];
+  if (unjudged > 0)
+    lines.push(`failed   ${count(unjudged)} of ${counted(unjudged + judged, 'caption')} could not be judged`);
+  if ((calibration?.trainingUnreadable ?? 0) > 0)
+    lines.push(
+      `failed   ${count(calibration!.trainingUnreadable)} of ${counted(calibration!.trainingUnreadable + calibration!.trainingSize, 'training picture')} could not be read: nothing can be found to repeat them`,
+    );
+  return lines;
+}
+
+function counted(n: number, noun: string): string {
+  return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
 }

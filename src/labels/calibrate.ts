@@ -15,6 +15,8 @@ export interface Calibration {
   /** Held-out pictures that could not be read, and are not among them. */
   readonly unreadable: number;
   readonly trainingSize: number;
+  /** Training pictures that could not be read: nothing can be found to repeat them. */
+  readonly trainingUnreadable: number;
   /** How many held-out pictures have a training picture at the threshold or nearer. */
   readonly reached: number;
   /** Of those, how many equal a training picture byte for byte: they were not really held out. */
@@ -67,6 +69,7 @@ export function calibrate(distances: ArrayLike<number>, trainingSize: number, qu
     heldOut,
     unreadable: 0,
     trainingSize,
+    trainingUnreadable: 0,
     reached,
     identical: sorted.filter((d) => d === 0).length,
     falsePositiveRate: reached / heldOut,
@@ -90,5 +93,6 @@ export async function calibrateOnPictures(
     throw new VerbatimError(
       `none of the ${training.size} training pictures can be read (the first: ${unreadable[0]?.error ?? 'unknown'})`,
     );
-  return calibrate(distances, training.size - unreadable.length, options.quantile);
+  const sound = calibrate(distances, training.size - unreadable.length, options.quantile);
+  return { ...sound, trainingUnreadable: unreadable.length };
 }

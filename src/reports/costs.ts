@@ -2,7 +2,7 @@ import type { ReportData } from './data.ts';
 
 export interface StageFigures {
   readonly name: string;
-  /** Captions for the scores, pictures for generations and labels, rows for the candidates. */
+  /** Captions for the scores, pictures for generations and labels, held-out pictures for the calibration, rows for the candidates. */
   readonly items: number;
   /** Distinct captions among the items: what narrows from stage to stage. */
   readonly captions: number;
@@ -71,6 +71,23 @@ function stageRows(data: ReportData): StageRows[] {
 
 /** Each stage's items, failures and cost, in the order in which the stages run. */
 export function stageFigures(data: ReportData): StageFigures[] {
+  const figures = tableFigures(data);
+  const { calibration } = data;
+  if (calibration === null) return figures;
+  const calibrated: StageFigures = {
+    name: 'calibration',
+    items: calibration.heldOut + calibration.unreadable,
+    captions: 0,
+    failed: calibration.unreadable,
+    evaluations: 0,
+    seconds: data.costs.get('calibration')?.seconds ?? 0,
+  };
+  const at = figures.findIndex(({ name }) => name === 'labels');
+  return figures.toSpliced(at, 0, calibrated);
+}
+
+/** The stages that leave tables. */
+function tableFigures(data: ReportData): StageFigures[] {
   return stageRows(data).map(({ name, rows }) => ({
     name,
     items: new Set(rows.map((row) => row.item)).size,

@@ -96,6 +96,7 @@ describe('summarize', () => {
       'scores/all',
       'scores/selected',
       'generations',
+      'calibration',
       'labels',
     ]);
     expect(stages.map((stage) => stage.captions)).toEqual([
@@ -103,7 +104,8 @@ describe('summarize', () => {
       data.candidates.length,
       summary.selected[0]!.captions,
       summary.selected[1]!.captions,
-      judged,
+      0,
+      judged + summary.unjudged,
     ]);
     expect(evaluations).toBe(
       [...data.scores.all, ...data.scores.selected].reduce((sum, row) => sum + row.spent, 0) +

@@ -61,12 +61,13 @@ const stageTitles: Readonly<Record<string, string>> = {
   'scores/all': 'Scored, every caption',
   'scores/selected': 'Scored, selected captions',
   generations: 'Pictures generated',
+  calibration: 'Held-out pictures compared',
   labels: 'Pictures judged',
 };
 
 /** Stages whose items are pictures; the others count captions only. */
 function picturesOf({ name, items }: Summary['stages'][number]): string {
-  return name === 'generations' || name === 'labels' ? integer(items) : '';
+  return ['generations', 'calibration', 'labels'].includes(name) ? integer(items) : '';
 }
 
 /** The funnel: what went into each stage, what it cost. */
@@ -76,7 +77,7 @@ export function funnelSection(summary: Summary): Markup {
   const stages = summary.stages.filter(({ name, items }) => name !== 'scores/selected' || items > 0);
   const rows = stages.map(
     (stage) =>
-      html`<tr><th scope="row">${stageTitles[stage.name] ?? stage.name}</th><td>${integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td><span class="bar" style="width:${((stage.captions / largest) * 100).toFixed(1)}%"></span></td></tr>`,
+      html`<tr><th scope="row">${stageTitles[stage.name] ?? stage.name}</th><td>${stage.captions === 0 && stage.items > 0 ? '' : integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td><span class="bar" style="width:${((stage.captions / largest) * 100).toFixed(1)}%"></span></td></tr>`,
   );
   const kept = summary.selected.map(
     ({ attack, captions }) => `${attack} kept ${counted(captions, 'caption')}`,
@@ -229,8 +230,9 @@ function ruleText(rule: Rule, rules: Summary['rules']): string {
 }
 
 function calibrationNote(calibration: NonNullable<Summary['calibration']>): Markup {
-  const { heldOut, unreadable, trainingSize, reached, identical, quantile, tooFew } = calibration;
-  return html`<p class="note">Calibrated on ${counted(heldOut, 'held-out picture')} against ${counted(trainingSize, 'training picture')}: ${integer(reached)} of them ${reached === 1 ? 'has' : 'have'} a training picture at the threshold ${calibration.threshold.toFixed(4)} or nearer, ${percentage(calibration.falsePositiveRate)}, and with 95% confidence the rate is below ${percentage(calibration.falsePositiveRateHigh)}.${
+  const { heldOut, unreadable, trainingSize, trainingUnreadable, reached, identical, quantile, tooFew } =
+    calibration;
+  return html`<p class="note">Calibrated on ${counted(heldOut, 'held-out picture')} against ${counted(trainingSize, 'training picture')}${trainingUnreadable > 0 ? html` (<b>${integer(trainingUnreadable)} more could not be read</b>: nothing can be found to repeat them)` : null}: ${integer(reached)} of them ${reached === 1 ? 'has' : 'have'} a training picture at the threshold ${calibration.threshold.toFixed(4)} or nearer, ${percentage(calibration.falsePositiveRate)}, and with 95% confidence the rate is below ${percentage(calibration.falsePositiveRateHigh)}.${
     tooFew
       ? html` <b>These are too few for the quantile of ${percentage(quantile)}</b>, which needs ${integer(Math.ceil(1 / quantile))}: the threshold is the smallest distance seen.`
       : null

@@ -1,6 +1,6 @@
 import type { Calibration, Rule } from '../labels/index.ts';
 import { type AttackFigures, attackFigures } from './attacks.ts';
-import { type Caption, decidingRule } from './captions.ts';
+import { type Caption, decidingRule, verdictOf } from './captions.ts';
 import {
   type CarliniCost,
   carliniCost,
@@ -51,6 +51,8 @@ export interface Summary {
   readonly rule: Rule | null;
   readonly labels: VerdictCounts;
   readonly judged: number;
+  /** Captions that were selected for synthesis and could not be judged: any of them may hide a finding. 0 before any label. */
+  readonly unjudged: number;
   readonly found: Found;
   /**
    * Captions that are no finding, but of which a sample lies within the threshold of another caption's training
@@ -89,6 +91,7 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
     rule: decidingRule(data.labels) ?? null,
     labels,
     judged: labels.MV + labels.RV + labels.TV + labels.none,
+    unjudged: data.labels.length === 0 ? 0 : captions.filter(isUnjudged).length,
     found: countFound(captions),
     repeatsAnother: countRepeatsAnother(captions),
     rules,
@@ -100,6 +103,10 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
     carlini: carliniCost(captions.length, evaluations),
     failures: failureFigures(data),
   };
+}
+
+function isUnjudged(caption: Caption): boolean {
+  return caption.samples.length > 0 && verdictOf(caption) === null;
 }
 
 /** Of the rules that ran, the deciding one first. */

@@ -28,6 +28,7 @@ import type { AuditConfig } from './config.ts';
 import { remembered } from './data.ts';
 import type { ModelInput, StageInput } from './flow.ts';
 import { captionsPerShard } from './generations.ts';
+import { appendLog } from './log.ts';
 import { runTable } from './run-folder.ts';
 import { cutShards, errorText, runStage } from './stage.ts';
 
@@ -122,18 +123,28 @@ export function requireHeldOut(
 }
 
 /** Reads the calibration of this run, or makes it: once, since the training set is compared as a whole. */
-async function openCalibration(
-  { config, folder, signal }: StageInput,
-  compared: Compared,
-): Promise<Calibration> {
+async function openCalibration(input: StageInput, compared: Compared): Promise<Calibration> {
+  const { config, folder, signal, onProgress } = input;
   const known = await readCalibration(folder);
   if (known !== undefined) return known;
   requireHeldOut(config, compared.heldOut);
   const heldOut = compared.heldOut!;
+  const started = performance.now();
+  // Reading and comparing take about as long as each other: half of the line is each one's.
+  const report = (share: number) =>
+    onProgress?.({
+      stage: 'calibration',
+      done: Math.round(share * heldOut.size),
+      total: heldOut.size,
+      resumed: 0,
+      failed: errors.length,
+      evaluations: 0,
+    });
   const pictures = [];
   const errors: string[] = [];
   for (let index = 0; index < heldOut.size; index += 1) {
     signal?.throwIfAborted();
+    report((0.5 * index) / heldOut.size);
     try {
       pictures.push(await heldOut.picture(index));
     } catch (error) {
@@ -147,12 +158,21 @@ async function openCalibration(
   const calibration = {
     ...(await calibrateOnPictures(pictures, compared.training, {
       quantile: config.labels.quantile,
+      onProgress: (share) => report(0.5 + 0.5 * share),
       ...(config.threads !== undefined && { threads: config.threads }),
       ...(signal && { signal }),
     })),
     unreadable: errors.length,
   };
   await writeCalibration(folder, calibration);
+  await appendLog(folder.log, {
+    stage: 'calibration',
+    shard: 0,
+    rows: heldOut.size,
+    failed: errors.length,
+    evaluations: 0,
+    seconds: (performance.now() - started) / 1000,
+  });
   return calibration;
 }
 
