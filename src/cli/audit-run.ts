@@ -8,7 +8,7 @@ import { count, createProgress, formatDuration } from './progress.ts';
 export interface AuditRunOptions {
   readonly signal: AbortSignal;
   readonly quiet?: boolean;
-  /** Print summary.json on stdout instead of sentences. */
+  /** Print JSON on stdout instead of sentences: summary.json, or before the labels where the tables are. */
   readonly json?: boolean;
   /** Exit code 100 when more than so many images are found. */
   readonly failAbove?: number;
@@ -73,7 +73,8 @@ function planText(plan: readonly PlannedStage[], total: number): string {
 
 async function finish(folder: RunFolder, options: AuditRunOptions): Promise<number> {
   if (options.until === 'scores' || options.until === 'generations') {
-    process.stdout.write(`${folder.tables}\n`);
+    const { tables } = folder;
+    process.stdout.write(options.json === true ? `${JSON.stringify({ tables })}\n` : `${tables}\n`);
     return exitCodes.fine;
   }
   const { writeReport } = await import('../reports/index.ts');
