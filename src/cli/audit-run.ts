@@ -26,12 +26,15 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
   const stages = await import('../stages/index.ts');
   const progress = createProgress({ stream: process.stderr, quiet });
   const startedMs = performance.now();
-  // Data before the model: it is quicker to refuse.
-  const data = await openAuditData(config);
+  // The cheapest to refuse comes first: attacks and their options, then data, then the model.
+  stages.attackList(config.attacks);
+  const data = await openAuditData(config, signal);
   const { pipeline, meter } = await openAuditModel(config, signal);
   try {
     progress.note(`model    ${pipeline.name} ${pipeline.digest.slice(0, 12)}`);
     progress.note(`data     ${data.name}, ${count(data.size)} training pictures`);
+    const warning = stages.heldOutWarning(config, data.heldOut);
+    if (warning !== undefined) progress.note(`warning  ${warning}`);
     if (options.dryRun === true) {
       const candidates = await stages.listCandidates(data, config);
       const plan = stages.planAudit(config, pipeline, candidates.length);

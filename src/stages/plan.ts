@@ -21,11 +21,7 @@ export interface PlannedStage {
  * @throws VerbatimError (exit code 2) when it may cost more than `maxEvaluations`, or an attack cannot be run on
  *   this model.
  */
-export function planAudit(
-  config: AuditConfig,
-  pipeline: Pipeline,
-  candidates: number,
-): PlannedStage[] {
+export function planAudit(config: AuditConfig, pipeline: Pipeline, candidates: number): PlannedStage[] {
   const { first, second, all, selected } = attackList(config.attacks);
   const subject = createSubject(pipeline);
   for (const { attack } of [...all, ...selected]) requireAccess(attack, subject);
