@@ -133,7 +133,12 @@ describe('the command line', () => {
     [['audit', 'audit.yaml', '--max-evaluations', '9'], 'and maxEvaluations is 9'],
     [['report', 'nowhere'], 'nowhere is not a run folder'],
     [['score'], 'give a config, a run folder, or --model with --caption'],
-    [['score', '--model', model, '--caption', 'x', '--attack', 'dsc'], 'did you mean "dcs"'],
+    [
+      ['score', '--model', model, '--caption', 'x', '--attack', 'dsc'],
+      '--attack dsc: attack: expected "dcs", "ecs"',
+    ],
+    [['score', '--model', model, '--caption', 'x', '--attack', 'dsc'], "did you mean 'dcs'?"],
+    [['score', '--model', model, '--caption', 'x', '--attack', '[dcs]'], 'got a list'],
     [
       ['score', 'audit.yaml', '--attack', 'ecs'],
       '--attack goes with --model and captions; for a config use --set attacks.first=NAME',

@@ -119,8 +119,10 @@ describe('the paths of a config', () => {
     expect(dataset).toMatchObject(folderAt('data/pics'));
     const explicit = await load('dataset={format: image-folder, path: data/pics}');
     expect(explicit.dataset).toEqual(dataset);
-    await expect(load('dataset=data/none')).rejects.toThrow(
-      /data\/none: not a dataset that can be recognised/,
+    await expect(load('dataset=data/none')).rejects.toThrow(/data\/none: no such file or folder/);
+    await writeFile(join(folder, 'data/twins.yaml'), 'seed: 1\n');
+    await expect(load('dataset=data/twins.yaml')).rejects.toThrow(
+      /data\/twins\.yaml: a config, not pictures; .*\{format: lab, path: .*twins\.yaml, twin: A\}/,
     );
   });
 
@@ -145,7 +147,13 @@ describe('the paths of a config', () => {
   });
 
   it.each([
-    ['dataset: 3', 'dataset: not a value that fits, got 3'],
+    ['dataset: 3', 'wrong.yaml:5:10: dataset: expected a path or {format, …}, got 3'],
+    ['dataset: pics\nlabels: { heldOut: null }', 'labels.heldOut: expected a path or {format, …}, got null'],
+    ['dataset: pics\nattacks: { first: dsc }', /wrong\.yaml:6:19: attacks\.first: .*; did you mean 'dcs'\?$/],
+    [
+      'dataset: pics\nattacks: { alsoScore: [{ attack: seedvariance }] }',
+      /attacks\.alsoScore\.0\.attack: .*; did you mean 'seed-variance'\?$/,
+    ],
     ['dataset: { format: tar }', 'dataset.format: expected one of "lab", "parquet"'],
     ['dataset: { format: lab, path: x, twn: A }', "unknown key 'twn' in dataset; did you mean 'twin'?"],
     ['dataset: { format: lab, path: x }', 'dataset.twin is missing; give one of "A", "B"'],

@@ -283,7 +283,8 @@ describe('a config', () => {
     await expect(audit(output, { maxEvaluations: 100 })).rejects.toThrow(
       /may cost \d+ evaluations and maxEvaluations is 100/,
     );
-    await expect(audit(output, { attacks: { first: 'dsc' } })).rejects.toThrow('did you mean "dcs"');
+    const misspelt = { attack: 'dcs', options: { sgima: 1 } };
+    await expect(audit(output, { attacks: { first: misspelt } })).rejects.toThrow('did you mean "sigma"');
     await expect(audit(output, { attacks: { alsoScore: ['ecs', 'ecs'] } })).rejects.toThrow(
       'attacks: "ecs" occurs twice',
     );

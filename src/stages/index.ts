@@ -7,6 +7,7 @@ export {
   type AttackConfig,
   type AuditConfig,
   type AuditDatasetConfig,
+  attackSchema,
   attacksSchema,
   auditConfigSchema,
   auditDatasetSchema,

@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { VerbatimError } from '../../errors.ts';
+import type { AttackConfig } from '../../stages/index.ts';
 import { addCaptionFlags, type CaptionFlags, readCaptions, refuseCaptions } from '../captions.ts';
 import { configOverrides, refuseFlags } from '../config/flags.ts';
+import { parseConfig } from '../config/parse.ts';
 import { createProgress } from '../progress.ts';
 import type { CommandContext } from './command.ts';
 
@@ -44,31 +46,34 @@ function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
+/** An attack as it is typed: a name, or {attack, as, options} in YAML. @throws VerbatimError (exit code 2) */
+async function parseAttack(text: string): Promise<AttackConfig> {
+  const { attackSchema } = await import('../../stages/index.ts');
+  const { parse } = await import('yaml');
+  const { z } = await import('zod');
+  const origin = `--attack ${text}`;
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (cause) {
+    throw new VerbatimError(`${origin}: bad YAML; give a name or {attack, as, options}`, {
+      exitCode: 2,
+      cause,
+    });
+  }
+  const schema = z.strictObject({ attack: attackSchema });
+  return parseConfig(schema, '', origin, [{ path: ['attack'], value, origin }]).attack;
+}
+
 async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<void> {
   const reason = 'goes with a config or a run folder; scores are printed, and draw nothing';
   refuseFlags(flags, { output: reason, seed: reason });
   const task = await readCaptions(flags);
   const { captions } = task;
-  const { attackList, auditNoise, attacksSchema } = await import('../../stages/index.ts');
+  const { attackList, auditNoise } = await import('../../stages/index.ts');
   const { createSubject, scoreAll } = await import('../../attacks/index.ts');
-  const { parse } = await import('yaml');
-  const given = (flags.attack ?? ['dcs']).map((text): unknown => {
-    try {
-      return parse(text);
-    } catch (cause) {
-      throw new VerbatimError(`--attack ${text}: bad YAML; give a name or {attack, as, options}`, {
-        exitCode: 2,
-        cause,
-      });
-    }
-  });
-  const parsed = attacksSchema.safeParse({ first: given[0], second: null, alsoScore: given.slice(1) });
-  if (!parsed.success)
-    throw new VerbatimError(
-      `--attack: expected a name or {attack, as, options}, got ${(flags.attack ?? []).join(' and ')}`,
-      { exitCode: 2 },
-    );
-  const { all } = attackList(parsed.data);
+  const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
+  const { all } = attackList({ first: first!, second: null, alsoScore });
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
   const { openAuditModel } = await import('../open.ts');
   const { pipeline, meter } = await openAuditModel(task, signal);
