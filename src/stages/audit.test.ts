@@ -288,6 +288,9 @@ describe('a config', () => {
     await expect(audit(output, { attacks: { alsoScore: ['ecs', 'ecs'] } })).rejects.toThrow(
       'attacks: "ecs" occurs twice',
     );
+    await expect(audit(output, { attacks: { first: 'ecs', second: 'ecs' } })).rejects.toThrow(
+      'attacks.second: "ecs" is attacks.first too',
+    );
     for (const key of ['first', 'second', 'alsoScore']) {
       const attack = { attack: 'dcs', as: 'dcs-far', options: { sigma: 3000 } };
       const attacks = { [key]: key === 'alsoScore' ? [attack] : attack };

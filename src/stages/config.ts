@@ -74,7 +74,7 @@ export const auditConfigSchema = z.strictObject({
   model: z.string().describe('The model: a diffusers folder, or its ONNX export.'),
   dataset: auditDatasetSchema,
   output: z.string().default('runs/audit').describe('The run folder. The same config goes on in it.'),
-  seed: seed.default(0).describe('Draws the candidates where a limit cuts them, and the report’s bootstrap.'),
+  seed: seed.default(0).describe('Draws the candidates where a limit cuts them.'),
   candidates: z
     .strictObject({
       limit: positive.optional().describe('At most so many captions, drawn with `seed`.'),
