@@ -182,6 +182,12 @@ describe('a data set', () => {
       { 'metadata.csv': 'file_name,title\na.png,x\n' },
       'no column text, caption or prompt',
     ],
+    ['with empty metadata', { 'metadata.jsonl': ' \n' }, 'metadata.jsonl: is empty'],
+    [
+      'with a short line',
+      { 'metadata.csv': 'file_name,text,more\na.png,"x, y",1\nb.png\nc.png,z,3\n' },
+      'metadata.csv: line 3 has 1 of 3 columns',
+    ],
     ['of random bytes', { 'metadata.parquet': Buffer.alloc(5000, '\x00\xfe\x07') }, 'metadata.parquet'],
     ['without pictures', { 'readme.txt': 'x' }, 'holds no pictures'],
   ])('%s ends in one line that names the place', async (_, files, says) => {

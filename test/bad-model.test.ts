@@ -37,11 +37,6 @@ const damages: readonly (readonly [
   readonly (string | RegExp)[],
 ])[] = [
   [
-    'no folder at all',
-    (model) => rm(model, { recursive: true }),
-    ['model: there is no such folder', 'model_index.json'],
-  ],
-  [
     'another folder',
     async (model) => rm(join(model, 'model_index.json')),
     ['model/model_index.json: is missing'],
@@ -132,6 +127,12 @@ const damages: readonly (readonly [
   ),
 ];
 
+it('a model folder that is not there is a wrong path in the config', async () => {
+  const says = ['model: there is no such folder', 'model_index.json'];
+  expectOneLine(await program.run(['audit', 'audit.yaml', '-q']), 2, ...says);
+  expect(await readdir(program.folder)).not.toContain('runs');
+});
+
 describe('a model folder with', () => {
   it.each(damages)('%s is refused by the name of what is wrong', async (_, damage, says) => {
     const model = await copyModel(join(program.folder, 'model'));
@@ -193,6 +194,18 @@ describe('a config', () => {
       'training: { steps: plenty }',
       ['training.steps: expected', 'got "plenty"'],
     ],
+    [
+      'channels that the groups do not divide, for the lab,',
+      'lab',
+      'vae: { blockOutChannels: [32, 30] }',
+      ['bad.yaml:1:31: vae.blockOutChannels.1: expected a multiple of normGroups (16), got 30'],
+    ],
+    [
+      'heads that do not divide the text states, for the lab,',
+      'lab',
+      'textEncoder: { hiddenSize: 130 }',
+      ['bad.yaml:1:28: textEncoder.hiddenSize: expected a multiple of heads (4), got 130'],
+    ],
     ['an open bracket, for the lab,', 'lab', 'planted: { uniques: [', [/bad\.yaml:\d+:\d+: bad YAML/]],
   ];
   it.each(cases)('with %s is refused by line and column', async (_, kind, text, says) => {
@@ -214,7 +227,7 @@ describe('a config', () => {
 describe('wrong usage', () => {
   it.each([
     [['audti'], "unknown command 'audti'", 'Did you mean audit?'],
-    [['lab'], 'no command is named', 'Usage: verbatim lab'],
+    [['lab'], 'name a command: train', 'Usage: verbatim lab'],
     [['lab', 'train', 'x.yaml', '--outptu', 'y'], "unknown option '--outptu'", 'Did you mean --output?'],
     [['audit', 'audit.yaml', '--set', 'seed'], '--set seed: expected KEY=VALUE', ''],
     [['score', '--model', 'm', '--caption', 'x', '--attack', '[['], '--attack [[: bad YAML', ''],

@@ -19,13 +19,21 @@ export interface ScoredCaptions {
   readonly spent: Evaluations;
 }
 
-/** Refuses an attack that needs more than the subject gives, by name. */
-export function requireAccess(attack: Pick<PreparedAttack, 'name' | 'access'>, subject: Subject): void {
-  if (accessLevels.indexOf(attack.access) <= accessLevels.indexOf(subject.access)) return;
-  throw new VerbatimError(
-    `Attack "${attack.name}" needs access to the ${attack.access.replace('-', ' ')} of its subject, but "${subject.name}" gives only the ${subject.access.replace('-', ' ')}; choose an attack that does with that.`,
-    { exitCode: 2 },
-  );
+/**
+ * Refuses an attack that needs more than the subject gives, by name, and one whose noise level lies outside of
+ * the subject's. Computes nothing.
+ */
+export function requireAccess(
+  attack: Pick<PreparedAttack, 'name' | 'access' | 'options'>,
+  subject: Subject,
+): void {
+  if (accessLevels.indexOf(attack.access) > accessLevels.indexOf(subject.access))
+    throw new VerbatimError(
+      `Attack "${attack.name}" needs access to the ${attack.access.replace('-', ' ')} of its subject, but "${subject.name}" gives only the ${subject.access.replace('-', ' ')}; choose an attack that does with that.`,
+      { exitCode: 2 },
+    );
+  const { sigma } = attack.options;
+  if (typeof sigma === 'number') subject.outputs([]).sigma(sigma);
 }
 
 /** Passes a table on and writes down which of its cells were read. */

@@ -9,7 +9,7 @@ import { count, createProgress, formatDuration } from './progress.ts';
 export interface AuditRunOptions {
   readonly signal: AbortSignal;
   readonly quiet?: boolean;
-  /** Print summary.json on stdout instead of sentences. */
+  /** Print JSON on stdout instead of sentences: summary.json, or before the labels where the tables are. */
   readonly json?: boolean;
   /** Exit code 100 when more than so many images are found. */
   readonly failAbove?: number;
@@ -27,12 +27,15 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
   const stages = await import('../stages/index.ts');
   const progress = createProgress({ stream: process.stderr, quiet });
   const startedMs = performance.now();
-  // Data before the model: it is quicker to refuse.
-  const data = await openAuditData(config);
+  // The cheapest to refuse comes first: attacks and their options, then data, then the model.
+  stages.attackList(config.attacks);
+  const data = await openAuditData(config, signal);
   const { pipeline, meter } = await openAuditModel(config, signal);
   try {
     progress.note(`model    ${pipeline.name} ${pipeline.digest.slice(0, 12)}`);
     progress.note(`data     ${data.name}, ${count(data.size)} training pictures`);
+    const warning = stages.heldOutWarning(config, data.heldOut);
+    if (warning !== undefined) progress.note(`warning  ${warning}`);
     if (options.dryRun === true) {
       const candidates = await stages.listCandidates(data, config);
       const plan = stages.planAudit(config, pipeline, candidates.length);
@@ -74,7 +77,8 @@ function planText(plan: readonly PlannedStage[], total: number): string {
 
 async function finish(folder: RunFolder, options: AuditRunOptions): Promise<number> {
   if (options.until === 'scores' || options.until === 'generations') {
-    process.stdout.write(`${folder.tables}\n`);
+    const { tables } = folder;
+    process.stdout.write(options.json === true ? `${JSON.stringify({ tables })}\n` : `${tables}\n`);
     return exitCodes.fine;
   }
   const { writeReport } = await import('../reports/index.ts');

@@ -1,60 +1,74 @@
 import { readFile } from 'node:fs/promises';
-import type { Command } from 'commander';
+import type { Command, Option } from 'commander';
 import { VerbatimError } from '../errors.ts';
 import type { Provider } from '../runtime/index.ts';
-import { integerOption, providerOption } from './config/flags.ts';
+import { addConfigFlags, type ConfigFlags, refuseFlags } from './config/flags.ts';
 
-/** What the commands that take captions from the command line have in common. */
-export interface CaptionFlags {
-  readonly model?: string;
+/** What the commands that take a config, or captions from the command line, have in common. */
+export interface CaptionFlags extends ConfigFlags {
+  readonly provider?: Provider | 'auto';
   readonly caption?: readonly string[];
   readonly captions?: string;
-  readonly provider: Provider | 'auto';
-  readonly threads?: number;
-  readonly batch: number;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
 
-/** Adds `--model`, `--caption`, `--captions` and what runs them. */
-export function addCaptionFlags(command: Command): Command {
-  return command
-    .option('--model <folder>', 'the model: a diffusers folder')
-    .option('--caption <text>', 'a caption; repeatable', (text: string, before: readonly string[] = []) => [
-      ...before,
-      text,
-    ])
-    .option('--captions <file>', 'a text file with one caption per line')
-    .addOption(providerOption('what runs the model').default('cpu'))
-    .addOption(integerOption('--threads <n>', 'default: the number of cores', 1))
-    .addOption(integerOption('--batch <n>', 'captions computed together', 1).default(16))
+/** Adds the flags of a config, `--caption` and `--captions`. */
+export function addCaptionFlags(command: Command, seed?: Option): Command {
+  return addConfigFlags(command, seed)
+    .option(
+      '--caption <text>',
+      'with --model: a caption; repeatable',
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
+    .option('--captions <file>', 'with --model: a text file with one caption per line')
     .option('-q, --quiet', 'no progress')
     .option('--json', 'print JSON on stdout');
+}
+
+/** Refuses captions beside a config, which has its own. @throws VerbatimError (exit code 2) */
+export function refuseCaptions(flags: CaptionFlags): void {
+  const reason = "goes with --model; a config's captions are those of its dataset";
+  refuseFlags(flags, { caption: reason, captions: reason });
+}
+
+const onlyConfig = 'goes with a config or a run folder, not with --model and captions';
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EISDIR: 'is a folder; expected a text file',
+};
+
+/** Captions from the command line, and what runs the model on them. */
+export interface CaptionTask {
+  readonly model: string;
+  readonly captions: readonly string[];
+  readonly provider: Provider | 'auto';
+  readonly batch: number;
+  readonly threads: number | undefined;
 }
 
 /**
  * The captions that the flags name, in order: first those of `--caption`, then the file's lines (empty lines
  * are left out).
  *
- * @throws VerbatimError (exit code 2) when the model or all captions are missing.
+ * @throws VerbatimError (exit code 2) when the model or all captions are missing, or a flag needs a config.
  */
-export async function readCaptions(flags: CaptionFlags): Promise<{ model: string; captions: string[] }> {
-  const { model } = flags;
+export async function readCaptions(flags: CaptionFlags): Promise<CaptionTask> {
+  const { model, provider = 'cpu', batch = 16, threads } = flags;
   if (model === undefined)
     throw new VerbatimError('give a config, a run folder, or --model with --caption', { exitCode: 2 });
+  refuseFlags(flags, { limit: onlyConfig, maxEvaluations: onlyConfig, set: onlyConfig });
   const captions = [...(flags.caption ?? [])];
   if (flags.captions !== undefined) {
     const text = await readFile(flags.captions, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      throw new VerbatimError(
-        `--captions ${flags.captions}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`,
-        {
-          exitCode: 2,
-        },
-      );
+      throw new VerbatimError(`--captions ${flags.captions}: ${reasons[error.code ?? ''] ?? error.message}`, {
+        exitCode: 2,
+      });
     });
     captions.push(...text.split(/\r?\n/).filter((line) => line !== ''));
   }
   if (captions.length === 0)
     throw new VerbatimError('there are no captions; give --caption TEXT or --captions FILE', { exitCode: 2 });
-  return { model, captions };
+  return { model, captions, provider, batch, threads };
 }

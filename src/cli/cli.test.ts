@@ -133,7 +133,22 @@ describe('the command line', () => {
     [['audit', 'audit.yaml', '--max-evaluations', '9'], 'and maxEvaluations is 9'],
     [['report', 'nowhere'], 'nowhere is not a run folder'],
     [['score'], 'give a config, a run folder, or --model with --caption'],
-    [['score', '--model', model, '--caption', 'x', '--attack', 'dsc'], 'did you mean "dcs"'],
+    [
+      ['score', '--model', model, '--caption', 'x', '--attack', 'dsc'],
+      '--attack dsc: attack: expected "dcs", "ecs"',
+    ],
+    [['score', '--model', model, '--caption', 'x', '--attack', 'dsc'], "did you mean 'dcs'?"],
+    [['score', '--model', model, '--caption', 'x', '--attack', '[dcs]'], 'got a list'],
+    [
+      ['score', 'audit.yaml', '--attack', 'ecs'],
+      '--attack goes with --model and captions; for a config use --set attacks.first=NAME',
+    ],
+    [['score', 'audit.yaml', '--caption', 'x'], '--caption goes with --model'],
+    [['generate', 'audit.yaml', '--captions', 'x.txt'], '--captions goes with --model'],
+    [['score', '--model', model, '--caption', 'x', '--set', 'seed=3'], '--set goes with a config'],
+    [['score', '--model', model, '--caption', 'x', '-o', 'x'], '--output goes with a config'],
+    [['generate', '--model', model, '--caption', 'x', '--limit', '1'], '--limit goes with a config'],
+    [['score', '--model', model, '--captions', '.'], '--captions .: is a folder; expected a text file'],
   ])('%j ends in one line and leaves no folder behind', async (args, message) => {
     const { code, stderr } = await run(...args, ...(args[0] === 'audit' ? ['-o', 'runs/none', '-q'] : []));
     expect(stderr).toContain(message);
@@ -223,6 +238,24 @@ describe('the stages alone', { timeout: 240_000 }, () => {
     expect(await tables(join(folder, 'runs/steps'))).toEqual(await tables(join(folder, 'runs/a')));
     const report = await run('report', 'runs/steps');
     expect(report.stdout).toBe(`${join('runs', 'steps', 'report', 'index.html')}\n`);
+  });
+
+  it('take the flags that stand for keys, and say as JSON where the tables are', async () => {
+    const flags = ['--samples', '1', '--steps', '1', '--seed', '7', '--sampler', 'euler', '--limit', '4'];
+    const made = await run('generate', 'audit.yaml', ...flags, '-o', 'runs/flags', '--json', '-q');
+    expect({ ...made, stdout: JSON.parse(made.stdout) }).toEqual({
+      code: 0,
+      stdout: { tables: join('runs', 'flags', 'tables') },
+      stderr: '',
+    });
+    const { config } = JSON.parse(await readFile(join(folder, 'runs/flags/run.json'), 'utf8')) as {
+      config: Record<string, unknown>;
+    };
+    expect(config).toMatchObject({
+      seed: 0,
+      candidates: { limit: 4 },
+      synthesis: { samples: 1, steps: 1, seed: 7, sampler: 'euler' },
+    });
   });
 
   it('score and generate for captions from the command line', async () => {

@@ -29,23 +29,24 @@ export async function openAuditModel(
  * Opens the training set of an audit, and the held-out pictures when the config names some.
  *
  * @throws VerbatimError (exit code 2) for what the datasets refuse, and when the calibrated rule would have
- *   no held-out pictures.
+ *   no held-out pictures that can be read.
  */
 export async function openAuditData(
   config: Pick<AuditConfig, 'dataset' | 'labels'>,
+  signal?: AbortSignal,
 ): Promise<AuditData & { close(): Promise<void> }> {
-  const { dataOfDataset, dataOfPlanted, requireHeldOut } = await import('../stages/index.ts');
+  const { dataOfDataset, dataOfPlanted, requireReadableHeldOut } = await import('../stages/index.ts');
   const { openDataset } = await import('../datasets/index.ts');
   const heldOutConfig = config.labels.heldOut;
   const heldOut = heldOutConfig === undefined ? undefined : await openPlain(heldOutConfig, openDataset);
   const lab = labSet(config.dataset);
   if (lab !== undefined) {
     const data = dataOfPlanted(await openLabConfig(lab.path), lab.twin);
-    requireHeldOut(config, heldOut ?? data.heldOut);
+    await requireReadableHeldOut(config, heldOut ?? data.heldOut, signal);
     return { ...data, heldOut: heldOut ?? data.heldOut, close: async () => heldOut?.close() };
   }
   // Before the training set is opened: its digest reads all of its bytes.
-  requireHeldOut(config, heldOut);
+  await requireReadableHeldOut(config, heldOut, signal);
   const dataset = await openDataset(config.dataset);
   return {
     ...dataOfDataset(dataset, heldOut),

@@ -64,6 +64,42 @@ describe('an audit of an ordinary dataset', { timeout: 240_000 }, () => {
     },
   );
 
+  it('is refused before anything is computed when no held-out picture can be read', async () => {
+    await mkdir(join(folder, 'data/damaged'), { recursive: true });
+    await writeFile(join(folder, 'data/damaged/a.png'), 'no picture');
+    const heldOut = ['--set', 'labels.heldOut=data/damaged'];
+    const { code, stdout, stderr } = await run('audit', 'data/audit.yaml', '-o', 'runs/none', ...heldOut);
+    expect(stderr).toMatch(
+      /^verbatim: labels\.heldOut: none of the 1 pictures can be read \(the first: .*a\.png: not a picture.*\n$/,
+    );
+    expect([code, stdout]).toEqual([2, '']);
+    expect(await readdir(folder)).toEqual(['data']);
+    // One that can be read is enough.
+    await writeFile(
+      join(folder, 'data/damaged/b.png'),
+      await encodePng({ width: 8, height: 8, data: new Uint8Array(192) }),
+    );
+    expect((await run('audit', 'data/audit.yaml', '--dry-run', ...heldOut)).code).toBe(0);
+  });
+
+  it('says with the plan that held-out pictures are too few for the quantile', async () => {
+    const dry = (quantile: number) =>
+      run(
+        'audit',
+        'data/audit.yaml',
+        '--dry-run',
+        '--set',
+        'labels.heldOut=data/unseen',
+        '--set',
+        `labels.quantile=${quantile}`,
+      );
+    expect((await dry(0.001)).stderr).toContain(
+      'warning  6 held-out pictures; a quantile of 0.001 needs 1,000, so the threshold will be their smallest distance\n',
+    );
+    expect((await dry(0.16)).stderr).toContain('a quantile of 0.16 needs 7,');
+    expect((await dry(1 / 6)).stderr).not.toContain('warning');
+  });
+
   it('is gated by the reference rule where that is the only one', async () => {
     const rules = ['--set', 'labels.rules=[reference]', '--set', 'labels.referenceThreshold=1e9', '-q'];
     const gated = await run('audit', 'data/audit.yaml', '-o', 'runs/gate', ...rules, '--fail-above', '0');
@@ -83,8 +119,10 @@ describe('the paths of a config', () => {
     expect(dataset).toMatchObject(folderAt('data/pics'));
     const explicit = await load('dataset={format: image-folder, path: data/pics}');
     expect(explicit.dataset).toEqual(dataset);
-    await expect(load('dataset=data/none')).rejects.toThrow(
-      /data\/none: not a dataset that can be recognised/,
+    await expect(load('dataset=data/none')).rejects.toThrow(/data\/none: no such file or folder/);
+    await writeFile(join(folder, 'data/twins.yaml'), 'seed: 1\n');
+    await expect(load('dataset=data/twins.yaml')).rejects.toThrow(
+      /data\/twins\.yaml: a config, not pictures; .*\{format: lab, path: .*twins\.yaml, twin: A\}/,
     );
   });
 
@@ -109,7 +147,13 @@ describe('the paths of a config', () => {
   });
 
   it.each([
-    ['dataset: 3', 'dataset: not a value that fits, got 3'],
+    ['dataset: 3', 'wrong.yaml:5:10: dataset: expected a path or {format, …}, got 3'],
+    ['dataset: pics\nlabels: { heldOut: null }', 'labels.heldOut: expected a path or {format, …}, got null'],
+    ['dataset: pics\nattacks: { first: dsc }', /wrong\.yaml:6:19: attacks\.first: .*; did you mean 'dcs'\?$/],
+    [
+      'dataset: pics\nattacks: { alsoScore: [{ attack: seedvariance }] }',
+      /attacks\.alsoScore\.0\.attack: .*; did you mean 'seed-variance'\?$/,
+    ],
     ['dataset: { format: tar }', 'dataset.format: expected one of "lab", "parquet"'],
     ['dataset: { format: lab, path: x, twn: A }', "unknown key 'twn' in dataset; did you mean 'twin'?"],
     ['dataset: { format: lab, path: x }', 'dataset.twin is missing; give one of "A", "B"'],

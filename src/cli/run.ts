@@ -44,7 +44,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     await program.parseAsync(args as string[], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return report(error, interruption.signal.aborted);
+    return report(error, interruption.signal.aborted, innerCommands(program, args));
   } finally {
     interruption.dispose();
   }
@@ -67,15 +67,20 @@ function usageOf(command: Command): string {
   return `usage: ${name} ${command.usage()}\n       ${name} --help says more\n`;
 }
 
-function report(error: unknown, interrupted: boolean): number {
+/** The commands inside of the one that is called: `verbatim lab` has `train`. */
+function innerCommands(program: Command, args: readonly string[]): string[] {
+  const called = program.commands.find((command) => args.includes(command.name()));
+  return (called?.commands ?? []).map((command) => command.name());
+}
+
+/** @param inner the commands inside of the one that was called. */
+function report(error: unknown, interrupted: boolean, inner: readonly string[]): number {
   // Help, the version and usage errors are printed by commander itself.
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return exitCodes.fine;
     // Of a missing or misspelt subcommand it only prints the help.
     if (error.code === 'commander.help')
-      process.stderr.write(
-        'verbatim: no command is named, or none of this name exists; they are listed above\n',
-      );
+      process.stderr.write(`verbatim: name a command: ${inner.join(', ')}\n`);
     return exitCodes.usage;
   }
   // Whatever a library makes of it when its work is stopped: the user asked for the end.

@@ -22,6 +22,31 @@ const optimisation = (defaults: {
   averageDecay: z.number().min(0).max(0.99999).default(0.998),
 });
 
+/** Puts a complaint on a key of a config, or on an element of its list. */
+function complain(
+  { issues }: z.core.ParsePayload,
+  path: readonly PropertyKey[],
+  message: string,
+  input: unknown,
+): void {
+  issues.push({ code: 'custom', path: [...path], message, input });
+}
+
+/** Each group of a normalisation has as many channels as the others. */
+function dividedByGroups(
+  payload: z.core.ParsePayload<{ blockOutChannels: number[]; normGroups: number }>,
+): void {
+  const { blockOutChannels, normGroups } = payload.value;
+  for (const [level, channels] of blockOutChannels.entries())
+    if (channels % normGroups !== 0)
+      complain(
+        payload,
+        ['blockOutChannels', level],
+        `expected a multiple of normGroups (${normGroups})`,
+        channels,
+      );
+}
+
 /**
  * A lab config: which pictures, what is planted into them, and which networks are trained on them.
  * Every field has a default; the shipped twins are `models/lab.yaml`.
@@ -59,6 +84,11 @@ export const labConfigSchema = z.strictObject({
       layers: positive.default(2),
       heads: positive.default(4),
     })
+    .check((payload) => {
+      const { hiddenSize, heads } = payload.value;
+      if (hiddenSize % heads !== 0)
+        complain(payload, ['hiddenSize'], `expected a multiple of heads (${heads})`, hiddenSize);
+    })
     .prefault({}),
   vae: z
     .strictObject({
@@ -70,6 +100,7 @@ export const labConfigSchema = z.strictObject({
       klWeight: z.number().nonnegative().default(1e-4),
       ...optimisation({ steps: 1600, batchSize: 16, learningRate: 2e-3, beta2: 0.99 }),
     })
+    .check(dividedByGroups)
     .prefault({}),
   unet: z
     .strictObject({
@@ -79,6 +110,24 @@ export const labConfigSchema = z.strictObject({
       layersPerBlock: positive.default(1),
       headDim: positive.default(32),
       normGroups: positive.default(16),
+    })
+    .check(dividedByGroups, (payload) => {
+      const { blockOutChannels, headDim, attention } = payload.value;
+      for (const [level, channels] of blockOutChannels.entries())
+        if (channels > headDim && channels % headDim !== 0)
+          complain(
+            payload,
+            ['blockOutChannels', level],
+            `expected at most headDim (${headDim}) or a multiple of it`,
+            channels,
+          );
+      if (attention !== undefined && attention.length !== blockOutChannels.length)
+        complain(
+          payload,
+          ['attention'],
+          `expected a value for each of the ${blockOutChannels.length} blockOutChannels`,
+          attention,
+        );
     })
     .prefault({}),
   training: z

@@ -63,8 +63,9 @@ async function openWith(
   } catch (error) {
     await close();
     if (provider === 'cpu' || signal?.aborted || !(error instanceof VerbatimError)) throw error;
+    const name = provider === 'cuda' ? 'CUDA' : 'WebGPU';
     throw new VerbatimError(
-      `${error.message} (provider "${provider}"; "verbatim doctor" shows which providers work here)`,
+      `${name} cannot be used here: ${error.message.trim()} ("verbatim doctor" shows which providers work)`,
       { cause: error },
     );
   }

@@ -18,13 +18,22 @@ export interface AttackList {
   readonly selected: readonly NamedAttack[];
 }
 
-/** @throws VerbatimError (exit code 2) for an unknown attack or option, or a name that is used twice. */
+/**
+ * @throws VerbatimError (exit code 2) for an unknown attack or option, a name that is used twice, or a second
+ *   attack that is the first.
+ */
 export function attackList(config: AuditConfig['attacks']): AttackList {
   const first = nameAttack(config.first);
   const all = [first, ...config.alsoScore.map(nameAttack)];
   const wanted = config.second === null ? undefined : nameAttack(config.second);
   const known = all.find(({ label }) => label === wanted?.label);
   if (wanted !== undefined && known !== undefined && !same(wanted, known)) throw usedTwice(wanted.label);
+  // Its ranking is the first one's: it would select from the top of the same list.
+  if (wanted?.label === first.label)
+    throw new VerbatimError(
+      `attacks.second: "${first.label}" is attacks.first too and would only cut the same ranking again; name another attack, or null and lower select.first`,
+      { exitCode: 2 },
+    );
   const labels = all.map(({ label }) => label);
   const twice = labels.find((label, i) => labels.indexOf(label) !== i);
   if (twice !== undefined) throw usedTwice(twice);

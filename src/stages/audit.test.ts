@@ -105,7 +105,7 @@ describe('an audit', { timeout: 240_000 }, () => {
     expect(logged).toBe(wholeEvaluations);
     const config = fakeConfig({});
     expect(wholeEvaluations).toBeLessThanOrEqual(
-      plannedEvaluations(planAudit(config, { guidance: 1.5 }, 54)),
+      plannedEvaluations(planAudit(config, fakeModel().pipeline, 54)),
     );
   });
 
@@ -283,10 +283,21 @@ describe('a config', () => {
     await expect(audit(output, { maxEvaluations: 100 })).rejects.toThrow(
       /may cost \d+ evaluations and maxEvaluations is 100/,
     );
-    await expect(audit(output, { attacks: { first: 'dsc' } })).rejects.toThrow('did you mean "dcs"');
+    const misspelt = { attack: 'dcs', options: { sgima: 1 } };
+    await expect(audit(output, { attacks: { first: misspelt } })).rejects.toThrow('did you mean "sigma"');
     await expect(audit(output, { attacks: { alsoScore: ['ecs', 'ecs'] } })).rejects.toThrow(
       'attacks: "ecs" occurs twice',
     );
+    await expect(audit(output, { attacks: { first: 'ecs', second: 'ecs' } })).rejects.toThrow(
+      'attacks.second: "ecs" is attacks.first too',
+    );
+    for (const key of ['first', 'second', 'alsoScore']) {
+      const attack = { attack: 'dcs', as: 'dcs-far', options: { sigma: 3000 } };
+      const attacks = { [key]: key === 'alsoScore' ? [attack] : attack };
+      await expect(audit(output, { attacks })).rejects.toThrow(
+        'Attack option "sigma" is 3000, but "fake" was trained on 0.03000 to 14.6000',
+      );
+    }
     await expect(access(output)).rejects.toThrow();
   });
 

@@ -5,7 +5,8 @@ import type { AuditConfig } from './config.ts';
 import type { AuditData } from './data.ts';
 import type { ModelInput } from './flow.ts';
 import { runGenerations } from './generations.ts';
-import { requireHeldOut, runLabels } from './labelling.ts';
+import { requireReadableHeldOut } from './held-out.ts';
+import { runLabels } from './labelling.ts';
 import { type PlannedStage, planAudit } from './plan.ts';
 import { openRun, type RunDescription, type RunFolder } from './run-folder.ts';
 import { runScores, runSecondScores } from './scores.ts';
@@ -55,7 +56,7 @@ export function describeAudit(
 export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   const { config, data, pipeline, signal, until = 'labels' } = options;
   // Refuses what cannot work or costs too much before there is a folder.
-  requireHeldOut(config, data.heldOut);
+  await requireReadableHeldOut(config, data.heldOut, signal);
   const candidates = await listCandidates(data, config);
   const plan = planAudit(config, pipeline, candidates.filter(({ error }) => error === null).length);
   const { folder, resumed, release } = await openRun(config.output, describeAudit(options));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { attackNames } from '../attacks/index.ts';
 import { datasetFormats } from '../datasets/index.ts';
 import { type SamplerName, samplerNames } from '../diffusion/index.ts';
 
@@ -6,11 +7,14 @@ const count = z.int().nonnegative();
 const positive = z.int().positive();
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
-const attackSchema = z
+const attackName = z.enum(attackNames as readonly [string, ...string[]]);
+
+/** An attack as configs and the command line name it. */
+export const attackSchema = z
   .union([
-    z.string().describe('An attack by its name, with its own defaults.'),
+    attackName.describe('An attack by its name, with its own defaults.'),
     z.strictObject({
-      attack: z.string().describe('Its name.'),
+      attack: attackName.describe('Its name.'),
       as: z
         .string()
         .regex(/^[a-z0-9][a-z0-9.-]*$/, 'a name of lower-case letters, digits, dots and hyphens')
@@ -43,7 +47,7 @@ const labSetSchema = z.strictObject({
 /** Where pictures and captions come from: a lab's planted set, any format of the datasets, or a path alone. */
 export const auditDatasetSchema = z
   .union([
-    z.string().describe('A file or folder; its format is found by looking.'),
+    z.string().meta({ title: 'a path', description: 'A file or folder; its format is found by looking.' }),
     z.discriminatedUnion('format', [
       labSetSchema,
       ...datasetFormats.map(({ schema }) => schema as z.ZodObject<{ format: z.ZodLiteral<string> }>),
@@ -67,10 +71,10 @@ const roleLimits = z
  */
 export const auditConfigSchema = z.strictObject({
   $schema: z.string().optional().describe('For editors; ignored.'),
-  model: z.string().describe('The model: a diffusers folder.'),
+  model: z.string().describe('The model: a diffusers folder, or its ONNX export.'),
   dataset: auditDatasetSchema,
   output: z.string().default('runs/audit').describe('The run folder. The same config goes on in it.'),
-  seed: seed.default(0).describe('Draws the candidates where a limit cuts them, and the report’s bootstrap.'),
+  seed: seed.default(0).describe('Draws the candidates where a limit cuts them.'),
   candidates: z
     .strictObject({
       limit: positive.optional().describe('At most so many captions, drawn with `seed`.'),

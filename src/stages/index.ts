@@ -7,6 +7,7 @@ export {
   type AttackConfig,
   type AuditConfig,
   type AuditDatasetConfig,
+  attackSchema,
   attacksSchema,
   auditConfigSchema,
   auditDatasetSchema,
@@ -14,6 +15,7 @@ export {
 export { type AuditData, dataOfDataset, dataOfPlanted, drawn } from './data.ts';
 export { auditNoise, type ModelInput, noiseName, type StageInput } from './flow.ts';
 export { runGenerations } from './generations.ts';
+export { heldOutWarning, requireReadableHeldOut } from './held-out.ts';
 export {
   type IndexOptions,
   makeApproximate,
@@ -22,7 +24,7 @@ export {
   openIndex,
   requireDescriptor,
 } from './indexing.ts';
-export { requireHeldOut, runLabels } from './labelling.ts';
+export { runLabels } from './labelling.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
 export { type PlannedStage, planAudit, plannedEvaluations } from './plan.ts';

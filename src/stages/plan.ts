@@ -1,3 +1,4 @@
+import { createSubject, requireAccess } from '../attacks/index.ts';
 import type { Pipeline } from '../diffusion/index.ts';
 import { samplerCalls } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
@@ -17,14 +18,13 @@ export interface PlannedStage {
 /**
  * The plan of an audit over so many candidates.
  *
- * @throws VerbatimError (exit code 2) when it may cost more than `maxEvaluations`.
+ * @throws VerbatimError (exit code 2) when it may cost more than `maxEvaluations`, or an attack cannot be run on
+ *   this model.
  */
-export function planAudit(
-  config: AuditConfig,
-  pipeline: Pick<Pipeline, 'guidance'>,
-  candidates: number,
-): PlannedStage[] {
+export function planAudit(config: AuditConfig, pipeline: Pipeline, candidates: number): PlannedStage[] {
   const { first, second, all, selected } = attackList(config.attacks);
+  const subject = createSubject(pipeline);
+  for (const { attack } of [...all, ...selected]) requireAccess(attack, subject);
   const { select, synthesis } = config;
   const kept = Math.min(candidates, select.first);
   const synthesized = Math.min(kept, select.second);
@@ -49,7 +49,7 @@ export function planAudit(
   stages.push({
     name: 'generations',
     what:
-      `${synthesis.samples} pictures of ${synthesis.steps} ${synthesis.sampler} steps and one of one step, ` +
+      `${counted(synthesis.samples, 'picture')} of ${counted(synthesis.steps, `${synthesis.sampler} step`)} and one of one step, ` +
       `guidance ${guidance}, for the top ${synthesized} by ${(second ?? first).label}`,
     items: synthesized * (synthesis.samples + 1),
     evaluations: synthesized * perCaption,
@@ -61,6 +61,10 @@ export function planAudit(
       { exitCode: 2 },
     );
   return stages;
+}
+
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
 /** What a plan may cost at most. */

@@ -171,7 +171,7 @@ async function readShard<C extends Columns>(path: string, columns: C): Promise<R
     throw new VerbatimError(
       /No files found/.test(reason)
         ? `${path}: no such file; run the stage that makes it first`
-        : `${path}: not a readable Parquet file (${reason}); delete it and run the same command again`,
+        : `${path}: not a readable Parquet file (${reason}); delete it and give the command that made it once more (of a run: verbatim audit RUN)`,
       { cause: error },
     );
   }

@@ -10,7 +10,10 @@ export function define(context: CommandContext): Command {
       'report. The truth is known, so the report says what was missed and what was wrong. Takes a few minutes.',
   );
   return addAuditFlags(command)
-    .addHelpText('after', '\nExample:\n  verbatim demo && open runs/demo/report/index.html')
+    .addHelpText(
+      'after',
+      '\nExample:\n  verbatim demo      then open runs/demo/report/index.html in a browser',
+    )
     .action(async (flags: AuditFlags) => {
       const output = flags.output ?? join('runs', 'demo');
       const config = join(packageRoot, 'models', 'demo.yaml');

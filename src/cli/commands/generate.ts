@@ -3,28 +3,37 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { SamplerName } from '../../diffusion/index.ts';
 import { VerbatimError } from '../../errors.ts';
-import { addCaptionFlags, type CaptionFlags, readCaptions } from '../captions.ts';
-import { integerOption, numberOption, setOption } from '../config/flags.ts';
-import type { Override } from '../config/parse.ts';
+import { addCaptionFlags, type CaptionFlags, readCaptions, refuseCaptions } from '../captions.ts';
+import { configKeys, configOverrides, integerOption, numberOption } from '../config/flags.ts';
 import { createProgress } from '../progress.ts';
 import type { CommandContext } from './command.ts';
 
 interface GenerateFlags extends CaptionFlags {
-  readonly output: string;
-  readonly samples: number;
-  readonly seed: number;
-  readonly steps: number;
-  readonly sampler: SamplerName;
+  readonly samples?: number;
+  readonly steps?: number;
+  readonly sampler?: SamplerName;
   readonly guidance?: number;
-  readonly set?: readonly Override[];
 }
+
+/** What the flags stand for with a config. `--seed` is that of the first sample, with a config or without. */
+const keys = {
+  ...configKeys,
+  seed: 'synthesis.seed',
+  samples: 'synthesis.samples',
+  steps: 'synthesis.steps',
+  sampler: 'synthesis.sampler',
+  guidance: 'synthesis.guidance',
+};
 
 /** Written here once more, so that `--help` need not load what samples. */
 const samplers = ['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'] satisfies SamplerName[];
 
 const help = `
-With a config or a run folder, it runs the audit up to the generated pictures: tables/generations and images/.
+With a config or a run folder, it runs the audit up to the generated pictures, tables/generations and images/, and
+prints where the tables are.
 With --model and captions, it writes OUTPUT/<caption>-<sample>.png, both counted from 0, and prints their paths.
+OUTPUT is "pictures"; without other flags, one picture per caption, seed 0, 16 heun steps, the model's own guidance.
+With --steps 1 it is one step to the clean estimate.
 A picture that the model cannot make leaves the others as they are, and the exit code is 1.
 The same caption and seed give the same picture as in an audit, and the same noise as torch on a CPU.
 
@@ -36,34 +45,36 @@ export function define(context: CommandContext): Command {
   const command = new Command('generate')
     .description('Generates pictures.')
     .argument('[target]', 'an audit config (YAML) or a run folder')
-    .option('-o, --output <folder>', 'where the pictures go', 'pictures')
-    .addOption(integerOption('--samples <n>', 'pictures per caption', 1).default(1))
-    .addOption(integerOption('--seed <n>', 'seed of the first sample; the next ones count up', 0).default(0))
-    .addOption(
-      integerOption('--steps <n>', 'sampling steps; 1 is one step to the clean estimate', 1).default(16),
-    )
-    .addOption(new Option('--sampler <name>', 'how to sample').choices(samplers).default('heun'))
-    .addOption(numberOption('--guidance <scale>', "default: the model's own; 1 is unguided"))
-    .addOption(setOption('with a config: any key of it; repeatable'));
-  return addCaptionFlags(command)
+    .addOption(integerOption('--samples <n>', 'pictures per caption (config: synthesis.samples)', 1))
+    .addOption(integerOption('--steps <n>', 'sampling steps (config: synthesis.steps)', 1))
+    .addOption(new Option('--sampler <name>', 'how to sample (config: synthesis.sampler)').choices(samplers))
+    .addOption(numberOption('--guidance <scale>', '1 is unguided (config: synthesis.guidance)'));
+  const seed = integerOption(
+    '--seed <n>',
+    'of the first sample; the next count up (config: synthesis.seed)',
+    0,
+  );
+  return addCaptionFlags(command, seed)
     .addHelpText('after', help)
     .action(async (target: string | undefined, flags: GenerateFlags) => {
       if (target === undefined) return generateCaptions(flags, context.signal);
+      refuseCaptions(flags);
       const { loadAuditConfig } = await import('../config/load.ts');
-      const config = await loadAuditConfig(target, flags.set);
+      const config = await loadAuditConfig(target, configOverrides(flags, keys));
       const { auditCommand } = await import('../audit-run.ts');
       context.exit(await auditCommand(config, { ...flags, until: 'generations', signal: context.signal }));
     });
 }
 
 async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Promise<void> {
-  const { model, captions } = await readCaptions(flags);
+  const task = await readCaptions(flags);
+  const { captions, batch } = task;
   const { generate, oneStep } = await import('../../diffusion/index.ts');
   const { encodePng, isPicture } = await import('../../images/index.ts');
   const { explainWriteError, writeFileAtomic } = await import('../../tables/index.ts');
   const { auditNoise } = await import('../../stages/index.ts');
   const { openAuditModel } = await import('../open.ts');
-  const { output, samples, seed, steps, sampler, guidance, batch } = flags;
+  const { output = 'pictures', samples = 1, seed = 0, steps = 16, sampler = 'heun', guidance } = flags;
   await mkdir(output, { recursive: true }).catch((error: unknown) => {
     throw explainWriteError(error, output);
   });
@@ -77,7 +88,7 @@ async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Prom
   // What came of each task: where there is an error, there is no file.
   const rows: { caption: string; seed: number; file: string | null; error: string | null }[] = [];
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
-  const { pipeline, meter } = await openAuditModel({ ...flags, model }, signal);
+  const { pipeline, meter } = await openAuditModel(task, signal);
   try {
     for (let from = 0; from < tasks.length; from += batch) {
       signal.throwIfAborted();

@@ -1,18 +1,19 @@
 import { Command } from 'commander';
 import { VerbatimError } from '../../errors.ts';
-import { addCaptionFlags, type CaptionFlags, readCaptions } from '../captions.ts';
-import { setOption } from '../config/flags.ts';
-import type { Override } from '../config/parse.ts';
+import type { AttackConfig } from '../../stages/index.ts';
+import { addCaptionFlags, type CaptionFlags, readCaptions, refuseCaptions } from '../captions.ts';
+import { configOverrides, refuseFlags } from '../config/flags.ts';
+import { parseConfig } from '../config/parse.ts';
 import { createProgress } from '../progress.ts';
 import type { CommandContext } from './command.ts';
 
 interface ScoreFlags extends CaptionFlags {
   readonly attack?: readonly string[];
-  readonly set?: readonly Override[];
 }
 
 const help = `
-With a config or a run folder, it runs the audit up to the scores: tables/candidates, scores and selections.
+With a config or a run folder, it runs the audit up to the scores, and prints where the tables are:
+tables/candidates, scores and selections.
 With --model and captions, it prints their scores. Higher means more likely memorized; scores of different
 attacks, models or noise levels cannot be compared.
 
@@ -25,14 +26,17 @@ export function define(context: CommandContext): Command {
   const command = new Command('score')
     .description('Scores captions with attacks, without generating pictures.')
     .argument('[target]', 'an audit config (YAML) or a run folder')
-    .option('--attack <name>', 'an attack as in the config; repeatable (default: dcs)', collect)
-    .addOption(setOption('with a config: any key of it; repeatable'));
+    .option('--attack <name>', 'with --model: an attack as in a config; repeatable (default: dcs)', collect);
   return addCaptionFlags(command)
     .addHelpText('after', help)
     .action(async (target: string | undefined, flags: ScoreFlags) => {
       if (target === undefined) return scoreCaptions(flags, context.signal);
+      refuseFlags(flags, {
+        attack: 'goes with --model and captions; for a config use --set attacks.first=NAME',
+      });
+      refuseCaptions(flags);
       const { loadAuditConfig } = await import('../config/load.ts');
-      const config = await loadAuditConfig(target, flags.set);
+      const config = await loadAuditConfig(target, configOverrides(flags));
       const { auditCommand } = await import('../audit-run.ts');
       context.exit(await auditCommand(config, { ...flags, until: 'scores', signal: context.signal }));
     });
@@ -42,38 +46,44 @@ function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<void> {
-  const { model, captions } = await readCaptions(flags);
-  const { attackList, auditNoise, attacksSchema } = await import('../../stages/index.ts');
-  const { createSubject, scoreAll } = await import('../../attacks/index.ts');
+/** An attack as it is typed: a name, or {attack, as, options} in YAML. @throws VerbatimError (exit code 2) */
+async function parseAttack(text: string): Promise<AttackConfig> {
+  const { attackSchema } = await import('../../stages/index.ts');
   const { parse } = await import('yaml');
-  const given = (flags.attack ?? ['dcs']).map((text): unknown => {
-    try {
-      return parse(text);
-    } catch (cause) {
-      throw new VerbatimError(`--attack ${text}: bad YAML; give a name or {attack, as, options}`, {
-        exitCode: 2,
-        cause,
-      });
-    }
-  });
-  const parsed = attacksSchema.safeParse({ first: given[0], second: null, alsoScore: given.slice(1) });
-  if (!parsed.success)
-    throw new VerbatimError(
-      `--attack: expected a name or {attack, as, options}, got ${(flags.attack ?? []).join(' and ')}`,
-      { exitCode: 2 },
-    );
-  const { all } = attackList(parsed.data);
+  const { z } = await import('zod');
+  const origin = `--attack ${text}`;
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (cause) {
+    throw new VerbatimError(`${origin}: bad YAML; give a name or {attack, as, options}`, {
+      exitCode: 2,
+      cause,
+    });
+  }
+  const schema = z.strictObject({ attack: attackSchema });
+  return parseConfig(schema, '', origin, [{ path: ['attack'], value, origin }]).attack;
+}
+
+async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<void> {
+  const reason = 'goes with a config or a run folder; scores are printed, and draw nothing';
+  refuseFlags(flags, { output: reason, seed: reason });
+  const task = await readCaptions(flags);
+  const { captions } = task;
+  const { attackList, auditNoise } = await import('../../stages/index.ts');
+  const { createSubject, scoreAll } = await import('../../attacks/index.ts');
+  const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
+  const { all } = attackList({ first: first!, second: null, alsoScore });
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
   const { openAuditModel } = await import('../open.ts');
-  const { pipeline, meter } = await openAuditModel({ ...flags, model }, signal);
+  const { pipeline, meter } = await openAuditModel(task, signal);
   try {
     const { scores } = await scoreAll(
       createSubject(pipeline, { noise: auditNoise }),
       captions,
       all.map(({ attack }) => attack),
       {
-        batch: flags.batch,
+        batch: task.batch,
         signal,
         onBatch: (done) =>
           progress.update({

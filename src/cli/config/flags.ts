@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { VerbatimError } from '../../errors.ts';
 import type { Provider } from '../../runtime/index.ts';
 import { type Override, parseOverride } from './parse.ts';
 
@@ -16,12 +17,27 @@ export interface ConfigFlags {
   readonly set?: readonly Override[];
 }
 
-/** Adds `--model`, `--output`, … and `--set` to a command. */
-export function addConfigFlags(command: Command): Command {
+/** Which key of the config each flag stands for. */
+export const configKeys: Readonly<Record<string, string>> = {
+  output: 'output',
+  model: 'model',
+  seed: 'seed',
+  limit: 'candidates.limit',
+  batch: 'batch',
+  threads: 'threads',
+  provider: 'provider',
+  maxEvaluations: 'maxEvaluations',
+};
+
+const configSeed = () =>
+  integerOption('--seed <n>', 'draws the candidates where a limit cuts them (config: seed)', 0);
+
+/** Adds `--model`, `--output`, … and `--set` to a command; `seed` where it stands for another key. */
+export function addConfigFlags(command: Command, seed: Option = configSeed()): Command {
   return command
     .option('-o, --output <folder>', 'the run folder (config: output)')
-    .option('--model <folder>', 'the model (config: model)')
-    .addOption(integerOption('--seed <n>', 'draws candidates and bootstrap (config: seed)', 0))
+    .option('--model <folder>', 'the model: a diffusers folder or its ONNX export (config: model)')
+    .addOption(seed)
     .addOption(integerOption('--limit <n>', 'at most so many captions (config: candidates.limit)', 1))
     .addOption(integerOption('--batch <n>', 'captions computed together (config: batch)', 1))
     .addOption(integerOption('--threads <n>', 'default: the number of cores (config: threads)', 1))
@@ -43,24 +59,42 @@ export function setOption(description: string): Option {
   );
 }
 
-/** The flags as overrides of the config, `--set` last. Paths are taken from the working folder. */
-export function configOverrides(flags: ConfigFlags): Override[] {
-  const plain: readonly (readonly [string, string, unknown])[] = [
-    ['--output', 'output', flags.output],
-    ['--model', 'model', flags.model === undefined ? undefined : resolve(flags.model)],
-    ['--seed', 'seed', flags.seed],
-    ['--limit', 'candidates.limit', flags.limit],
-    ['--batch', 'batch', flags.batch],
-    ['--threads', 'threads', flags.threads],
-    ['--provider', 'provider', flags.provider],
-    ['--max-evaluations', 'maxEvaluations', flags.maxEvaluations],
-  ];
+/**
+ * The flags as overrides of the config, `--set` last. Paths are taken from the working folder.
+ *
+ * @param keys the config's key for each flag, by the flag's name in `flags`.
+ */
+export function configOverrides(flags: ConfigFlags, keys = configKeys): Override[] {
+  const values = new Map<string, unknown>(Object.entries(flags));
+  const given = Object.entries(keys).filter(([name]) => values.get(name) !== undefined);
   return [
-    ...plain
-      .filter(([, , value]) => value !== undefined)
-      .map(([flag, key, value]) => ({ path: key.split('.'), value, origin: `${flag} ${value}` })),
+    ...given.map(([name, key]) => {
+      const value = values.get(name);
+      return {
+        path: key.split('.'),
+        value: name === 'model' ? resolve(String(value)) : value,
+        origin: `${spelled(name)} ${value}`,
+      };
+    }),
     ...(flags.set ?? []),
   ];
+}
+
+/** 'maxEvaluations' as it is typed: '--max-evaluations'. */
+function spelled(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/**
+ * Refuses flags that mean nothing in the way in which a command was called: none is ignored in silence.
+ *
+ * @param unfit what to say of each, by its name in `flags`: 'goes with a config'.
+ * @throws VerbatimError (exit code 2) for the first of them that was given.
+ */
+export function refuseFlags(flags: object, unfit: Readonly<Record<string, string>>): void {
+  const given = new Map<string, unknown>(Object.entries(flags));
+  for (const [name, reason] of Object.entries(unfit))
+    if (given.get(name) !== undefined) throw new VerbatimError(`${spelled(name)} ${reason}`, { exitCode: 2 });
 }
 
 /** An option that takes a whole number of at least `minimum`. */

@@ -65,6 +65,11 @@ async function readConfig(
 async function located(data: AuditDatasetConfig, folder: string): Promise<AuditDatasetConfig> {
   if (typeof data === 'string') {
     const path = resolve(folder, data);
+    if (/\.ya?ml$/i.test(path) && (await stat(path).catch(() => undefined))?.isFile())
+      throw new VerbatimError(
+        `${path}: a config, not pictures; for the set of a lab give {format: lab, path: ${data}, twin: A}, or twin: B`,
+        { exitCode: 2 },
+      );
     return auditDatasetSchema.parse({ format: await detectFormat(path), path });
   }
   const path: unknown = 'path' in data ? data.path : undefined;

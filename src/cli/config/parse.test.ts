@@ -52,7 +52,15 @@ describe('a config', () => {
     ],
     [
       'model: a\ndataset:\n  format: lab\n  twn: A',
-      "audit.yaml:4:3: unknown key 'twn' in dataset; did you mean 'twin'? (and 1 more)",
+      "audit.yaml:4:3: unknown key 'twn' in dataset; did you mean 'twin'? (also wrong: dataset.twin)",
+    ],
+    [
+      'model: a\nselct: {}\nseeed: 1\nseed: x',
+      "audit.yaml:2:1: unknown key 'selct'; did you mean 'select'? (also wrong: seed, seeed)",
+    ],
+    [
+      `model: a\n${Array.from({ length: 20 }, (_, i) => `unknown${i}: 1`).join('\n')}`,
+      "audit.yaml:2:1: unknown key 'unknown0'; known keys: model, seed, select, attacks, dataset, threshold (and 19 more)",
     ],
     ['model: a\nseed: many', 'audit.yaml:2:7: seed: expected a number, got "many"'],
     ['model: 3', 'audit.yaml:1:8: model: expected text, got 3'],
@@ -63,12 +71,16 @@ describe('a config', () => {
       'model: a\nselect: {first: 0}',
       'audit.yaml:2:17: select.first: too small: expected number to be >0, got 0',
     ],
-    ['model: a\nattacks: [dcs, eks]', 'audit.yaml:2:16: attacks.1: expected "dcs" or "ecs", got "eks"'],
+    [
+      'model: a\nattacks: [dcs, eks]',
+      `audit.yaml:2:16: attacks.1: expected "dcs" or "ecs", got "eks"; did you mean 'ecs'?`,
+    ],
     [
       'model: a\ndataset: {format: tar}',
       'audit.yaml:2:19: dataset.format: expected one of "folder", "lab", got "tar"',
     ],
-    ['model: a\nthreshold: often', 'audit.yaml:2:12: threshold: expected one of "auto", got "often"'],
+    ['model: a\nthreshold: often', 'audit.yaml:2:12: threshold: expected "auto" or a number, got "often"'],
+    ['model: a\ndataset: null', 'audit.yaml:2:10: dataset: expected keys and values, got null'],
     ['- a\n- b', 'audit.yaml: expected keys and values at the top level'],
     ['just text', 'audit.yaml: expected keys and values at the top level'],
     ['model: "a', 'audit.yaml:1:10: bad YAML:'],
@@ -125,6 +137,17 @@ describe('--set', () => {
     ['attacks=[dcs', '--set attacks=[dcs: the value is not YAML'],
   ])('%s is refused in its own words', (override, message) => {
     expect(messageOf('model: a\nseed: 3', [override])).toContain(message);
+  });
+
+  it('that wins is the one that is blamed', () => {
+    const blamed = (...overrides: string[]) => messageOf('model: a', overrides);
+    expect(blamed('select.first=4', 'select.first=x')).toMatch(
+      /^--set select\.first=x: select\.first: expected/,
+    );
+    expect(blamed('select.first=4', 'select={first: x}')).toMatch(
+      /^--set select=\{first: x\}: select\.first:/,
+    );
+    expect(blamed('select={}', 'select.first=x', 'seed=1')).toMatch(/^--set select\.first=x:/);
   });
 
   it('cannot reach a prototype', () => {

@@ -47,10 +47,10 @@ export function parseConfig<S extends z.ZodType>(
   const issues = result.error.issues.map(innermost);
   // A misspelt key usually causes the other complaints.
   const first = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
-  const origin = overrides.find(({ path }) => concerns(path, first));
+  // The last one wins, so it is the one to blame.
+  const origin = overrides.findLast(({ path }) => concerns(path, first));
   const place = origin?.origin ?? at(where, lines, offsetOf(document, first));
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
-  throw configError(place, `${describe(first, value, schema)}${more}`);
+  throw configError(place, `${describe(first, value, schema)}${alsoWrong(issues, first)}`);
 }
 
 function configError(place: string, what: string): VerbatimError {
@@ -106,11 +106,24 @@ function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   return best === undefined || depth(best) === issue.path.length ? issue : best;
 }
 
+/** What is wrong besides the issue that is described: ' (also wrong: selct, dataset.twin)', or how many where that is long. */
+function alsoWrong(issues: readonly z.core.$ZodIssue[], described: z.core.$ZodIssue): string {
+  const names = (issue: z.core.$ZodIssue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => nameOf([...issue.path, key]))
+      : [nameOf(issue.path)];
+  const others = issues.flatMap((issue) => (issue === described ? names(issue).slice(1) : names(issue)));
+  if (others.length === 0) return '';
+  const list = others.join(', ');
+  return list.length <= 100 ? ` (also wrong: ${list})` : ` (and ${others.length} more)`;
+}
+
+/** Whether an override set the value that an issue is about, a part of it, or what it lies in. */
 function concerns(path: readonly string[], issue: z.core.$ZodIssue): boolean {
   const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
   const full = [...issue.path, ...keys.slice(0, 1)].map(String);
   const length = Math.min(path.length, full.length);
-  return length > 0 && path.slice(0, length).every((key, i) => key === full[i]) && path.length >= full.length;
+  return length > 0 && path.slice(0, length).every((key, i) => key === full[i]);
 }
 
 function describe(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): string {
@@ -126,19 +139,28 @@ function describe(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): s
     const choices = choicesAt(schema, issue.path);
     return `${name} is missing${choices.length > 0 ? `; give one of ${choices.join(', ')}` : ''}`;
   }
-  const shown = typeof got === 'object' ? (Array.isArray(got) ? 'a list' : 'keys') : JSON.stringify(got);
+  const shown = shownValue(got);
   if (issue.code === 'invalid_type') return `${name}: expected ${plainType(issue.expected)}, got ${shown}`;
-  if (issue.code === 'invalid_value')
-    return `${name}: expected ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}, got ${shown}`;
+  if (issue.code === 'invalid_value') {
+    const values = issue.values.map((value) => JSON.stringify(value));
+    return `${name}: expected ${values.join(' or ')}, got ${shown}${nearestValue(got, issue.values)}`;
+  }
   if (issue.code === 'invalid_union') {
-    const choices = choicesAt(schema, issue.path);
-    return `${name}: ${choices.length > 0 ? `expected one of ${choices.join(', ')}` : 'not a value that fits'}, got ${shown}`;
+    const expected = alternativesAt(schema, issue.path);
+    const choices = valuesAt(schema, issue.path);
+    return `${name}: ${expected === '' ? 'not a value that fits' : `expected ${expected}`}, got ${shown}${nearestValue(got, choices)}`;
   }
   return `${name}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}, got ${shown}`;
 }
 
+function shownValue(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' && value !== null ? 'keys' : JSON.stringify(value);
+}
+
 const plainTypes: Readonly<Record<string, string>> = {
   int: 'a whole number',
+  integer: 'a whole number',
   number: 'a number',
   string: 'text',
   boolean: 'true or false',
@@ -155,13 +177,29 @@ function nameOf(path: Path): string {
 
 function suggestion(key: string, known: readonly string[]): string {
   if (known.length === 0) return 'remove it';
-  const nearest = closest(key, known as string[]);
-  if (distance(key, nearest) <= Math.max(2, Math.floor(nearest.length / 2)))
-    return `did you mean '${nearest}'?`;
-  return `known keys: ${known.join(', ')}`;
+  const nearest = near(key, known);
+  return nearest === undefined ? `known keys: ${known.join(', ')}` : `did you mean '${nearest}'?`;
+}
+
+/** The name that was probably meant; undefined where none comes near. */
+function near(name: string, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined;
+  const nearest = closest(name, known as string[]);
+  return distance(name, nearest) <= Math.max(2, Math.floor(nearest.length / 2)) ? nearest : undefined;
+}
+
+function nearestValue(got: unknown, values: readonly unknown[]): string {
+  if (typeof got !== 'string') return '';
+  const nearest = near(
+    got,
+    values.filter((value) => typeof value === 'string'),
+  );
+  return nearest === undefined ? '' : `; did you mean '${nearest}'?`;
 }
 
 interface JsonSchema {
+  readonly title?: string;
+  readonly type?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly items?: JsonSchema;
   readonly anyOf?: readonly JsonSchema[];
@@ -189,11 +227,32 @@ function knownKeys(schema: z.ZodType, path: Path): string[] {
   return [...new Set(schemasAt(schema, path).flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
+/** The values that are listed for a path. */
+function valuesAt(schema: z.ZodType, path: Path): unknown[] {
+  return schemasAt(schema, path).flatMap(listedValues);
+}
+
+function listedValues(node: JsonSchema): readonly unknown[] {
+  return node.const === undefined ? (node.enum ?? []) : [node.const];
+}
+
 function choicesAt(schema: z.ZodType, path: Path): string[] {
-  const values = schemasAt(schema, path).flatMap((node) =>
-    node.const === undefined ? (node.enum ?? []) : [node.const],
-  );
-  return [...new Set(values.map((value) => JSON.stringify(value)))];
+  return [...new Set(valuesAt(schema, path).map((value) => JSON.stringify(value)))];
+}
+
+/** What may stand at a path, in words: 'one of "A", "B"', 'a path or {format, …}'; empty where nothing can be said. */
+function alternativesAt(schema: z.ZodType, path: Path): string {
+  const choices = choicesAt(schema, path);
+  const others = schemasAt(schema, path)
+    .filter((node) => listedValues(node).length === 0)
+    .flatMap((node) => {
+      const [key] = Object.keys(node.properties ?? {});
+      if (key !== undefined) return [`{${key}, …}`];
+      return node.title ?? (node.type === undefined ? [] : plainType(node.type));
+    });
+  if (others.length === 0) return choices.length === 0 ? '' : `one of ${choices.join(', ')}`;
+  const all = [...new Set([...choices, ...others])];
+  return all.length === 1 ? all[0]! : `${all.slice(0, -1).join(', ')} or ${all.at(-1)}`;
 }
 
 function valueAt(value: unknown, path: Path): unknown {

@@ -182,7 +182,7 @@ describe('openDataset', () => {
   it('suggests the nearest format and says what is missing', async () => {
     await expect(openDataset({ format: 'parkett', path: 'x' })).rejects.toThrow('did you mean parquet?');
     await expect(openDataset({})).rejects.toThrow('give a path or a format');
-    await expect(openDataset(join(root, 'nowhere'))).rejects.toThrow('not a dataset that can be recognised');
+    await expect(openDataset(join(root, 'nowhere'))).rejects.toThrow('no such file or folder');
     await expect(openDataset({ format: 'parquet', path: join(root, 'nowhere') })).rejects.toThrow(
       'no such file or folder',
     );

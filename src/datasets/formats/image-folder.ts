@@ -54,14 +54,50 @@ function reader(metadata: string, texts: readonly string[] = []): string {
   return `read_json(${file}, format = 'newline_delimited', maximum_object_size = 16777216${typed})`;
 }
 
+/** Whether a file holds nothing but white space. */
+async function isBlank(path: string): Promise<boolean> {
+  const { size } = await stat(path);
+  return size === 0 || (size < 4096 && (await readFile(path, 'utf8')).trim() === '');
+}
+
+/**
+ * The line of a CSV file that keeps it from being read as columns, in words. DuckDB takes a file that fits no
+ * delimiter for one wide column, so it is asked again with the header's columns; undefined where that works.
+ */
+async function brokenLine(metadata: string, header: string): Promise<string | undefined> {
+  const columns = header.split(',').map((_, i) => `'c${i}': 'VARCHAR'`);
+  const dialect = `delim = ',', quote = '"', escape = '"', auto_detect = false`;
+  const file = textLiteral(metadata.replace(/[*?[]/g, '[$&]'));
+  const query = `SELECT count(*) FROM read_csv(${file}, header = true, ${dialect}, columns = {${columns.join(', ')}})`;
+  const error = await sql(query).then(
+    () => undefined,
+    (reason: unknown) => (reason as Error).cause,
+  );
+  const said = error instanceof Error ? error.message : '';
+  const line = said.match(/CSV Error on Line: (\d+)/)?.[1];
+  if (line === undefined) return undefined;
+  const found = said.match(/Expected Number of Columns: (\d+) Found: (\d+)/);
+  return `line ${line} ${found ? `has ${found[2]} of ${found[1]} columns` : 'is not CSV'}`;
+}
+
 async function fromMetadata(metadata: string, spec: ImageFolderSpec): Promise<Entry[]> {
   const explain = (cause: unknown): never => {
     throw new VerbatimError(`${metadata}: cannot be read (${(cause as Error).message})`, { cause });
   };
+  // DuckDB has a column for what holds nothing.
+  if ((await isBlank(metadata)) && !metadata.endsWith('.parquet'))
+    throw new VerbatimError(
+      `${metadata}: is empty; give file_name and a caption for each picture, or remove the file to take captions from names.`,
+    );
   const columns = await sql<{ column_name: string }>(`DESCRIBE SELECT * FROM ${reader(metadata)}`).catch(
     explain,
   );
   const names = columns.map((column) => column.column_name);
+  const [only] = names;
+  if (metadata.endsWith('.csv') && names.length === 1 && only!.includes(',')) {
+    const fault = await brokenLine(metadata, only!);
+    if (fault !== undefined) throw new VerbatimError(`${metadata}: ${fault}; mend that line.`);
+  }
   const caption = spec.captionColumn ?? captionColumns.find((name) => names.includes(name));
   for (const [needed, name] of [
     ['file names', 'file_name'],
@@ -112,7 +148,9 @@ async function fromNames(root: string): Promise<Entry[]> {
 export async function openImageFolder(spec: ImageFolderSpec): Promise<Dataset> {
   const folder = await stat(spec.path).catch(() => undefined);
   if (!folder?.isDirectory())
-    throw new VerbatimError(`${spec.path}: no such folder; give the folder of the pictures.`);
+    throw new VerbatimError(`${spec.path}: no such folder; give the folder of the pictures.`, {
+      exitCode: 2,
+    });
   const root = await realpath(spec.path);
   const present = new Set(await readdir(root));
   const metadata = metadataFiles.filter((file) => present.has(file));

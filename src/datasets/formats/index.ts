@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { closest } from 'fastest-levenshtein';
 import { VerbatimError } from '../../errors.ts';
 import type { Dataset } from '../types.ts';
@@ -26,6 +27,8 @@ export async function detectFormat(path: string): Promise<string> {
   for (const format of datasetFormats) {
     if (await format.detect?.(path)) return format.name;
   }
+  if (!(await stat(path).catch(() => undefined)))
+    throw new VerbatimError(`${path}: no such file or folder; give the path of a dataset.`, { exitCode: 2 });
   throw new VerbatimError(
     `${path}: not a dataset that can be recognised; expected a .parquet file, a folder of them, or a folder of pictures. Formats: ${names.join(', ')}.`,
     { exitCode: 2 },

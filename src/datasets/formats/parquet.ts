@@ -44,7 +44,7 @@ const listRows = 4096;
 async function files(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined)
-    throw new VerbatimError(`${path}: no such file or folder; give the path of a dataset.`);
+    throw new VerbatimError(`${path}: no such file or folder; give the path of a dataset.`, { exitCode: 2 });
   const list = found.isDirectory() ? await tableFiles(path) : [path];
   if (list.length === 0) throw new VerbatimError(`${path}: holds no .parquet file.`);
   return list;

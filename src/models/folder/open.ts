@@ -42,6 +42,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   if (!found?.isDirectory())
     throw new VerbatimError(
       `${path}: there is no such folder; expected a diffusers model with model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/.`,
+      { exitCode: 2 },
     );
   const indexPath = join(path, 'model_index.json');
   const index = await readJsonObject(
