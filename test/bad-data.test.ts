@@ -193,7 +193,7 @@ describe('a data set', () => {
   ])('%s ends in one line that names the place', async (_, files, says) => {
     await dataset(files);
     expectOneLine(await program.run(['audit', 'audit.yaml', '-q', '-o', 'runs/none']), 1, says);
-    expect(await readdir(join(program.folder, 'runs'))).not.toContain('none');
+    expect(await readdir(join(program.folder, 'runs')).catch(() => [])).not.toContain('none');
   });
 
   it('of which no picture can be read opens no gate', async () => {
