@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { edgeMap, isPicture, type Picture, type PictureOrError, resize } from '../images/index.ts';
+import { edgeMap, isPicture, type Picture, resize } from '../images/index.ts';
 import { defineAttack } from './define.ts';
 import { guidanceOption, seedsOption } from './options.ts';
 
@@ -13,12 +13,19 @@ const SIDE = 256;
  */
 export function edgeConsistency(pictures: readonly Picture[], threshold = 1.5): number {
   const votes = new Uint16Array(SIDE * SIDE);
-  for (const picture of pictures) {
-    const edges = edgeMap(resize(picture, SIDE, SIDE, 'lanczos'), threshold).data;
-    for (let i = 0; i < votes.length; i++) votes[i]! += edges[i]!;
-  }
+  for (const picture of pictures) addEdges(votes, picture, threshold);
+  return consistentShare(votes, pictures.length);
+}
+
+/** One picture's votes: 1 where it has an edge. */
+function addEdges(votes: Uint16Array, picture: Picture, threshold: number): void {
+  const edges = edgeMap(resize(picture, SIDE, SIDE, 'lanczos'), threshold).data;
+  for (let i = 0; i < votes.length; i++) votes[i]! += edges[i]!;
+}
+
+function consistentShare(votes: Uint16Array, pictures: number): number {
   let consistent = 0;
-  for (const count of votes) if (2 * count > pictures.length) consistent++;
+  for (const count of votes) if (2 * count > pictures) consistent++;
   return consistent / votes.length;
 }
 
@@ -43,17 +50,28 @@ export const ecs = defineAttack({
   }),
   cost: ({ seeds, guidance }) => ({ perCaption: seeds.length, shared: guidance === 1 ? 0 : seeds.length }),
   async measure(outputs, { seeds, guidance, threshold }) {
-    const bySeed: (readonly PictureOrError[])[] = [];
-    for (const seed of seeds) bySeed.push(await outputs.pictures({ sigma: 'max', seed }, guidance));
-    const scores: number[] = [];
-    for (let i = 0; i < outputs.captions.length; i++) {
-      const own = bySeed.map((pictures) => pictures[i]!);
-      // All seeds vote or none: with one missing, the same share would need other votes.
-      const whole = own.filter(isPicture);
-      scores.push(whole.length === own.length ? edgeConsistency(whole, threshold) : Number.NaN);
-      // Some 30 ms each: let progress and Ctrl-C in between.
-      await new Promise((resolve) => setImmediate(resolve));
+    const votes = outputs.captions.map(() => new Uint16Array(SIDE * SIDE));
+    // All seeds vote or none: with one missing, the same share would need other votes.
+    const whole = outputs.captions.map(() => true);
+    const picturesOf = (seed: number) => {
+      const pictures = outputs.pictures({ sigma: 'max', seed }, guidance);
+      // Awaited a round later.
+      pictures.catch(() => {});
+      return pictures;
+    };
+    let next = picturesOf(seeds[0]!);
+    for (let s = 0; s < seeds.length; s++) {
+      const pictures = await next;
+      // The model makes the next seed's pictures while this one's edges are found.
+      if (s + 1 < seeds.length) next = picturesOf(seeds[s + 1]!);
+      for (const [i, picture] of pictures.entries()) {
+        if (isPicture(picture)) addEdges(votes[i]!, picture, threshold);
+        else whole[i] = false;
+        // Some 6 ms each: let progress and Ctrl-C in between.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
     }
+    const scores = votes.map((own, i) => (whole[i] ? consistentShare(own, seeds.length) : Number.NaN));
     return scores;
   },
 });
