@@ -13,7 +13,7 @@ const titles: Readonly<Record<GallerySection, readonly [string, string]>> = {
   ],
   'repeats-another': [
     'Another caption’s training picture',
-    'A sample lies within the threshold of a training picture that belongs to another caption. No finding in this version, but the model repeats it.',
+    'A sample lies within the threshold of a training picture that belongs to another caption, as variants of one template do. No finding in this version, but worth a look.',
   ],
   'near-miss': ['Near misses', 'Synthesized and judged, not matching; the nearest first.'],
   'high-score': [

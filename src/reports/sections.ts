@@ -51,7 +51,7 @@ export function lead(summary: Summary): Markup {
   const others =
     (repeatsAnother ?? 0) === 0
       ? ''
-      : ` ${counted(repeatsAnother!, 'other caption')} gave back a training picture of another caption, which counts as no finding here.`;
+      : ` ${counted(repeatsAnother!, 'other caption')} came within the threshold of another caption’s training picture, as variants of one template do; that counts as no finding here.`;
   return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${integer(found.captions)} of them gave back their own training picture.${others}
 ${stated} ${cost}</p>`;
 }
@@ -77,7 +77,7 @@ export function funnelSection(summary: Summary): Markup {
   const stages = summary.stages.filter(({ name, items }) => name !== 'scores/selected' || items > 0);
   const rows = stages.map(
     (stage) =>
-      html`<tr><th scope="row">${stageTitles[stage.name] ?? stage.name}</th><td>${stage.captions === 0 && stage.items > 0 ? '' : integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td><span class="bar" style="width:${((stage.captions / largest) * 100).toFixed(1)}%"></span></td></tr>`,
+      html`<tr><th scope="row">${stageTitles[stage.name] ?? stage.name}</th><td>${stage.captions === 0 && stage.items > 0 ? '' : integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td>${stage.captions === 0 ? null : html`<span class="bar" style="width:${((stage.captions / largest) * 100).toFixed(1)}%"></span>`}</td></tr>`,
   );
   const kept = summary.selected.map(
     ({ attack, captions }) => `${attack} kept ${counted(captions, 'caption')}`,
