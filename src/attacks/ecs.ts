@@ -71,7 +71,6 @@ export const ecs = defineAttack({
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
-    const scores = votes.map((own, i) => (whole[i] ? consistentShare(own, seeds.length) : Number.NaN));
-    return scores;
+    return votes.map((own, i) => (whole[i] ? consistentShare(own, seeds.length) : Number.NaN));
   },
 });

@@ -1,9 +1,9 @@
+import { dot } from '../math/index.ts';
+
 /** Dot product of two rows; for descriptors' rows of length 1 their cosine, in [−1, 1]. */
 export function cosineSimilarity(a: Float32Array, b: Float32Array): number {
   checkLengths(a, b);
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
+  return dot(a, b);
 }
 
 /**

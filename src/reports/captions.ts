@@ -73,6 +73,7 @@ export function joinCaptions(data: ReportData): Caption[] {
   return data.candidates.map((candidate) => {
     const { key } = candidate;
     const ownLabels = labels.get(key) ?? [];
+    const compared = ownLabels.map((label) => ({ label, ...comparisonsOf(label) }));
     const ownTruth = truth.get(key);
     const ownScores = new Map<string, number>();
     for (const { attack, score } of scores.get(key) ?? [])
@@ -104,8 +105,8 @@ export function joinCaptions(data: ReportData): Caption[] {
         calibrated: strongest(ownLabels, 'calibrated'),
       },
       rule,
-      own: nearest(ownLabels.filter((label) => label.rule === rule).map(ownOf)),
-      other: nearest(ownLabels.map(otherOf)),
+      own: nearest(compared.filter(({ label }) => label.rule === rule).map(({ own }) => own)),
+      other: nearest(compared.map(({ other }) => other)),
     };
   });
 }
@@ -125,16 +126,18 @@ function nearest(all: readonly (Near | undefined)[]): Near | undefined {
   return best;
 }
 
-/** What a label says of the caption's own picture. Its row names another one where that is repeated. */
-export function ownOf(label: LabelRow): Near | undefined {
+/**
+ * What a label says of the caption's own picture, and of another caption's where that was repeated: its row then
+ * names the other one.
+ */
+export function comparisonsOf(label: LabelRow): { own: Near | undefined; other: Near | undefined } {
   const { own, retrieval } = evidenceOf(label);
-  if (own !== undefined) return { ...own, image: own.image ?? (retrieval ? null : label.training_image) };
-  return retrieval ? undefined : rowOf(label);
-}
-
-/** The picture of another caption that a label says was repeated. */
-export function otherOf(label: LabelRow): Near | undefined {
-  return evidenceOf(label).retrieval ? rowOf(label) : undefined;
+  const row = rowOf(label);
+  const named = retrieval ? undefined : row;
+  return {
+    own: own === undefined ? named : { ...own, image: own.image ?? named?.image ?? null },
+    other: retrieval ? row : undefined,
+  };
 }
 
 function rowOf({ training_index, training_image, distance }: LabelRow): Near | undefined {

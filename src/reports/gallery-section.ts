@@ -1,5 +1,5 @@
 import type { Rule } from '../labels/index.ts';
-import { type Caption, otherOf, ownOf, type Sample } from './captions.ts';
+import { type Caption, comparisonsOf, type Sample } from './captions.ts';
 import { captionText, counted, distance, integer, score } from './format.ts';
 import type { Gallery, GallerySection } from './gallery.ts';
 import type { CopiedImages } from './images.ts';
@@ -85,8 +85,7 @@ function fact(name: string, value: string): Markup {
 function samplePicture(images: CopiedImages, sample: Sample, rule: Rule): Markup {
   const label = sample.labels[rule];
   const matches = label?.verdict === 'MV';
-  const own = label && ownOf(label);
-  const other = label && otherOf(label);
+  const { own, other } = label === undefined ? {} : comparisonsOf(label);
   const shown =
     own === undefined ? null : rule === 'calibrated' ? own.distance.toFixed(3) : distance(own.distance, rule);
   const text = html`sample ${sample.sample + 1}${shown === null ? null : html`<br>${matches ? html`<b>${shown} match</b>` : shown}`}${other === undefined ? null : html`<br><b>${other.distance.toFixed(3)}</b> to ${other.index}`}`;

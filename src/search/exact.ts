@@ -1,6 +1,6 @@
 import { VerbatimError } from '../errors.ts';
 import { cast, createGraph, gemm, input, type Model, model, reduceSum, slice, topK } from '../graph/index.ts';
-import { floatTensor, type Tensor } from '../math/index.ts';
+import { dot, floatTensor, gatherBatch, type Tensor } from '../math/index.ts';
 import { openSession, type Session } from '../runtime/index.ts';
 import { checkQueries } from './queries.ts';
 import { compareExactly } from './rescore.ts';
@@ -46,20 +46,21 @@ export async function openExactSearch(rows: VectorRows, options: ExactOptions = 
       const want = Math.min(k, count);
       const found: Found[][] = Array.from({ length: total }, () => []);
       if (want === 0) return found;
+      const all = floatTensor([total, dimension], queries);
       const passes = Math.ceil(total / queriesPerPass);
       for (let pass = 0; pass < passes; pass++) {
         const from = pass * queriesPerPass;
         let open = Array.from({ length: Math.min(queriesPerPass, total - from) }, (_, i) => from + i);
         let reach = Math.min(count, want + slack);
         while (open.length > 0) {
-          const part = gatherRows(queries, open, dimension);
+          const part = gatherBatch(all, open);
           const candidates = await largest(scan, part, reach, signal, (share) => {
             // What is looked at again is no progress.
             if (reach === Math.min(count, want + slack)) onProgress?.((pass + share) / passes);
           });
           const again: number[] = [];
           for (const [i, query] of open.entries()) {
-            const row = part.subarray(i * dimension, (i + 1) * dimension);
+            const row = part.data.subarray(i * dimension, (i + 1) * dimension);
             const { best, sure } = await settle(rows, row, candidates[i]!, want);
             if (sure || reach >= Math.min(count, mostCandidates)) found[query] = best;
             else again.push(query);
@@ -96,26 +97,24 @@ interface Scan {
 /** Of each query the `reach` rows whose float32 products are largest, over all blocks, the best first. */
 async function largest(
   { rows, sessionOf }: Scan,
-  queries: Float32Array,
+  queries: Tensor<'float32'>,
   reach: number,
   signal: AbortSignal | undefined,
   onProgress: (share: number) => void,
 ): Promise<Candidates[]> {
-  const n = queries.length / rows.dimension;
   const blocks = Math.ceil(rows.count / rows.blockRows);
   const merged = Array.from(
-    { length: n },
+    { length: queries.shape[0]! },
     (): Candidates => ({ products: new Float32Array(reach), positions: new Float64Array(reach), length: 0 }),
   );
   const held = new Set<Session>();
-  const tensor = floatTensor([n, rows.dimension], queries);
   let next = rows.block(0);
   for (let at = 0; at < blocks; at++) {
     signal?.throwIfAborted();
     const block = await next;
     const size = block.shape[0]!;
     const session = await sessionOf(Math.min(reach, size));
-    if (!held.has(session)) await session.hold({ queries: tensor });
+    if (!held.has(session)) await session.hold({ queries });
     held.add(session);
     const running = session.run({ block }, { lend: ['block'] });
     // The next block is read while this one is multiplied.
@@ -180,16 +179,8 @@ async function settle(
   ]);
   const best = found.slice(0, want);
   if (candidates.length === rows.count) return { best, sure: true };
-  const length = Math.hypot(...query) * Math.max(1, longest);
+  const length = Math.sqrt(dot(query, query)) * Math.max(1, longest);
   const error = (rows.dimension + 1) * 2 ** -24 * length;
   const leftOut = candidates.products[candidates.length - 1]! + error;
   return { best, sure: best.at(-1)!.similarity > leftOut };
-}
-
-function gatherRows(queries: Float32Array, which: readonly number[], dimension: number): Float32Array {
-  const out = new Float32Array(which.length * dimension);
-  which.forEach((query, i) => {
-    out.set(queries.subarray(query * dimension, (query + 1) * dimension), i * dimension);
-  });
-  return out;
 }

@@ -1,3 +1,4 @@
+import { dot } from '../math/index.ts';
 import type { Found, VectorRows } from './types.ts';
 
 /** Rows by position with their exact similarities (float64), the most similar first, and the length of the longest. */
@@ -10,14 +11,9 @@ export async function compareExactly(
   const vectors = await rows.rows(positions);
   let longest = 0;
   const found = positions.map((index, i): Found => {
-    let similarity = 0;
-    let squared = 0;
-    for (let d = 0, at = i * dimension; d < dimension; d++, at++) {
-      similarity += query[d]! * vectors[at]!;
-      squared += vectors[at]! * vectors[at]!;
-    }
-    longest = Math.max(longest, squared);
-    return { index, similarity };
+    const row = vectors.subarray(i * dimension, (i + 1) * dimension);
+    longest = Math.max(longest, dot(row, row));
+    return { index, similarity: dot(query, row) };
   });
   found.sort((a, b) => b.similarity - a.similarity || a.index - b.index);
   return { found, longest: Math.sqrt(longest) };

@@ -1,9 +1,22 @@
 import { messageOf, VerbatimError } from '../errors.ts';
 import type { PictureCollection } from '../labels/index.ts';
 import type { AuditConfig } from './config.ts';
-import { requireHeldOut } from './labelling.ts';
 
 type Labels = Pick<AuditConfig, 'labels'>;
+
+/**
+ * Refuses the calibrated rule without held-out pictures: said when an audit begins, not when everything
+ * before its labels is paid for.
+ *
+ * @throws VerbatimError (exit code 2)
+ */
+export function requireHeldOut({ labels }: Labels, heldOut: { readonly size: number } | undefined): void {
+  if (!labels.rules.includes('calibrated') || (heldOut?.size ?? 0) > 0) return;
+  throw new VerbatimError(
+    'labels: the calibrated rule needs pictures that the model never saw, and there are none; name a dataset of them in labels.heldOut, or set labels.rules to [reference]',
+    { exitCode: 2 },
+  );
+}
 
 /**
  * Refuses the calibrated rule without held-out pictures that can be read: tries them in order up to the first

@@ -3,7 +3,7 @@ import type { Dataset, DatasetRow } from '../datasets/index.ts';
 import { type Descriptor, vectorsOf } from '../descriptors/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Picture } from '../images/index.ts';
-import { toFloat16 } from '../math/index.ts';
+import { concatBatch, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
 import {
   buildApproximate,
   openApproximateSearch,
@@ -17,7 +17,7 @@ import {
 import { readTable, writeJsonAtomic } from '../tables/index.ts';
 import { type IndexRow, indexColumns } from './columns.ts';
 import { openRun, type RunDescription, readRun, runFolder, runTable } from './run-folder.ts';
-import { errorText, runStage, type StageProgress } from './stage.ts';
+import { errorText, runStage, type StageProgress, shardName } from './stage.ts';
 
 export interface IndexOptions {
   readonly dataset: Dataset;
@@ -70,7 +70,7 @@ export async function makeIndex(options: IndexOptions): Promise<{ rows: number; 
       onProgress: options.onProgress,
       process: async ({ from, to }, { index, advance }) => {
         const rows: IndexRow[] = [];
-        const parts: Float32Array[] = [];
+        const parts: Tensor<'float32'>[] = [];
         let together: DatasetRow[] = [];
         const flush = async () => {
           signal?.throwIfAborted();
@@ -83,13 +83,7 @@ export async function makeIndex(options: IndexOptions): Promise<{ rows: number; 
           if (together.length === describedTogether) await flush();
         }
         await flush();
-        const count = parts.reduce((sum, part) => sum + part.length, 0) / descriptor.dimension;
-        const all = new Float32Array(count * descriptor.dimension);
-        let at = 0;
-        for (const part of parts) {
-          all.set(part, at);
-          at += part.length;
-        }
+        const all = concatBatch(parts).data;
         const data = options.dtype === 'float16' ? toFloat16(all) : all;
         // Before the table: a shard whose table stands has its vectors.
         await writeNpy(vectorPath(folder.path, index), data, descriptor.dimension);
@@ -109,7 +103,7 @@ export async function makeIndex(options: IndexOptions): Promise<{ rows: number; 
 }
 
 function vectorPath(folder: string, shard: number): string {
-  return join(folder, 'vectors', `${String(shard).padStart(5, '0')}.npy`);
+  return join(folder, 'vectors', shardName(shard, 'npy'));
 }
 
 /** Vectors of those rows whose pictures can be read; every row goes to `rows`. */
@@ -118,7 +112,7 @@ async function describeRows(
   descriptor: Descriptor,
   from: readonly DatasetRow[],
   rows: IndexRow[],
-): Promise<Float32Array> {
+): Promise<Tensor<'float32'>> {
   const pictures: Picture[] = [];
   for (const { index, key, caption } of from) {
     let error: string | null = null;
@@ -135,7 +129,7 @@ async function describeRows(
     throw new VerbatimError(
       `descriptor ${descriptor.id} gives ${vectors[bad]} for a picture near row ${from[0]!.index}; the network or its description is wrong`,
     );
-  return vectors;
+  return floatTensor([pictures.length, descriptor.dimension], vectors);
 }
 
 /** An index folder, opened for reading. */

@@ -28,6 +28,7 @@ import type { AuditConfig } from './config.ts';
 import { remembered } from './data.ts';
 import type { ModelInput, StageInput } from './flow.ts';
 import { captionsPerShard } from './generations.ts';
+import { requireHeldOut } from './held-out.ts';
 import { appendLog } from './log.ts';
 import { runTable } from './run-folder.ts';
 import { cutShards, errorText, runStage } from './stage.ts';
@@ -103,23 +104,6 @@ async function candidatesOf(
   for (const file of await runTable(folder, 'candidates'))
     for (const row of await readTable(file, candidateColumns)) if (keys.has(row.key)) found.set(row.key, row);
   return found;
-}
-
-/**
- * Refuses the calibrated rule without held-out pictures: said when an audit begins, not when everything
- * before its labels is paid for.
- *
- * @throws VerbatimError (exit code 2)
- */
-export function requireHeldOut(
-  { labels }: Pick<AuditConfig, 'labels'>,
-  heldOut: { readonly size: number } | undefined,
-): void {
-  if (!labels.rules.includes('calibrated') || (heldOut?.size ?? 0) > 0) return;
-  throw new VerbatimError(
-    'labels: the calibrated rule needs pictures that the model never saw, and there are none; name a dataset of them in labels.heldOut, or set labels.rules to [reference]',
-    { exitCode: 2 },
-  );
 }
 
 /** Reads the calibration of this run, or makes it: once, since the training set is compared as a whole. */

@@ -53,9 +53,9 @@ export interface StageResult {
   readonly computed: number;
 }
 
-/** The file name of a shard: '00007.parquet'. */
-export function shardName(index: number): string {
-  return `${String(index).padStart(5, '0')}.parquet`;
+/** The file name of a shard: '00007.parquet', or of what stands beside it. */
+export function shardName(index: number, extension = 'parquet'): string {
+  return `${String(index).padStart(5, '0')}.${extension}`;
 }
 
 /** Cuts rows into shards of at most `size`; no rows give one empty shard, so that the table exists. */
