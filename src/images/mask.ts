@@ -1,8 +1,19 @@
+import type { Picture } from './picture.ts';
+
 /** Which pixels count: one byte for each, row-major, 1 or 0. */
 export interface Mask {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
+}
+
+/** A mask to look at, or to store: white where it is set, black elsewhere. */
+export function maskPicture({ width, height, data: set }: Mask): Picture {
+  const data = new Uint8Array(width * height * 3);
+  set.forEach((value, pixel) => {
+    if (value !== 0) data.fill(255, pixel * 3, pixel * 3 + 3);
+  });
+  return { width, height, data };
 }
 
 /** The share of pixels that are set. */

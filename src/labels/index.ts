@@ -14,13 +14,16 @@ export {
   nearestPictures,
 } from './nearest.ts';
 export { referenceDistance, referenceSide, referenceThreshold, referenceView } from './reference.ts';
+export { identityTransform, transformPicture } from './transform.ts';
 export type {
   Evidence,
   GeneratedPicture,
   Label,
   OwnPicture,
   PictureCollection,
+  Region,
   Rule,
+  Transform,
   Verdict,
 } from './types.ts';
 export { type PictureSize, pictureView } from './view.ts';

@@ -119,7 +119,8 @@ export function failedLabel(subject: GeneratedPicture, rule: Rule, error: string
 }
 
 function identity(subject: GeneratedPicture, rule: Rule) {
-  return { key: subject.key, sample: subject.sample, image: subject.image, rule };
+  const { key, sample, image } = subject;
+  return { key, sample, image, rule, transform: null, region: null, mask: null, family: null };
 }
 
 function ownEvidence({ own, distance }: { readonly own: OwnPicture; readonly distance: number }) {

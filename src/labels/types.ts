@@ -1,7 +1,27 @@
-import type { Picture } from '../images/index.ts';
+import type { Mask, Picture } from '../images/index.ts';
 
 export type Verdict = 'MV' | 'RV' | 'TV' | 'none';
-export type Rule = 'reference' | 'calibrated';
+/** How generated and training pictures are compared: docs/labels.md. */
+export type Rule = 'reference' | 'calibrated' | 'aligned' | 'local' | 'descriptor';
+
+/**
+ * How a training picture is laid over a generated one: mirrored left to right where `flip`, scaled about its
+ * middle, then moved. `x` and `y` are shares of the width and the height, to the right and down.
+ */
+export interface Transform {
+  readonly flip: boolean;
+  readonly scale: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** A part of the generated picture. */
+export interface Region {
+  /** Share of the picture's area that agrees. */
+  readonly share: number;
+  /** The smallest box around it: x, y, width, height as shares of the picture's width and height. */
+  readonly box: readonly [number, number, number, number];
+}
 
 /** Pictures that can be read one by one: a training set. Positions run from 0 to size − 1. */
 export interface PictureCollection {
@@ -59,6 +79,14 @@ export interface Label {
   readonly threshold: number | null;
   readonly trainingIndex: number | null;
   readonly trainingImage: string | null;
+  /** Null where the training picture was not moved. */
+  readonly transform: Transform | null;
+  /** Null for the whole picture. */
+  readonly region: Region | null;
+  /** Where the pictures were compared (TV) or agree (local); null for everywhere. */
+  readonly mask: Mask | null;
+  /** The template family of a TV. */
+  readonly family: string | null;
   readonly evidence: Evidence | null;
   readonly error: string | null;
 }

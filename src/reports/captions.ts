@@ -24,7 +24,7 @@ export interface Caption {
   readonly oneStep: string | null;
   readonly samples: readonly Sample[];
   /** The strongest verdict over its samples; null when none could be judged. */
-  readonly verdicts: Readonly<Record<Rule, Verdict | null>>;
+  readonly verdicts: Readonly<Partial<Record<Rule, Verdict | null>>>;
   /** The rule that decides in this run: the same for all of its captions. */
   readonly rule: Rule;
   /** By the deciding rule: the sample nearest to the caption's own picture. */
@@ -45,6 +45,8 @@ export interface Near {
   readonly distance: number;
 }
 
+const rules: readonly Rule[] = ['reference', 'calibrated', 'aligned', 'local', 'descriptor'];
+
 /** Of several samples' verdicts the caption gets the strongest. */
 const strength: readonly Verdict[] = ['none', 'RV', 'TV', 'MV'];
 
@@ -59,7 +61,7 @@ export function decidingRule(labels: readonly LabelRow[]): Rule | undefined {
 
 /** What the deciding rule says of a caption, or another one. */
 export function verdictOf(caption: Caption, rule: Rule = caption.rule): Verdict | null {
-  return caption.verdicts[rule];
+  return caption.verdicts[rule] ?? null;
 }
 
 /** Joins the tables by caption, in the order of the candidates. */
@@ -100,10 +102,9 @@ export function joinCaptions(data: ReportData): Caption[] {
       scores: ownScores,
       oneStep: pictures.find((row) => row.sample === -1)?.image ?? null,
       samples,
-      verdicts: {
-        reference: strongest(ownLabels, 'reference'),
-        calibrated: strongest(ownLabels, 'calibrated'),
-      },
+      verdicts: Object.fromEntries(
+        rules.map((rule) => [rule, strongest(ownLabels, rule)]),
+      ) as Caption['verdicts'],
       rule,
       own: nearest(compared.filter(({ label }) => label.rule === rule).map(({ own }) => own)),
       other: nearest(compared.map(({ other }) => other)),

@@ -98,18 +98,26 @@ export const labelColumns = {
   sample: column('INTEGER'),
   /** The generated picture. */
   image: nullable('VARCHAR'),
-  /** 'reference' (Webster's fixed threshold at 256×256) or 'calibrated' (held-out pictures decide). */
+  /** 'reference' | 'calibrated' | 'aligned' | 'local' | 'descriptor': docs/labels.md. */
   rule: column('VARCHAR'),
-  /** 'MV' | 'none'; null when it failed. */
+  /** 'TV' | 'MV' | 'RV' | 'none', in the order in which they are decided; null when it failed. */
   verdict: nullable('VARCHAR'),
-  /** To the nearest training picture, in the rule's own unit. */
+  /** To the training picture that the row names, in the rule's own unit; smaller is more alike. */
   distance: nullable('DOUBLE'),
-  /** The verdict is MV when distance ≤ threshold ('calibrated') or < threshold ('reference'). */
+  /** A verdict other than 'none' needs distance ≤ threshold ('reference': < threshold). */
   threshold: nullable('DOUBLE'),
-  /** Dataset position of the nearest training picture. */
+  /** Dataset position of the training picture that decided. */
   training_index: nullable('INTEGER'),
   /** SHA-256 of that picture's PNG in images/; stored for findings, else null. */
   training_image: nullable('VARCHAR'),
+  /** JSON {flip, scale, x, y}: how the training picture was laid over the generated one; null where it was not moved. */
+  transform: nullable('VARCHAR'),
+  /** JSON {share, box: [x, y, width, height]}, shares of the generated picture: the part that agrees; null for all of it. */
+  region: nullable('VARCHAR'),
+  /** SHA-256 of a PNG in images/, white where the pictures were compared (TV) or agree (local); null for everywhere. */
+  mask: nullable('VARCHAR'),
+  /** TV: the template family, as in tables/families. */
+  family: nullable('VARCHAR'),
   /** JSON object: what else the rule saw. */
   evidence: nullable('VARCHAR'),
   error: nullable('VARCHAR'),

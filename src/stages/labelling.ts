@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
-import { decodePicture, encodePng } from '../images/index.ts';
+import { decodePicture, encodePng, type Mask, maskPicture } from '../images/index.ts';
 import {
   type Calibration,
   calibrateOnPictures,
@@ -12,6 +12,7 @@ import {
   type OwnPicture,
   type PictureCollection,
   pictureView,
+  type Rule,
   referenceLabel,
 } from '../labels/index.ts';
 import { contentPath, putFile, readTable } from '../tables/index.ts';
@@ -30,7 +31,7 @@ import type { ModelInput, StageInput } from './flow.ts';
 import { captionsPerShard } from './generations.ts';
 import { requireHeldOut } from './held-out.ts';
 import { appendLog } from './log.ts';
-import { runTable } from './run-folder.ts';
+import { type RunFolder, runTable } from './run-folder.ts';
 import { cutShards, errorText, runStage } from './stage.ts';
 
 /**
@@ -228,7 +229,7 @@ async function labelSubjects(
     referenceThreshold,
     nearest: { ...(config.threads !== undefined && { threads: config.threads }), ...(signal && { signal }) },
   });
-  return labels.filter(({ rule }) => rules.includes(rule));
+  return labels.filter(({ rule }) => (rules as readonly Rule[]).includes(rule));
 }
 
 /** Labels as rows; a training picture that is a finding's and not stored yet is stored. */
@@ -251,9 +252,18 @@ async function storeFindings({ data, folder }: StageInput, labels: readonly Labe
       threshold: label.threshold,
       training_index: label.trainingIndex,
       training_image: trainingImage,
+      transform: label.transform === null ? null : JSON.stringify(label.transform),
+      region: label.region === null ? null : JSON.stringify(label.region),
+      mask: label.mask === null ? null : await storeMask(folder, label.mask),
+      family: label.family,
       evidence: label.evidence === null ? null : JSON.stringify(label.evidence),
       error: label.error,
     });
   }
   return rows;
+}
+
+/** A mask as a PNG in images/: white where it is set. */
+function storeMask(folder: RunFolder, mask: Mask): Promise<string> {
+  return encodePng(maskPicture(mask)).then((bytes) => putFile(folder.images, bytes, 'png'));
 }

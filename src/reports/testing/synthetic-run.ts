@@ -166,6 +166,10 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
         distance: failed ? null : value,
         threshold: failed ? null : threshold,
         training_image: failed ? null : training,
+        transform: null,
+        region: null,
+        mask: null,
+        family: null,
         evidence: failed ? null : JSON.stringify({ retrieval: false, deviation: 0.2 }),
         error,
       });
