@@ -1,0 +1,84 @@
+import { cellErrors } from './agreement.ts';
+import { cellCount, cellSide, cellsAcross, type WorkingPicture, workingSide } from './working.ts';
+
+/** How many held-out pictures stand for unrelated ones: those nearest to the picture as a whole. */
+const unrelated = 32;
+/** Of their errors in a cell, the quarter's: the better of them, but no single lucky one. */
+const quantile = 0.25;
+/** Width of the window whose variance bounds a cell's background, in cells. */
+const structureCells = 3;
+
+/** What unrelated pictures have in common with a picture. */
+export interface Background {
+  /**
+   * Mean squared error, [cells], values in [0, 1]: what the nearest held-out pictures leave unexplained, but no more
+   * than the picture's own variance there. A plain wall is no evidence, however few held-out pictures have it.
+   *
+   * @param except a held-out picture that is left out, when it is the query itself
+   */
+  of(query: WorkingPicture, except?: number): Float64Array;
+}
+
+/** Background from pictures that the model never saw. */
+export function createBackground(heldOut: readonly WorkingPicture[]): Background {
+  return {
+    of(query, except = -1) {
+      const distances = heldOut
+        .map((picture, index) => ({ index, error: squaredError(query.data, picture.data) }))
+        .filter(({ index }) => index !== except)
+        .sort((a, b) => a.error - b.error)
+        .slice(0, unrelated);
+      const errors = distances.map(({ index }) => cellErrors(query.data, heldOut[index]!.data));
+      const bound = localVariance(query.data);
+      if (errors.length === 0) return bound;
+      const background = new Float64Array(cellCount);
+      const column = new Float64Array(errors.length);
+      for (let cell = 0; cell < cellCount; cell++) {
+        for (let i = 0; i < errors.length; i++) column[i] = errors[i]![cell]!;
+        column.sort();
+        background[cell] = Math.min(bound[cell]!, column[Math.floor(quantile * column.length)]!);
+      }
+      return background;
+    },
+  };
+}
+
+/** Every second pixel of every second row: enough to say who is near, and a quarter of the work. */
+function squaredError(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let y = 0; y < workingSide; y += 2)
+    for (let x = 0; x < workingSide; x += 2) {
+      const i = (y * workingSide + x) * 3;
+      const red = a[i]! - b[i]!;
+      const green = a[i + 1]! - b[i + 1]!;
+      const blue = a[i + 2]! - b[i + 2]!;
+      sum += red * red + green * green + blue * blue;
+    }
+  return sum;
+}
+
+/** Variance of the values around each cell, about the window's mean colour, [cells]. */
+export function localVariance(data: Float32Array): Float64Array {
+  const variance = new Float64Array(cellCount);
+  const margin = ((structureCells - 1) / 2) * cellSide;
+  for (let row = 0; row < cellsAcross; row++)
+    for (let column = 0; column < cellsAcross; column++) {
+      const top = Math.max(0, row * cellSide - margin);
+      const bottom = Math.min(workingSide, (row + 1) * cellSide + margin);
+      const left = Math.max(0, column * cellSide - margin);
+      const right = Math.min(workingSide, (column + 1) * cellSide + margin);
+      const sums = [0, 0, 0];
+      const squares = [0, 0, 0];
+      for (let y = top; y < bottom; y++)
+        for (let i = (y * workingSide + left) * 3; i < (y * workingSide + right) * 3; i++) {
+          const value = data[i]!;
+          sums[i % 3]! += value;
+          squares[i % 3]! += value * value;
+        }
+      const pixels = (bottom - top) * (right - left);
+      let total = 0;
+      for (let c = 0; c < 3; c++) total += squares[c]! / pixels - (sums[c]! / pixels) ** 2;
+      variance[row * cellsAcross + column] = Math.max(0, total / 3);
+    }
+  return variance;
+}
