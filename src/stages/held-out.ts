@@ -1,25 +1,39 @@
 import { messageOf, VerbatimError } from '../errors.ts';
-import type { PictureCollection } from '../labels/index.ts';
+import { fewestScores, type PictureCollection } from '../labels/index.ts';
 import type { AuditConfig } from './config.ts';
 
 type Labels = Pick<AuditConfig, 'labels'>;
 
+/** Whether a rule goes by what held-out pictures say: all but the reference rule do. */
+export function needsHeldOut({ labels }: Labels): boolean {
+  return labels.rules.some((rule) => rule !== 'reference');
+}
+
 /**
- * Refuses the calibrated rule without held-out pictures: said when an audit begins, not when everything
+ * Refuses rules that need held-out pictures where there are none, or too few to have a tail: said when an audit begins, not when everything
  * before its labels is paid for.
  *
  * @throws VerbatimError (exit code 2)
  */
 export function requireHeldOut({ labels }: Labels, heldOut: { readonly size: number } | undefined): void {
-  if (!labels.rules.includes('calibrated') || (heldOut?.size ?? 0) > 0) return;
-  throw new VerbatimError(
-    'labels: the calibrated rule needs pictures that the model never saw, and there are none; name a dataset of them in labels.heldOut, or set labels.rules to [reference]',
-    { exitCode: 2 },
-  );
+  if (!needsHeldOut({ labels })) return;
+  const size = heldOut?.size ?? 0;
+  const only = labels.rules.includes('reference') ? '[reference]' : 'reference alone';
+  if (size === 0)
+    throw new VerbatimError(
+      `labels: the rules ${labels.rules.filter((rule) => rule !== 'reference').join(', ')} need pictures that the model never saw, and there are none; name a dataset of them in labels.heldOut, or set labels.rules to ${only}`,
+      { exitCode: 2 },
+    );
+  const copies = labels.rules.filter((rule) => rule === 'aligned' || rule === 'local');
+  if (copies.length > 0 && size < fewestScores)
+    throw new VerbatimError(
+      `labels: ${size === 1 ? 'there is 1 held-out picture' : `there are ${size} held-out pictures`}, and the rules ${copies.join(' and ')} need ${fewestScores} at least; name more in labels.heldOut, or set labels.rules to [reference, calibrated]`,
+      { exitCode: 2 },
+    );
 }
 
 /**
- * Refuses the calibrated rule without held-out pictures that can be read: tries them in order up to the first
+ * Refuses rules that need held-out pictures where none can be read: tries them in order up to the first
  * that can, so that an audit ends before anything is computed and not when all before its labels is paid for.
  *
  * @throws VerbatimError (exit code 2)
@@ -30,7 +44,7 @@ export async function requireReadableHeldOut(
   signal?: AbortSignal,
 ): Promise<void> {
   requireHeldOut(config, heldOut);
-  if (heldOut === undefined || !config.labels.rules.includes('calibrated')) return;
+  if (heldOut === undefined || !needsHeldOut(config)) return;
   let first: unknown;
   for (let index = 0; index < heldOut.size; index += 1) {
     signal?.throwIfAborted();
@@ -52,7 +66,7 @@ export function heldOutWarning(
   { labels }: Labels,
   heldOut: { readonly size: number } | undefined,
 ): string | undefined {
-  if (heldOut === undefined || !labels.rules.includes('calibrated')) return undefined;
+  if (heldOut === undefined || !needsHeldOut({ labels })) return undefined;
   // The same margin for rounding as where the threshold is taken: 1 / .001 is 1,000 pictures.
   const needed = Math.ceil((1 / labels.quantile) * (1 - 1e-12));
   if (heldOut.size >= needed) return undefined;
