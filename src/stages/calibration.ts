@@ -5,6 +5,7 @@ import {
   type CopyCalibration,
   calibrateCopies,
   calibrateOnPictures,
+  fewestScores,
 } from '../labels/index.ts';
 import { readTextIfThere, writeJsonAtomic } from '../tables/index.ts';
 import type { Compared } from './compared.ts';
@@ -51,7 +52,7 @@ export async function openCalibration(
 ): Promise<RunCalibration> {
   const { config, data, folder, signal, onProgress } = input;
   const known = await readCalibration(folder);
-  if (known !== undefined && (known.copies !== null || !withCopies)) return known;
+  if (known !== undefined) return known;
   const size = data.heldOut?.size ?? 0;
   const started = performance.now();
   let failed = 0;
@@ -81,12 +82,14 @@ export async function openCalibration(
     quantile,
     onProgress: (share) => report((1 + share) / 3),
   });
-  const copies = withCopies
-    ? await calibrateCopies(await compared.unrelated(), compared.copies, quantile, {
-        ...options,
-        onProgress: (share) => report((2 + share) / 3),
-      })
-    : null;
+  // Too few to have a tail: copies are not looked for, as was said with the plan.
+  const copies =
+    withCopies && pictures.length >= fewestScores
+      ? await calibrateCopies(await compared.unrelated(), compared.copies, quantile, {
+          ...options,
+          onProgress: (share) => report((2 + share) / 3),
+        })
+      : null;
   const calibration = { ...inPlace, unreadable: errors.length, copies };
   await writeCalibration(folder, calibration);
   await appendLog(folder.log, {

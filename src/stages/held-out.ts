@@ -10,7 +10,7 @@ export function needsHeldOut({ labels }: Labels): boolean {
 }
 
 /**
- * Refuses rules that need held-out pictures where there are none, or too few to have a tail: said when an audit begins, not when everything
+ * Refuses rules that need held-out pictures where there are none: said when an audit begins, not when everything
  * before its labels is paid for.
  *
  * @throws VerbatimError (exit code 2)
@@ -22,12 +22,6 @@ export function requireHeldOut({ labels }: Labels, heldOut: { readonly size: num
   if (size === 0)
     throw new VerbatimError(
       `labels: the rules ${labels.rules.filter((rule) => rule !== 'reference').join(', ')} need pictures that the model never saw, and there are none; name a dataset of them in labels.heldOut, or set labels.rules to ${only}`,
-      { exitCode: 2 },
-    );
-  const copies = labels.rules.filter((rule) => rule === 'aligned' || rule === 'local');
-  if (copies.length > 0 && size < fewestScores)
-    throw new VerbatimError(
-      `labels: ${size === 1 ? 'there is 1 held-out picture' : `there are ${size} held-out pictures`}, and the rules ${copies.join(' and ')} need ${fewestScores} at least; name more in labels.heldOut, or set labels.rules to [reference, calibrated]`,
       { exitCode: 2 },
     );
 }
@@ -72,5 +66,8 @@ export function heldOutWarning(
   if (heldOut.size >= needed) return undefined;
   const count = (value: number) => value.toLocaleString('en-US');
   const pictures = heldOut.size === 1 ? 'picture' : 'pictures';
+  const copies = labels.rules.filter((rule) => rule === 'aligned' || rule === 'local');
+  if (copies.length > 0 && heldOut.size < fewestScores)
+    return `${count(heldOut.size)} held-out ${pictures}; the rules ${copies.join(' and ')} need ${fewestScores} and are left out, and the threshold of calibrated will be their smallest distance`;
   return `${count(heldOut.size)} held-out ${pictures}; a quantile of ${labels.quantile} needs ${count(needed)}, so the threshold will be their smallest distance`;
 }

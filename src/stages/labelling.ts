@@ -121,7 +121,9 @@ async function labelSubjects(
   const copies = calibration?.copies ?? null;
   return labelPictures(subjects, {
     training,
-    rules: rules as readonly Rule[],
+    rules: (rules as readonly Rule[]).filter(
+      (rule) => copies !== null || (rule !== 'aligned' && rule !== 'local'),
+    ),
     referenceThreshold,
     ...(calibration !== undefined && { calibration }),
     ...(copies !== null && {
