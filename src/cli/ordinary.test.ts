@@ -94,7 +94,7 @@ describe('an audit of an ordinary dataset', { timeout: 240_000 }, () => {
         `labels.quantile=${quantile}`,
       );
     expect((await dry(0.001)).stderr).toContain(
-      'warning  6 held-out pictures; the rules aligned and local need 20 and are left out, and the threshold of calibrated will be their smallest distance\n',
+      'warning  6 held-out pictures; a quantile of 0.001 needs 1,000, so the threshold will be their smallest distance; aligned and local need 20 and are left out\n',
     );
     expect((await dry(0.16)).stderr).toContain('a quantile of 0.16 needs 7,');
     expect((await dry(1 / 6)).stderr).not.toContain('warning');

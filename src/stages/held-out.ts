@@ -63,11 +63,20 @@ export function heldOutWarning(
   if (heldOut === undefined || !needsHeldOut({ labels })) return undefined;
   // The same margin for rounding as where the threshold is taken: 1 / .001 is 1,000 pictures.
   const needed = Math.ceil((1 / labels.quantile) * (1 - 1e-12));
-  if (heldOut.size >= needed) return undefined;
-  const count = (value: number) => value.toLocaleString('en-US');
-  const pictures = heldOut.size === 1 ? 'picture' : 'pictures';
   const copies = labels.rules.filter((rule) => rule === 'aligned' || rule === 'local');
-  if (copies.length > 0 && heldOut.size < fewestScores)
-    return `${count(heldOut.size)} held-out ${pictures}; the rules ${copies.join(' and ')} need ${fewestScores} and are left out, and the threshold of calibrated will be their smallest distance`;
-  return `${count(heldOut.size)} held-out ${pictures}; a quantile of ${labels.quantile} needs ${count(needed)}, so the threshold will be their smallest distance`;
+  const count = (value: number) => value.toLocaleString('en-US');
+  const warnings = [
+    ...(heldOut.size < needed
+      ? [
+          `a quantile of ${labels.quantile} needs ${count(needed)}, so the threshold will be their smallest distance`,
+        ]
+      : []),
+    ...(copies.length > 0 && heldOut.size < fewestScores
+      ? [`${copies.join(' and ')} need ${fewestScores} and are left out`]
+      : []),
+  ];
+  if (warnings.length === 0) return undefined;
+  return [`${count(heldOut.size)} held-out ${heldOut.size === 1 ? 'picture' : 'pictures'}`, ...warnings].join(
+    '; ',
+  );
 }
