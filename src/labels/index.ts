@@ -38,6 +38,7 @@ export {
   type WorkingPicture,
   workingPicture,
 } from './copies/index.ts';
+export { descriptorLabel, type SimilarTo, similarityLevel } from './descriptor.ts';
 export { deviationOf, rmsOf } from './distances.ts';
 export {
   calibratedLabel,

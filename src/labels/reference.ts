@@ -15,8 +15,17 @@ export const referenceRetrievalThreshold = 3e3;
 /** A picture as the reference rule sees it: 256×256, Pillow's bicubic, rounded to 8 bits. */
 export function referenceView(picture: Picture): Picture {
   if (picture.width === referenceSide && picture.height === referenceSide) return picture;
-  return resize(picture, referenceSide, referenceSide, 'bicubic');
+  const known = views.get(picture);
+  if (known !== undefined) return known;
+  const view = resize(picture, referenceSide, referenceSide, 'bicubic');
+  if (views.size >= viewsKept) views.delete(views.keys().next().value!);
+  views.set(picture, view);
+  return view;
 }
+
+/** Samples of one caption meet the same few pictures; the oldest view goes first. 192 KiB each. */
+const views = new Map<Picture, Picture>();
+const viewsKept = 64;
 
 /**
  * Σ (a − b)² over the RGB values in [0, 1] of two pictures, each at 256×256 (196,608 values, so the
@@ -34,7 +43,7 @@ export function referenceDistance(a: Picture, b: Picture): number {
  * @param mask of any size: resized to 256×256 as the reference resizes pictures
  */
 export function referenceTemplateDistance(template: Picture, picture: Picture, mask: Mask): number {
-  const weights = referenceView(maskPicture(mask)).data;
+  const weights = referenceView(pictureOf(mask)).data;
   const a = referenceView(template).data;
   const b = referenceView(picture).data;
   let sum = 0;
@@ -45,4 +54,13 @@ export function referenceTemplateDistance(template: Picture, picture: Picture, m
     set += weight;
   }
   return set === 0 ? Number.POSITIVE_INFINITY : sum / (255 * 255) / (set / a.length);
+}
+
+/** One picture for one mask, so that its view is found again. */
+const maskPictures = new WeakMap<Mask, Picture>();
+
+function pictureOf(mask: Mask): Picture {
+  const known = maskPictures.get(mask) ?? maskPicture(mask);
+  maskPictures.set(mask, known);
+  return known;
 }

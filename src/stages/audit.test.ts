@@ -11,6 +11,7 @@ import {
   attackList,
   candidateColumns,
   chooseCandidates,
+  copyColumns,
   dataOfPlanted,
   generationColumns,
   labelColumns,
@@ -59,23 +60,30 @@ beforeAll(async () => {
 describe('an audit', { timeout: 240_000 }, () => {
   it('finds what the model has memorized and nothing else', async () => {
     const labels = await readTable(await runTable(whole, 'labels'), labelColumns);
-    const found = labels.filter(({ rule, verdict }) => rule === 'calibrated' && verdict === 'MV');
-    expect([...new Set(found.map(({ key }) => key))].sort()).toEqual(
-      Array.from({ length: 6 }, (_, i) => `duplicate-000${i}`),
+    const foundBy = (rule: string) =>
+      labels.filter((label) => label.rule === rule && label.verdict !== 'none');
+    for (const rule of ['calibrated', 'aligned'])
+      expect([...new Set(foundBy(rule).map(({ key, verdict }) => `${key} ${verdict}`))].sort()).toEqual(
+        Array.from({ length: 6 }, (_, i) => `duplicate-000${i} MV`),
+      );
+    const found = foundBy('aligned');
+    const copies = await readTable(await runTable(whole, 'copies'), copyColumns);
+    expect(copies.map(({ key, sample }) => [key, sample])).toEqual(
+      labels.filter(({ rule }) => rule === 'aligned').map(({ key, sample }) => [key, sample]),
     );
-    expect(labels).toHaveLength(10 * 2 * 2);
+    expect(labels).toHaveLength(10 * 2 * 4);
     for (const { training_image } of found)
       await access(join(whole.images, contentPath(training_image!, 'png')));
   });
 
   it('goes down the cascade: all captions, then 20, then 10', async () => {
     const candidates = await readTable(await runTable(whole, 'candidates'), candidateColumns);
-    expect(candidates).toHaveLength(54);
+    expect(candidates).toHaveLength(66);
     expect(new Set(candidates.map(({ role }) => role))).toEqual(
       new Set(['duplicate', 'other-twin', 'unique', 'held-out']),
     );
     const all = await readTable(await runTable(whole, 'scores/all'), scoreColumns);
-    expect(all).toHaveLength(54 * 3);
+    expect(all).toHaveLength(66 * 3);
     const second = await readTable(await runTable(whole, 'scores/selected'), scoreColumns);
     expect(second.map(({ attack }) => attack)).toEqual(Array(20).fill('ecs'));
     const selections = await readTable(await runTable(whole, 'selections'), selectionColumns);
@@ -105,7 +113,7 @@ describe('an audit', { timeout: 240_000 }, () => {
     expect(logged).toBe(wholeEvaluations);
     const config = fakeConfig({});
     expect(wholeEvaluations).toBeLessThanOrEqual(
-      plannedEvaluations(planAudit(config, fakeModel().pipeline, 54)),
+      plannedEvaluations(planAudit(config, fakeModel().pipeline, 66)),
     );
   });
 
@@ -168,7 +176,7 @@ describe('what goes wrong with one item', () => {
     expect(failed.map(({ attack, score, error }) => [attack, score, error])).toEqual(
       ['dcs', 'dcs-antithetic', 'seed-variance'].map((attack) => [attack, null, 'this caption is broken']),
     );
-    expect(rows).toHaveLength(54 * 3);
+    expect(rows).toHaveLength(66 * 3);
     // The others' scores are as if nothing had happened.
     const sound = await readTable(await runTable(whole, 'scores/all'), scoreColumns);
     const scores = (table: typeof rows) =>
@@ -181,7 +189,7 @@ describe('what goes wrong with one item', () => {
     // Without selection by scores, which a broken caption has none of.
     const { folder, evaluations } = await audit(
       join(root, 'numbers'),
-      { attacks: { first: 'ecs', second: null, alsoScore: ['dcs'] }, select: { first: 54, second: 54 } },
+      { attacks: { first: 'ecs', second: null, alsoScore: ['dcs'] }, select: { first: 66, second: 66 } },
       { brokenCaption: 'often 2' },
     );
     const rows = await readTable(await runTable(folder, 'scores/all'), scoreColumns);
@@ -190,7 +198,7 @@ describe('what goes wrong with one item', () => {
       ['duplicate-0002', 'ecs', null, 4],
       ['duplicate-0002', 'dcs', null, 1],
     ]);
-    expect(rows).toHaveLength(54 * 2);
+    expect(rows).toHaveLength(66 * 2);
     // Nothing was computed twice: what the tables hold is all that was spent.
     const [spent] = await sql<{ n: number }>(
       `SELECT (SELECT sum(spent) FROM ${fromParquet(await runTable(folder, 'scores'))})
@@ -235,7 +243,7 @@ describe('what goes wrong with one item', () => {
       if (row.error === null) expect(row.image).toBe(image.get(`${row.key} ${row.sample}`));
     const labels = await readTable(await runTable(folder, 'labels'), labelColumns);
     expect(labels.filter(({ verdict }) => verdict === null).map(({ key, error }) => [key, error])).toEqual(
-      Array(4).fill(['duplicate-0002', 'not a number']),
+      Array(8).fill(['duplicate-0002', 'not a number']),
     );
   });
 
@@ -266,7 +274,7 @@ describe('what goes wrong with one item', () => {
     ]);
     const labels = await readTable(await runTable(folder, 'labels'), labelColumns);
     const unlabelled = labels.filter(({ key }) => key === 'duplicate-0002');
-    expect(unlabelled.map(({ verdict, error }) => [verdict, error])).toEqual(Array(4).fill([null, 'cannot']));
+    expect(unlabelled.map(({ verdict, error }) => [verdict, error])).toEqual(Array(8).fill([null, 'cannot']));
   });
 
   it('ends the run when nothing works at all', async () => {

@@ -3,6 +3,7 @@ import type { Meter } from '../runtime/index.ts';
 import { listCandidates, runCandidates } from './candidates.ts';
 import type { AuditConfig } from './config.ts';
 import type { AuditData } from './data.ts';
+import { openDescriptorLabels } from './descriptor-labels.ts';
 import type { ModelInput } from './flow.ts';
 import { runGenerations } from './generations.ts';
 import { requireReadableHeldOut } from './held-out.ts';
@@ -57,6 +58,7 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   const { config, data, pipeline, signal, until = 'labels' } = options;
   // Refuses what cannot work or costs too much before there is a folder.
   await requireReadableHeldOut(config, data.heldOut, signal);
+  await (await openDescriptorLabels(config, data))?.close();
   const candidates = await listCandidates(data, config);
   const plan = planAudit(config, pipeline, candidates.filter(({ error }) => error === null).length);
   const { folder, resumed, release } = await openRun(config.output, describeAudit(options));

@@ -128,6 +128,19 @@ export const auditConfigSchema = z.strictObject({
         .describe(
           'Pictures that the model never saw, for all rules but `reference`. A lab set brings its own.',
         ),
+      descriptor: z
+        .strictObject({
+          index: z.string().describe('An index of the training set, made by `verbatim index`.'),
+          network: z.string().optional().describe('The exported network (ONNX) that it was made with.'),
+          threshold: z
+            .number()
+            .gt(-1)
+            .lt(1)
+            .default(0.75)
+            .describe('Similarity above which a picture is a copy; .5 for objects, .95 for duplicates.'),
+        })
+        .optional()
+        .describe('Adds the rule `descriptor`: similarity by a network, for what pixels cannot see.'),
     })
     .prefault({}),
   provider: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('cpu').describe('What runs the model.'),

@@ -15,6 +15,7 @@ import { type LabelRow, labelColumns } from './columns.ts';
 import { type Compared, comparedPictures } from './compared.ts';
 import type { AuditConfig } from './config.ts';
 import { copyKey, readCopies, runCopies } from './copies.ts';
+import { openDescriptorLabels } from './descriptor-labels.ts';
 import { type NamedFamily, runFamilies, storeMask } from './families.ts';
 import type { ModelInput, StageInput } from './flow.ts';
 import { captionsPerShard } from './generations.ts';
@@ -45,6 +46,7 @@ export async function runLabels(input: ModelInput): Promise<void> {
   if (copies !== undefined) await runCopies(input, groups, candidates, compared);
   const families = copies === undefined ? [] : await runFamilies(input, candidates, compared, copies);
   const found = copies === undefined ? undefined : await readCopies(input);
+  const descriptor = await openDescriptorLabels(config, input.data);
   await runStage({
     folder,
     name: 'labels',
@@ -59,9 +61,23 @@ export async function runLabels(input: ModelInput): Promise<void> {
       context.signal?.throwIfAborted();
       const findings = await withTemplates(input, subjects, found, families, compared);
       const labels = await labelSubjects(input, subjects, compared, calibration, findings, families);
-      return storeFindings(input, labels);
+      const described = (await descriptor?.label(subjects, signal)) ?? [];
+      return storeFindings(input, interleaved(subjects, labels, described));
     },
-  });
+  }).finally(() => descriptor?.close());
+}
+
+/** Each picture's labels together: those of the rules, then the descriptor's. */
+function interleaved(
+  subjects: readonly GeneratedPicture[],
+  labels: readonly Label[],
+  described: readonly Label[],
+): Label[] {
+  const perSubject = labels.length / subjects.length;
+  return subjects.flatMap((_, i) => [
+    ...labels.slice(i * perSubject, (i + 1) * perSubject),
+    ...described.slice(i, i + 1),
+  ]);
 }
 
 /** Each shard goes through the whole training set, so several of the generations' small shards make one. */

@@ -13,7 +13,15 @@ import { fromWorkingFolder } from './paths.ts';
 import { readText } from './read.ts';
 
 /** Keys of an audit's config whose text is a path; a dataset may be a path alone. */
-const pathKeys = ['model', 'dataset', 'dataset.path', 'labels.heldOut', 'labels.heldOut.path'];
+const pathKeys = [
+  'model',
+  'dataset',
+  'dataset.path',
+  'labels.heldOut',
+  'labels.heldOut.path',
+  'labels.descriptor.index',
+  'labels.descriptor.network',
+];
 
 /**
  * Reads an audit's config: from a YAML file, or from a run folder, whose run.json holds the config that it
@@ -36,7 +44,21 @@ export async function loadAuditConfig(
     ...config,
     model: resolve(folder, config.model),
     dataset: await located(config.dataset, folder),
-    labels: { ...labels, ...(heldOut !== undefined && { heldOut }) },
+    labels: {
+      ...labels,
+      ...(heldOut !== undefined && { heldOut }),
+      ...(labels.descriptor !== undefined && { descriptor: locatedDescriptor(labels.descriptor, folder) }),
+    },
+  };
+}
+
+type DescriptorConfig = NonNullable<AuditConfig['labels']['descriptor']>;
+
+function locatedDescriptor({ index, network, ...rest }: DescriptorConfig, folder: string): DescriptorConfig {
+  return {
+    ...rest,
+    index: resolve(folder, index),
+    ...(network !== undefined && { network: resolve(folder, network) }),
   };
 }
 

@@ -126,7 +126,7 @@ export function fakePlantedSet(): PlantedSet {
   for (let i = 0; i < 6; i += 1) add(`often ${i} <script>../\0 שלום 👩‍👩‍👧`, 'duplicate', 'A', 50);
   for (let i = 0; i < 6; i += 1) add(`other ${i}`, 'duplicate', 'B', 50);
   for (let i = 0; i < 30; i += 1) add(`once ${i}`, 'unique', 'both', 1);
-  for (let i = 0; i < 12; i += 1) add(`held out ${i}`, 'held-out', 'none', 0);
+  for (let i = 0; i < 24; i += 1) add(`held out ${i}`, 'held-out', 'none', 0);
   return {
     name: 'fake-planted',
     digest: 'd'.repeat(64),
