@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../images/index.ts';
 import { createRandom } from '../math/index.ts';
+import { labelColumns, runFolder, runTable } from '../stages/index.ts';
+import { readTable } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { loadAuditConfig } from './config/load.ts';
 import { parseOverride } from './config/parse.ts';
@@ -163,5 +165,48 @@ describe('the paths of a config', () => {
   ])('stand in a dataset that is checked: %s', async (text, message) => {
     await writeFile(join(folder, 'data/wrong.yaml'), config(text));
     await expect(loadAuditConfig('data/wrong.yaml')).rejects.toThrow(message);
+  });
+
+  describe('with a descriptor', () => {
+    const labelled = (output: string, index: string) =>
+      run(
+        ...['audit', 'data/audit.yaml', '-o', output, '-q', '--set', 'labels.heldOut=data/unseen'],
+        ...['--set', `labels.descriptor={index: ${index}, threshold: 0.9}`],
+      );
+
+    beforeAll(async () => {
+      for (const [pictures, descriptor] of [
+        ['data/pics', 'pixels'],
+        ['data/unseen', 'pixels'],
+        ['data/pics', 'phash'],
+      ] as const)
+        await run('index', pictures, '-o', `${pictures}-${descriptor}`, '--descriptor', descriptor, '-q');
+    });
+
+    it('has a row of that rule beside the others, with similarity and level', async () => {
+      expect(await labelled('runs/described', 'data/pics-pixels')).toMatchObject({ code: 0 });
+      const rows = await readTable(await runTable(runFolder('runs/described'), 'labels'), labelColumns);
+      const described = rows.filter(({ rule }) => rule === 'descriptor');
+      expect(described).toHaveLength(rows.length / 3);
+      for (const { verdict, distance, threshold, evidence } of described) {
+        const { similarity, level } = JSON.parse(evidence!) as { similarity: number; level: string };
+        expect(distance).toBeCloseTo(1 - similarity, 12);
+        expect(threshold).toBeCloseTo(0.1, 12);
+        expect(verdict === 'none').toBe(similarity <= 0.9);
+        expect(level).toBe(similarity > 0.5 ? 'similar' : 'none');
+      }
+    });
+
+    it.each([
+      ['data/unseen-pixels', /is an index of unseen \([0-9a-f]{12}\), not of the training set pics/],
+      ['data/pics-phash', /holds hashes \(phash\), which have no level of similarity/],
+      ['data/nowhere', /data\/nowhere/],
+    ])('refuses %s before anything is computed', async (index, message) => {
+      const { code, stderr } = await labelled('runs/refused', index);
+      expect(stderr).toMatch(message);
+      expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+      expect(code).toBeGreaterThan(0);
+      expect(await readdir('runs')).not.toContain('refused');
+    });
   });
 });
