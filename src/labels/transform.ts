@@ -48,11 +48,18 @@ function tapsOf(from: number, size: number, scale: number, move: number): Taps {
       taps.weights[target * width + i - low] = weight;
       sum += weight;
     }
-    taps.first[target] = low;
-    taps.count[target] = high - low;
     // Far outside all weights are 0: the edge is repeated there, and nothing looks at it.
-    if (sum === 0) taps.weights[target * width] = 1;
-    else for (let i = 0; i < high - low; i++) taps.weights[target * width + i]! /= sum;
+    if (sum === 0) taps.weights[target * width] = sum = 1;
+    // What weighs nothing is skipped: where pixels meet pixels one tap is left of four.
+    let begin = 0;
+    let end = high - low;
+    const nothing = (i: number) => Math.abs(taps.weights[target * width + i]!) < 1e-9;
+    while (end > 1 && nothing(end - 1)) end--;
+    while (begin < end - 1 && nothing(begin)) begin++;
+    for (let i = begin; i < end; i++)
+      taps.weights[target * width + i - begin] = taps.weights[target * width + i]! / sum;
+    taps.first[target] = low + begin;
+    taps.count[target] = end - begin;
   }
   return taps;
 }
@@ -62,6 +69,13 @@ export interface Values {
   readonly width: number;
   readonly height: number;
   readonly data: Float32Array | Uint8Array;
+}
+
+/** Memory that `warp` writes to, for those who call it often and look at its result at once. */
+export interface WarpBuffers {
+  middle: Float32Array;
+  data: Float32Array;
+  inside: Uint8Array;
 }
 
 /**
@@ -75,12 +89,13 @@ export function warp(
   transform: Transform,
   width: number,
   height: number,
+  buffers?: WarpBuffers,
 ): { readonly data: Float32Array; readonly inside: Uint8Array } {
   const { flip, scale, x: moveX, y: moveY } = transform;
   const columns = tapsOf(source.width, width, scale, moveX);
   const rows = tapsOf(source.height, height, scale, moveY);
   const values = source.data;
-  const middle = new Float32Array(source.height * width * 3);
+  const middle = buffers?.middle ?? new Float32Array(source.height * width * 3);
   const last = (source.width - 1) * 3;
   for (let y = 0, out = 0; y < source.height; y++) {
     const row = y * source.width * 3;

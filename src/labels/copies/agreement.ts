@@ -1,4 +1,4 @@
-import { warp } from '../transform.ts';
+import { type WarpBuffers, warp } from '../transform.ts';
 import type { Region, Transform } from '../types.ts';
 import { cellCount, cellSide, cellsAcross, type WorkingPicture, workingSide } from './working.ts';
 
@@ -51,6 +51,13 @@ export function cellErrors(a: Float32Array, b: Float32Array, inside?: Uint8Array
   return errors;
 }
 
+/** A picture is laid over another hundreds of times, and each time only its errors are kept. */
+const buffers: WarpBuffers = {
+  middle: new Float32Array(workingSide * workingSide * 3),
+  data: new Float32Array(workingSide * workingSide * 3),
+  inside: new Uint8Array(workingSide * workingSide),
+};
+
 /**
  * How well `training`, laid over `query`, explains it, against what unrelated pictures do.
  *
@@ -62,7 +69,7 @@ export function agreementOf(
   training: WorkingPicture,
   transform: Transform,
 ): Agreement {
-  const { data, inside } = warp(training, transform, workingSide, workingSide);
+  const { data, inside } = warp(training, transform, workingSide, workingSide, buffers);
   const errors = cellErrors(query.data, data, inside);
   const cells = new Float64Array(cellCount);
   for (let cell = 0; cell < cellCount; cell++)

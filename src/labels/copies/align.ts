@@ -14,8 +14,9 @@ export interface Hypothesis {
 const picturesTried = 16;
 /** Guesses per picture, beside that it lies where it is. */
 const guessesPerPicture = 2;
-/** Guesses whose transform is refined. */
+/** Guesses whose transform is refined, those that come near the best of them. */
 const guessesRefined = 3;
+const nearBest = 0.4;
 /** Matches whose shifts differ by less support each other, working pixels. */
 const shiftBin = 4;
 /** A transform that leaves this range is not followed: patches differ by a quarter in scale at most. */
@@ -113,10 +114,7 @@ export function align(
     if (alignment !== undefined) tried.push(alignment);
   }
   // Those that may win either way are refined: by the whole, and by a part.
-  const chosen = new Set([
-    ...best(tried, wholeScore).slice(0, guessesRefined),
-    ...best(tried, partScore).slice(0, guessesRefined),
-  ]);
+  const chosen = new Set([...promising(tried, wholeScore), ...promising(tried, partScore)]);
   const refined = [...chosen].map((start) => refine(start, attempt));
   return { whole: best(refined, wholeScore)[0], part: best(refined, partScore)[0] };
 }
@@ -127,6 +125,11 @@ const partScore = ({ part }: Alignment) => part.score;
 /** The best first; of equals the picture that comes first. */
 function best(alignments: readonly Alignment[], score: (alignment: Alignment) => number): Alignment[] {
   return [...alignments].sort((a, b) => score(b) - score(a) || a.index - b.index);
+}
+
+function promising(tried: readonly Alignment[], score: (alignment: Alignment) => number): Alignment[] {
+  const ranked = best(tried, score).slice(0, guessesRefined);
+  return ranked.filter((alignment) => score(alignment) >= nearBest * score(ranked[0]!));
 }
 
 /** Steps of the search: scale (relative), shift (working pixels). */
