@@ -46,9 +46,9 @@ export function score(value: number): string {
   return value.toFixed(Math.min(digits, 6)).replace('-', '−');
 }
 
-/** A distance in its rule's unit: four digits of an RMS, whole sums of squares at 256×256. */
+/** A distance in its rule's unit: whole sums of squares at 256×256, four digits of what lies between 0 and 1. */
 export function distance(value: number, rule: Rule): string {
-  return rule === 'calibrated' ? value.toFixed(4) : integer(value);
+  return rule === 'reference' ? integer(value) : value.toFixed(4);
 }
 
 /** A ratio: '4,400 times', '3.2 times'. */

@@ -1,5 +1,6 @@
 import { copyFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodePicture, type Mask, type Picture } from '../images/index.ts';
 import type { RunFolder } from '../stages/index.ts';
 import { atomically, contentPath } from '../tables/index.ts';
 import type { Gallery } from './gallery.ts';
@@ -19,10 +20,55 @@ export type CopiedImages = ReadonlyMap<string, CopiedImage>;
 export function galleryImages(galleries: readonly Gallery[]): string[] {
   const wanted = new Set<string>();
   for (const { captions } of galleries)
-    for (const { own, other, oneStep, samples } of captions)
-      for (const image of [own?.image, other?.image, oneStep, ...samples.map((sample) => sample.image)])
+    for (const { own, shown, oneStep, samples } of captions)
+      for (const image of [
+        own?.image,
+        shown?.picture?.image,
+        oneStep,
+        ...samples.map((sample) => sample.image),
+      ])
         if (typeof image === 'string') wanted.add(image);
   return [...wanted];
+}
+
+/** A digest that is not 64 hex digits is no file name of ours: undefined, as for a file that is missing or damaged. */
+export async function readStored(
+  folder: RunFolder,
+  digest: string | null,
+): Promise<{ readonly bytes: Uint8Array; readonly picture: Picture } | undefined> {
+  if (digest === null || !isDigest(digest)) return undefined;
+  const name = contentPath(digest, 'png');
+  try {
+    const bytes = await readFile(join(folder.images, name));
+    return { bytes, picture: await decodePicture(bytes, { where: `images/${name}` }) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Masks by digest: set where the stored picture is white. What cannot be read is absent. */
+export async function readMasks(
+  folder: RunFolder,
+  digests: readonly string[],
+): Promise<ReadonlyMap<string, Mask>> {
+  const masks = new Map<string, Mask>();
+  for (const digest of new Set(digests)) {
+    const stored = await readStored(folder, digest);
+    if (stored !== undefined) masks.set(digest, maskOf(stored.picture));
+  }
+  return masks;
+}
+
+export function maskOf({ width, height, data }: Picture): Mask {
+  return {
+    width,
+    height,
+    data: Uint8Array.from({ length: width * height }, (_, i) => (data[i * 3]! >= 128 ? 1 : 0)),
+  };
+}
+
+function isDigest(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
 }
 
 /**
@@ -33,7 +79,7 @@ export function galleryImages(galleries: readonly Gallery[]): string[] {
 export async function copyImages(folder: RunFolder, digests: readonly string[]): Promise<CopiedImages> {
   const copied = new Map<string, CopiedImage>();
   for (const digest of digests) {
-    if (!/^[0-9a-f]{64}$/.test(digest)) continue;
+    if (!isDigest(digest)) continue;
     const name = contentPath(digest, 'png');
     const source = join(folder.images, name);
     const size = pngSize(await readFile(source).catch(() => undefined));

@@ -9,6 +9,7 @@ import {
   seriesColour,
   seriesDash,
 } from './charts.ts';
+import { familyTable } from './family-table.ts';
 import { area, counted, distance, duration, integer, percentage, times } from './format.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
 import type { Summary } from './summary.ts';
@@ -35,7 +36,7 @@ export function verdict(summary: Summary): Markup {
 
 /** One paragraph that qualifies the verdict. */
 export function lead(summary: Summary): Markup {
-  const { found, judged, neverSeen, truthKnown, evaluations, carlini, rule, repeatsAnother } = summary;
+  const { found, judged, neverSeen, truthKnown, evaluations, carlini, rule, reviews } = summary;
   const cost = `The run took ${counted(evaluations, 'evaluation')} of the denoiser${
     carlini.ratio === null
       ? ''
@@ -45,15 +46,41 @@ export function lead(summary: Summary): Markup {
     return html`<p class="lead">Captions are scored first and only the highest are synthesized and compared with the training set; this run has not come so far. ${cost}</p>`;
   const stated = truthKnown
     ? neverSeen.captions > 0
-      ? `${integer(neverSeen.judged)} of the captions that the model never saw came so far; the others were passed over at a cheaper stage.`
+      ? neverSeen.judged === neverSeen.captions
+        ? 'So were all captions that the model never saw.'
+        : `${integer(neverSeen.judged)} of the captions that the model never saw came so far; the others were passed over at a cheaper stage.`
       : 'The truth table names no caption that the model never saw, so false positives cannot be counted.'
     : 'What the model was trained on is not known beyond the dataset, so neither recall nor false positives can be stated.';
+  const { MV, RV, TV } = found.byVerdict;
+  const kinds = [
+    [MV, 'its own training picture', 'their own training picture'],
+    [RV, 'another caption’s', 'another caption’s'],
+    [TV, 'a template of several pictures', 'a template of several pictures'],
+  ] as const;
+  const repeated = kinds.flatMap(([count, one, many]) =>
+    count === 0 ? [] : `${integer(count)} repeat${count === 1 ? 's' : ''} ${count === 1 ? one : many}`,
+  );
+  const outcome = found.captions === 0 ? 'none of them repeats a training picture' : list(repeated);
+  const apart = neverSeen.retrievals + neverSeen.templates;
   const others =
-    (repeatsAnother ?? 0) === 0
+    apart === 0
       ? ''
-      : ` ${counted(repeatsAnother!, 'other caption')} came within the threshold of another caption’s training picture, as variants of one template do; that counts as no finding here.`;
-  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${integer(found.captions)} of them gave back their own training picture.${others}
+      : ` Captions that the model never saw repeat a training picture that is not theirs ${apart === 1 ? 'once' : `${integer(apart)} times`}; that is counted apart.`;
+  const hand =
+    reviews.rejected + reviews.outdated === 0
+      ? ''
+      : ` ${counted(reviews.rejected, 'caption')} matched and ${reviews.rejected === 1 ? 'was' : 'were'} rejected by hand.${
+          reviews.outdated === 0
+            ? ''
+            : ` ${counted(reviews.outdated, 'review')} ${reviews.outdated === 1 ? 'is' : 'are'} of pictures that are not there any more.`
+        }`;
+  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${outcome}.${hand}${others}
 ${stated} ${cost}</p>`;
+}
+
+/** 'a', 'a and b', 'a, b and c'. */
+function list(words: readonly string[]): string {
+  return words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
 
 const stageTitles: Readonly<Record<string, string>> = {
@@ -130,12 +157,14 @@ ${pair(
 }
 
 /** Recall against copy count. */
-export function recallSection({ recall, truthKnown, rule, rules, judged }: Summary): Markup {
+export function recallSection(summary: Summary): Markup {
+  const { recall, truthKnown, rule, rules, judged } = summary;
   const heading = html`<h2>Recall against copies</h2>`;
+  const families = familyTable(summary);
   if (!truthKnown)
     return html`<section id="recall">${heading}${empty('The truth about this training set is not known; recall can only be stated for a model with planted duplicates.')}</section>`;
   if (recall.length === 0)
-    return html`<section id="recall">${heading}${empty('The truth table names no duplicate group that this model was trained on.')}</section>`;
+    return html`<section id="recall">${heading}${empty('The truth table names no duplicate group that this model was trained on.')}${families}</section>`;
   if (judged === 0)
     return html`<section id="recall">${heading}${empty('No picture has been judged yet.')}</section>`;
   // Beside the deciding rule only: where the reference rule decides, it would say the same twice.
@@ -154,7 +183,7 @@ ${pair(
       ? null
       : html`<p class="note">The reference rule’s count comes with ${counted(reference.falsePositives, 'false positive')}.</p>`
   }`,
-)}</section>`;
+)}${families}</section>`;
 }
 
 /** ROC curves where the truth is known. */
@@ -207,15 +236,15 @@ export function rulesSection(summary: Summary): Markup {
     const sum = (bins: typeof distances) => bins.reduce((total, bin) => total + bin[name], 0);
     return html`<tr><td>Captions ${title}</td><td>${integer(sum(distances))}</td></tr>`;
   });
-  const table = html`<table><thead><tr><th>Rule</th><th>Threshold</th><th>Captions</th><th>Images</th><th>False positives</th></tr></thead><tbody>${rules.map(
+  const table = html`<table><thead><tr><th>Rule</th><th>Threshold</th><th>Captions</th><th>MV</th><th>RV</th><th>TV</th><th>Images</th><th>False positives</th></tr></thead><tbody>${rules.map(
     (one) =>
-      html`<tr><td>${one.rule}</td><td>${one.threshold === null ? '–' : distance(one.threshold, one.rule)}</td><td>${integer(one.captions)}</td><td>${integer(one.images)}</td><td>${summary.truthKnown ? integer(one.falsePositives) : '–'}</td></tr>`,
+      html`<tr><td>${one.rule}</td><td>${one.threshold === null ? '–' : distance(one.threshold, one.rule)}</td><td>${integer(one.captions)}</td><td>${integer(one.byVerdict.MV)}</td><td>${integer(one.byVerdict.RV)}</td><td>${integer(one.byVerdict.TV)}</td><td>${integer(one.images)}</td><td>${summary.truthKnown ? integer(one.falsePositives) : '–'}</td></tr>`,
   )}</tbody></table>
 <table style="margin-top:18px"><tbody>${counts}</tbody></table>`;
   return html`<section id="rules">${heading}
 <p>${ruleText(rule, rules)}</p>
 ${pair(html`${distanceChart(distances, threshold, rule)}<ul class="legend">${legend}</ul>`, table)}
-${rule === 'reference' ? null : calibration === null ? empty('This run has no calibration; its threshold cannot be accounted for.') : calibrationNote(calibration)}</section>`;
+${rule === 'reference' || (rule === 'aligned' && calibration === null) ? null : calibration === null ? empty('This run has no calibration; its threshold cannot be accounted for.') : calibrationNote(calibration)}</section>`;
 }
 
 /** What the deciding rule asks, and what stands beside it. */
@@ -223,10 +252,18 @@ function ruleText(rule: Rule, rules: Summary['rules']): string {
   const webster = 'Webster 2023: the sum of squared differences at 256×256, values in [0, 1]';
   if (rule === 'reference')
     return `The verdicts on this page are the reference rule’s (${webster}, must stay below the threshold). It is lax for small and for plain pictures, and the calibrated rule, which is not, was not asked: look at every finding.`;
-  const beside = rules.some((one) => one.rule === 'reference')
-    ? ` The reference rule (${webster}, below the threshold) stands beside it; it is lax for small and for plain pictures.`
-    : '';
-  return `The verdicts on this page are the calibrated rule’s: the root mean square of the difference to the caption’s own training picture, at the model’s picture size, must not exceed a distance that held-out pictures hardly ever reach.${beside}`;
+  const asks =
+    rule === 'aligned'
+      ? 'the training picture is mirrored, scaled and moved over the sample, and the distance that is left, from 0 to 1, must not exceed one that held-out pictures hardly ever reach'
+      : 'the root mean square of the difference to a training picture, at the model’s picture size, must not exceed a distance that held-out pictures hardly ever reach';
+  const beside: Readonly<Partial<Record<Rule, string>>> = {
+    calibrated: 'calibrated (the root mean square, pixel by pixel, nothing moved)',
+    reference: `reference (${webster}, below the threshold; lax for small and for plain pictures)`,
+    local: 'local (a part of the sample comes from anywhere in a training picture)',
+    descriptor: 'descriptor (the similarity of a network’s vectors)',
+  };
+  const others = rules.flatMap((one) => (one.rule === rule ? [] : (beside[one.rule] ?? [])));
+  return `The verdicts on this page are the ${rule} rule’s: ${asks}.${others.length === 0 ? '' : ` Beside it stand, and decide nothing: ${list(others)}.`}`;
 }
 
 function calibrationNote(calibration: NonNullable<Summary['calibration']>): Markup {

@@ -75,6 +75,23 @@ td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
 figcaption { margin-top: 3px; color: var(--muted); font-size: 12px; line-height: 1.3; }
 .pictures .match img { outline: 2px solid var(--found); outline-offset: 1px; }
 .match figcaption b { color: var(--found); font-weight: 600; }
+.said, .review { margin: 0 0 6px; font-size: 13px; line-height: 1.4; }
+.verdict { color: var(--found); font-weight: 600; }
+.review { color: var(--muted); overflow-wrap: anywhere; }
+.item { flex-wrap: wrap; }
+.item .rows { flex: 1 0 100%; min-width: 0; margin-top: 2px; font-size: 13px; }
+.rows summary { color: var(--muted); }
+.rows .scroll, .rows .pictures, .rows dl { margin-top: 10px; }
+.rows table { font-size: 13px; }
+.rows .pictures figure { width: 96px; }
+.rows .pictures img, .rows .pictures .missing { width: 96px; height: 96px; }
+.rows dl { display: flex; flex-wrap: wrap; gap: 1px 20px; }
+.rows dl div { display: flex; gap: 6px; }
+.rows .note { margin: 10px 0 0; font-size: 12px; overflow-wrap: anywhere; }
+.key { margin: 14px 0 0; padding: 12px 16px; background: var(--panel); }
+.key p { max-width: none; margin: 0; }
+.swatch { display: inline-block; width: 14px; height: 14px; margin-right: 6px; vertical-align: -2px; }
+.swatch.ramp { width: 96px; height: 10px; margin: 0 4px; vertical-align: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .item.plain { display: block; padding: 10px 0; }
 .plain dl { display: flex; flex-wrap: wrap; gap: 1px 20px; }
 .plain dl div { display: flex; gap: 6px; }
