@@ -73,7 +73,7 @@ describe('the command line', () => {
     });
     const { code, stdout } = await run();
     expect(code).toBe(0);
-    for (const command of ['audit', 'demo', 'score', 'generate', 'label', 'report', 'doctor'])
+    for (const command of ['audit', 'demo', 'score', 'generate', 'label', 'report', 'review', 'doctor'])
       expect(stdout).toMatch(new RegExp(`^ {2}${command} `, 'm'));
   });
 

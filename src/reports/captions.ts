@@ -9,7 +9,8 @@ export interface Sample {
   readonly sample: number;
   readonly image: string | null;
   readonly error: string | null;
-  readonly generation: GenerationRow;
+  /** Undefined where a label is left of a picture whose row is gone. */
+  readonly generation: GenerationRow | undefined;
   readonly labels: Readonly<Partial<Record<Rule, LabelRow>>>;
   /** The newest review of this very picture. */
   readonly review: Review | undefined;
@@ -110,16 +111,17 @@ export function joinCaptions(data: ReportData): Caption[] {
     for (const { attack, score } of scores.get(key) ?? [])
       if (score !== null && !ownScores.has(attack)) ownScores.set(attack, score);
     const pictures = generations.get(key) ?? [];
-    const samples = pictures
-      .filter((row) => row.sample >= 0)
-      .sort((a, b) => a.sample - b.sample)
-      .map((generation): Sample => {
-        const { sample, image, error } = generation;
+    const full = new Map(pictures.filter((row) => row.sample >= 0).map((row) => [row.sample, row]));
+    const samples = [...new Set([...full.keys(), ...ownLabels.keys()])]
+      .sort((a, b) => a - b)
+      .map((sample): Sample => {
+        const generation = full.get(sample);
         const own = ownLabels.get(sample) ?? [];
+        const image = generation?.image ?? own[0]?.image ?? null;
         return {
           sample,
           image,
-          error,
+          error: generation?.error ?? null,
           generation,
           labels: Object.fromEntries(own.map((label) => [label.rule, label])) as Sample['labels'],
           review: reviewOf(key, sample, image),

@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodePng, type Mask, maskShare, type Picture } from '../images/index.ts';
 import { identityTransform, pictureView, type Rule, transformPicture } from '../labels/index.ts';
-import type { RunFolder } from '../stages/index.ts';
+import type { GenerationRow, RunFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
 import { type Caption, rules, type Shown } from './captions.ts';
 import {
@@ -180,7 +180,6 @@ function findingJson(
   pictures: readonly string[],
 ): unknown {
   const { generation, review } = shown.sample;
-  const { seed, steps, sampler, guidance, noise } = generation;
   return {
     key: caption.key,
     caption: caption.caption,
@@ -192,11 +191,7 @@ function findingJson(
     words: words[caption.rule] ?? '',
     sample: shown.sample.sample,
     image: shown.sample.image,
-    seed: Number.isSafeInteger(Number(seed)) ? Number(seed) : String(seed),
-    steps,
-    sampler,
-    guidance,
-    noise,
+    ...(generation !== undefined && drawnBy(generation)),
     training: shown.picture ?? null,
     difference: rms === null ? null : { rms, brightestFrom: fullDifference },
     review: review ?? null,
@@ -217,4 +212,10 @@ function findingJson(
       }),
     ),
   };
+}
+
+/** What the picture can be made with again. A seed beyond 2^53 would lose digits as a number of JSON. */
+function drawnBy({ seed, steps, sampler, guidance, noise }: GenerationRow) {
+  const exact = Number.isSafeInteger(Number(seed)) ? Number(seed) : String(seed);
+  return { seed: exact, steps, sampler, guidance, noise };
 }

@@ -49,7 +49,7 @@ ${facts}</div>
 <div class="scroll"><table><thead><tr><th>Sample</th><th class="text">Rule</th><th class="text">Verdict</th><th>Distance</th><th>Threshold</th><th>Training picture</th><th class="text">In words</th></tr></thead><tbody>${samples.map(
     (one) => html`${rows(one, one === sample ? evidence : undefined)}`,
   )}</tbody></table></div>
-<div class="pictures">${figure(stored(images, caption.oneStep), 'not generated', 'one step')}${samples.map((one) => sampleFigure(images, one, caption))}</div>
+<div class="pictures">${caption.oneStep === null ? null : figure(stored(images, caption.oneStep), 'not stored', 'one step')}${samples.map((one) => sampleFigure(images, one, caption))}</div>
 <dl>${scores}</dl>
 ${evidence === undefined ? null : html`<p class="note"><code>${evidence.folder}</code> · key <code>${captionText(caption.key)}</code></p>`}</details></article>`;
 }
@@ -72,14 +72,11 @@ function ownTitle({ neverSeen }: Caption): string {
   return neverSeen ? 'its picture, never seen' : 'training image';
 }
 
-/** Whose picture it is that the sample is shown beside. */
+/** Another caption's picture is named by its position; whose it is, the verdict says. */
 function pictureTitle(caption: Caption): string {
   const { shown, own } = caption;
-  const index = shown?.picture?.index;
-  if (shown?.verdict === 'RV') return `training image ${index ?? ''}, another caption’s`;
-  if (shown?.verdict === 'TV' && index !== own?.index)
-    return `training image ${index ?? ''}, of its template`;
-  return ownTitle(caption);
+  const apart = shown?.verdict === 'RV' || (shown?.verdict === 'TV' && shown.picture?.index !== own?.index);
+  return apart ? `training image ${shown?.picture?.index ?? ''}` : ownTitle(caption);
 }
 
 function sampleFigure(images: CopiedImages, sample: Sample, { rule }: Caption): Markup {

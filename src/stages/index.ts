@@ -25,6 +25,7 @@ export {
   requireDescriptor,
 } from './indexing.ts';
 export { runLabels } from './labelling.ts';
+export { waitForFolder } from './lock.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
 export { type PlannedStage, planAudit, plannedEvaluations } from './plan.ts';
