@@ -56,6 +56,11 @@ export function times(ratio: number): string {
   return `${ratio >= 10 ? integer(ratio) : ratio.toFixed(1)} times`;
 }
 
+/** 'a', 'a and b', 'a, b and c'. */
+export function list(words: readonly string[]): string {
+  return words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+}
+
 const longestCaption = 220;
 
 /**

@@ -1,3 +1,4 @@
+import type { Rule } from '../labels/index.ts';
 import type { LabelRow } from '../stages/index.ts';
 import { type Caption, comparisonsOf, rules, type Sample } from './captions.ts';
 import type { Evidence } from './evidence.ts';
@@ -36,6 +37,15 @@ ${samples.length === 0 ? figure(undefined, 'not synthesized', 'samples') : sampl
   const facts = html`<dl>${picture === undefined ? null : fact('distance', distance(picture.distance, caption.rule))}
 ${verdict === 'MV' || verdict === 'none' || own === undefined || own.index === picture?.index ? null : fact('to its own picture', distance(own.distance, caption.rule))}
 ${shown.label.family === null ? null : fact('family', shown.label.family)}${known}</dl>`;
+  const wordsOf = (one: Sample, rule: Rule, label: LabelRow) =>
+    label.error ?? (one === sample ? evidence?.words[rule] : undefined) ?? labelWords(label);
+  const all = samples.flatMap((one) =>
+    rules.flatMap((rule) => {
+      const label = one.labels[rule];
+      return label === undefined ? [] : { label, said: wordsOf(one, rule, label) };
+    }),
+  );
+  const said = all.some((row) => row.said !== '');
   return html`<article class="item"><div class="pictures">
 ${figure(stored(images, picture?.image), picture === undefined ? 'not compared' : 'not stored', pictureTitle(caption))}
 ${figure(stored(images, sample.image), 'missing', `sample ${sample.sample}`, verdict !== 'none')}
@@ -46,22 +56,16 @@ ${evidence?.pictures.difference === undefined ? null : figure(evidence.pictures.
 ${sample.review === undefined ? null : html`<p class="review">${sample.review.decision === 'reject' ? 'Rejected' : 'Accepted'}: <bdi>${captionText(sample.review.reason)}</bdi></p>`}
 ${facts}</div>
 <details class="rows"><summary>Every rule and sample</summary>
-<div class="scroll"><table><thead><tr><th>Sample</th><th class="text">Rule</th><th class="text">Verdict</th><th>Distance</th><th>Threshold</th><th>Training picture</th><th class="text">In words</th></tr></thead><tbody>${samples.map(
-    (one) => html`${rows(one, one === sample ? evidence : undefined)}`,
-  )}</tbody></table></div>
+<div class="scroll"><table><thead><tr><th>Sample</th><th class="text">Rule</th><th class="text">Verdict</th><th>Distance</th><th>Threshold</th><th>Training picture</th>${said ? html`<th class="text">In words</th>` : null}</tr></thead><tbody>${all.map((row) => labelRow(row.label, said ? row.said : undefined))}</tbody></table></div>
 <div class="pictures">${caption.oneStep === null ? null : figure(stored(images, caption.oneStep), 'not stored', 'one step')}${samples.map((one) => sampleFigure(images, one, caption))}</div>
 <dl>${scores}</dl>
 ${evidence === undefined ? null : html`<p class="note"><code>${evidence.folder}</code> · key <code>${captionText(caption.key)}</code></p>`}</details></article>`;
 }
 
-/** A row for each rule that judged a sample. */
-function rows(sample: Sample, evidence: Evidence | undefined): Markup[] {
-  return rules.flatMap((rule) => {
-    const label = sample.labels[rule];
-    if (label === undefined) return [];
-    const shown = (value: number | null) => (value === null ? '–' : distance(value, rule));
-    return html`<tr><td>${sample.sample}</td><td class="text">${rule}</td><td class="text">${label.verdict ?? 'failed'}</td><td>${shown(label.distance)}</td><td>${shown(label.threshold)}</td><td>${label.training_index ?? '–'}</td><td class="text">${label.error ?? evidence?.words[rule] ?? labelWords(label)}</td></tr>`;
-  });
+/** @param said in words; undefined where no row of the table has any */
+function labelRow(label: LabelRow, said: string | undefined): Markup {
+  const shown = (value: number | null) => (value === null ? '–' : distance(value, label.rule as Rule));
+  return html`<tr><td>${label.sample}</td><td class="text">${label.rule}</td><td class="text">${label.verdict ?? 'failed'}</td><td>${shown(label.distance)}</td><td>${shown(label.threshold)}</td><td>${label.training_index ?? '–'}</td>${said === undefined ? null : html`<td class="text words">${said}</td>`}</tr>`;
 }
 
 function fact(name: string, value: string): Markup {

@@ -5,6 +5,7 @@ import type { Gallery } from './gallery.ts';
 import { gallerySection } from './gallery-section.ts';
 import type { CopiedImages } from './images.ts';
 import { html } from './markup.ts';
+import { rulesSection } from './rules-section.ts';
 import {
   costSection,
   funnelSection,
@@ -12,7 +13,6 @@ import {
   precisionSection,
   recallSection,
   rocSection,
-  rulesSection,
   verdict,
 } from './sections.ts';
 import { style } from './style.ts';

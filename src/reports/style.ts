@@ -83,7 +83,7 @@ figcaption { margin-top: 3px; color: var(--muted); font-size: 12px; line-height:
 .rows summary { color: var(--muted); }
 .rows .scroll, .rows .pictures, .rows dl { margin-top: 10px; }
 .rows table { font-size: 13px; }
-.rows td:last-child { min-width: 16em; }
+.rows td.words { min-width: 16em; }
 .rows .pictures { flex-wrap: wrap; }
 .rows .pictures figure { width: 96px; }
 .rows .pictures img, .rows .pictures .missing { width: 96px; height: 96px; }
