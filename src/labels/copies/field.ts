@@ -4,8 +4,8 @@ import { openSession } from '../../runtime/index.ts';
 import type { CopyCollection } from './collection.ts';
 import { describePatch, patchDimension as dimension, type Patches } from './patches.ts';
 
-/** Nearest patches that are kept of each query. */
-const nearest = 8;
+/** Nearest patches that are kept of each query patch. */
+const nearestKept = 8;
 /** Query patches that are multiplied at once. Fixed, so that a product does not depend on how many there are. */
 const rowsPerRun = 512;
 /** Sizes of the window: a picture that is a crop, or that holds a shrunk one, has its patches at other scales. */
@@ -34,14 +34,20 @@ function fieldModel(k: number): Model {
   return model(graph, { values, indices });
 }
 
+interface View {
+  readonly scale: number;
+  readonly flip: boolean;
+}
+
 /** Every patch of a query as it is, and mirrored, at each scale. */
-const views = scales.flatMap((scale) => [
+const moved: readonly View[] = scales.flatMap((scale) => [
   { scale, flip: false },
   { scale, flip: true },
 ]);
+const inPlaceOnly: readonly View[] = [{ scale: 1, flip: false }];
 
 /** A query's patches as rows, [count · views, dimension]. */
-export function queryRows(patches: Patches): Float32Array {
+function queryRows(patches: Patches, views: readonly View[]): Float32Array {
   const rows = new Float32Array(patches.count * views.length * dimension);
   let at = 0;
   for (let patch = 0; patch < patches.count; patch++)
@@ -61,7 +67,12 @@ interface RowMatch {
 }
 
 /** The matches of a query from those of its rows. */
-function matchesOf(patches: Patches, rows: readonly (readonly RowMatch[])[]): PatchMatch[] {
+function matchesOf(
+  patches: Patches,
+  views: readonly View[],
+  rows: readonly (readonly RowMatch[])[],
+  nearest: number,
+): PatchMatch[] {
   return rows.flatMap((matches, row) => {
     const patch = Math.floor(row / views.length);
     const { scale, flip } = views[row % views.length]!;
@@ -79,7 +90,7 @@ function matchesOf(patches: Patches, rows: readonly (readonly RowMatch[])[]): Pa
 
 /** The nearest-patch field from one picture to another: each row's nearest patch there. */
 export function matchPair(query: Patches, training: Patches): PatchMatch[] {
-  const rows = queryRows(query);
+  const rows = queryRows(query, moved);
   const others = new Float32Array(training.count * dimension);
   for (let patch = 0; patch < training.count; patch++)
     describePatch(training, patch, 1, false, others, patch * dimension);
@@ -94,7 +105,17 @@ export function matchPair(query: Patches, training: Patches): PatchMatch[] {
     }
     return best === undefined ? [] : [best];
   });
-  return matchesOf(query, matches);
+  return matchesOf(query, moved, matches, nearestKept);
+}
+
+export interface FieldOptions {
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (share: number) => void;
+  /** Patches as they are only, neither mirrored nor scaled. */
+  readonly inPlace?: boolean;
+  /** Nearest patches that are kept of each query patch. Default 8. */
+  readonly nearest?: number;
 }
 
 /**
@@ -104,13 +125,11 @@ export function matchPair(query: Patches, training: Patches): PatchMatch[] {
 export async function matchCollection(
   queries: readonly Patches[],
   collection: CopyCollection,
-  options: {
-    readonly threads?: number;
-    readonly signal?: AbortSignal;
-    readonly onProgress?: (share: number) => void;
-  } = {},
+  options: FieldOptions = {},
 ): Promise<PatchMatch[][]> {
-  const perQuery = queries.map(queryRows);
+  const { threads, signal, onProgress, inPlace = false, nearest = nearestKept } = options;
+  const views = inPlace ? inPlaceOnly : moved;
+  const perQuery = queries.map((patches) => queryRows(patches, views));
   const counts = perQuery.map((rows) => rows.length / dimension);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const chunks = Math.ceil(total / rowsPerRun);
@@ -121,13 +140,13 @@ export async function matchCollection(
     rows.set(part, offset);
     offset += part.length;
   }
-  const best = {
+  const best: BestMatches = {
+    nearest,
     similarity: new Float32Array(total * nearest).fill(Number.NEGATIVE_INFINITY),
     index: new Int32Array(total * nearest),
     x: new Float32Array(total * nearest),
     y: new Float32Array(total * nearest),
   };
-  const { threads, signal, onProgress } = options;
   const sessions = new Map<number, Awaited<ReturnType<typeof openSession>>>();
   const session = {
     ...(threads !== undefined && { threads }),
@@ -165,11 +184,12 @@ export async function matchCollection(
   return queries.map((patches, query) => {
     const found = Array.from({ length: counts[query]! }, (_, row) => rowMatches(best, first + row));
     first += counts[query]!;
-    return matchesOf(patches, found);
+    return matchesOf(patches, views, found, nearest);
   });
 }
 
 interface BestMatches {
+  readonly nearest: number;
   readonly similarity: Float32Array;
   readonly index: Int32Array;
   readonly x: Float32Array;
@@ -184,6 +204,7 @@ function insert(
   block: { readonly owner: Int32Array; readonly x: Float32Array; readonly y: Float32Array },
   found: number,
 ): boolean {
+  const { nearest } = best;
   const start = row * nearest;
   let at = start + nearest - 1;
   if (!(similarity > best.similarity[at]!)) return false;
@@ -197,6 +218,7 @@ function insert(
 }
 
 function rowMatches(best: BestMatches, row: number): RowMatch[] {
+  const { nearest } = best;
   const matches: RowMatch[] = [];
   for (let at = row * nearest; at < (row + 1) * nearest; at++)
     if (best.similarity[at]! > Number.NEGATIVE_INFINITY)
