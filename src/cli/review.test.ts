@@ -230,6 +230,23 @@ describe('tables/reviews', () => {
     expect(written.reviews.rejected).toBe(3);
   });
 
+  it('numbers a review after the newest one, also where older ones are gone', async () => {
+    const folder = runFolder(join(root, 'gap'));
+    const row = {
+      key: 'a',
+      sample: null,
+      decision: 'reject',
+      reason: 'x',
+      image: 'f'.repeat(64),
+      error: null,
+    };
+    const files = [];
+    for (let i = 0; i < 3; i++) files.push(await addReview(folder, row));
+    await rm(files[0]!);
+    await rm(files[1]!);
+    expect(await addReview(folder, row)).toBe(join(folder.tables, 'reviews/00003.parquet'));
+  });
+
   it('outlives labels that are made anew, and a report; a review of another picture is outdated', async () => {
     const output = join(root, 'audit');
     const audit = async () => {

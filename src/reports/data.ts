@@ -25,7 +25,7 @@ import {
   truthColumns,
 } from '../stages/index.ts';
 import { type Columns, type Row, readTable } from '../tables/index.ts';
-import { familyMasks } from './families.ts';
+import { familyLabels } from './families.ts';
 import { readMasks } from './images.ts';
 
 /** Everything a report is made from: the tables of a run and what its stages took. */
@@ -45,7 +45,10 @@ export interface ReportData {
   readonly truth: readonly TruthTableRow[];
   /** Null when the run was labelled by the reference rule only. */
   readonly calibration: Calibration | null;
-  /** By digest: the masks of template findings that the truth can be held against. One that cannot be read is absent. */
+  /**
+   * By digest: the masks of template findings that the truth can be held against, at the size of the generated
+   * pictures. One that cannot be read is absent.
+   */
   readonly masks: ReadonlyMap<string, Mask>;
 }
 
@@ -74,6 +77,6 @@ export async function readReportData(path: string): Promise<ReportData> {
     reviews: await readReviews(folder),
     truth,
     calibration: (await readCalibration(folder)) ?? null,
-    masks: await readMasks(folder, familyMasks(truth, labels)),
+    masks: await readMasks(folder, familyLabels(truth, labels)),
   };
 }

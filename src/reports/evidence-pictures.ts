@@ -1,5 +1,6 @@
 import { dilate, type Mask, type Picture } from '../images/index.ts';
 import type { Region } from '../labels/index.ts';
+import { resizedMask } from './images.ts';
 
 /** A difference from this one on, values in [0, 1], has the brightest colour of a difference map. */
 export const fullDifference = 0.25;
@@ -68,24 +69,13 @@ function colourOf(difference: number): number[] {
 /** The edge of a mask drawn into a picture, on the inner side; wide enough to be seen where a page shrinks it. */
 export function outlined(picture: Picture, mask: Mask): Picture {
   const { width, height } = picture;
-  const inside = resized(mask, width, height);
+  const inside = resizedMask(mask, width, height);
   const around = { ...inside, data: inside.data.map((set) => 1 - set) };
   const reach = Math.max(1, Math.round(Math.max(width, height) / 128));
   const near = dilate(around, 2 * reach + 1);
   const data = Uint8Array.from(picture.data);
   inside.data.forEach((set, pixel) => {
     if (set === 1 && near.data[pixel] === 1) data.set(outlineColour, pixel * 3);
-  });
-  return { width, height, data };
-}
-
-/** A mask of another size: each pixel takes what lies at its middle. */
-function resized(mask: Mask, width: number, height: number): Mask {
-  if (mask.width === width && mask.height === height) return mask;
-  const data = Uint8Array.from({ length: width * height }, (_, pixel) => {
-    const x = Math.floor((((pixel % width) + 0.5) / width) * mask.width);
-    const y = Math.floor(((Math.floor(pixel / width) + 0.5) / height) * mask.height);
-    return mask.data[y * mask.width + x]!;
   });
   return { width, height, data };
 }

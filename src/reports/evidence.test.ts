@@ -2,8 +2,9 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodePicture, type Picture } from '../images/index.ts';
-import type { LabelRow } from '../stages/index.ts';
+import { decodePicture, encodePng, maskPicture, type Picture } from '../images/index.ts';
+import { type LabelRow, runFolder } from '../stages/index.ts';
+import { putFile } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import type { ReportData } from './data.ts';
 import {
@@ -16,7 +17,8 @@ import {
   outlined,
   uncoveredColour,
 } from './evidence-pictures.ts';
-import { alignedRun } from './testing/aligned-run.ts';
+import { alignedRun, plantedOverlap } from './testing/aligned-run.ts';
+import { writeRun } from './testing/synthetic-run.ts';
 import { labelWords } from './words.ts';
 import { writeReport } from './write.ts';
 
@@ -164,6 +166,27 @@ describe('report/evidence', () => {
     const at = join(other, 'report/evidence');
     const name = (await readdir(at)).find((folder) => folder.endsWith(label.image!.slice(0, 12)))!;
     expect((await readdir(join(at, name))).sort()).toEqual(['finding.json', 'sample.png']);
+  });
+
+  it('brings a mask of another size to that of the pictures', async () => {
+    const other = join(root, 'sizes');
+    const rows = await alignedRun({ side: 16, synthesized: 20 }, other);
+    const { width, height, data: set } = [...rows.masks.values()][0]!;
+    const double = {
+      width: 2 * width,
+      height: 2 * height,
+      data: Uint8Array.from({ length: 4 * set.length }, (_, i) => {
+        const [x, y] = [i % (2 * width), Math.floor(i / (2 * width))];
+        return set[(y >> 1) * width + (x >> 1)]!;
+      }),
+    };
+    const mask = await putFile(runFolder(other).images, await encodePng(maskPicture(double)), 'png');
+    await writeRun(other, {
+      ...rows,
+      labels: rows.labels.map((row) => (row.mask === null ? row : { ...row, mask })),
+    });
+    const { summary } = await writeReport(other);
+    expect(summary.families.map(({ overlap }) => overlap)).toEqual([plantedOverlap, plantedOverlap, null]);
   });
 
   it('takes no picture by a digest that is none', async () => {

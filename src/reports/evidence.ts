@@ -14,7 +14,7 @@ import {
   outlined,
 } from './evidence-pictures.ts';
 import type { Gallery } from './gallery.ts';
-import { type CopiedImage, maskOf, readStored } from './images.ts';
+import { type CopiedImage, maskOf, readStored, resizedMask } from './images.ts';
 import { isMoved, labelWords, parsed, regionOf, transformOf } from './words.ts';
 
 /** What lies in the folder of one item; a picture that cannot be had is absent. */
@@ -158,13 +158,14 @@ async function masksOf(
   return masks;
 }
 
-/** Root mean square of what is covered, and inside of the mask where it has the same size. */
+/** Root mean square of what is covered, and inside of the mask where there is one. */
 function meanOf(differences: Float64Array, covered: Mask, mask: Mask | undefined): number | null {
-  const fits = mask !== undefined && mask.width === covered.width && mask.height === covered.height;
+  const { width, height } = covered;
+  const compared = mask && resizedMask(mask, width, height);
   let sum = 0;
   let pixels = 0;
   differences.forEach((difference, pixel) => {
-    if (covered.data[pixel] !== 1 || (fits && mask.data[pixel] !== 1)) return;
+    if (covered.data[pixel] !== 1 || compared?.data[pixel] === 0) return;
     sum += difference * difference;
     pixels++;
   });

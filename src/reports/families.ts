@@ -25,6 +25,7 @@ export function recallByFamily(
   truth: readonly TruthTableRow[],
   captions: readonly Caption[],
   labels: readonly LabelRow[],
+  /** By digest, at the size of the generated pictures: the planted regions are in their pixels. */
   masks: ReadonlyMap<string, Mask>,
 ): FamilyRecall[] {
   const known = new Map(captions.map((caption) => [caption.key, caption]));
@@ -47,9 +48,9 @@ export function recallByFamily(
     });
 }
 
-/** Digests of the masks that `recallByFamily` needs: one for each family that was found. */
-export function familyMasks(truth: readonly TruthTableRow[], labels: readonly LabelRow[]): string[] {
-  return [...nearestTemplates(truth, labels).values()].flatMap(({ mask }) => mask ?? []);
+/** The labels of which `recallByFamily` needs the masks: one for each family that was found. */
+export function familyLabels(truth: readonly TruthTableRow[], labels: readonly LabelRow[]): LabelRow[] {
+  return [...nearestTemplates(truth, labels).values()];
 }
 
 function plantedFamilies(truth: readonly TruthTableRow[]): Map<string, TruthTableRow[]> {

@@ -112,6 +112,21 @@ describe('a run with every rule', () => {
     expect(summarize({ ...all, masks: new Map() }, joinCaptions(all)).families[0]!.overlap).toBeNull();
   });
 
+  it('takes the region from the nearest label', () => {
+    const other = 'b'.repeat(64);
+    // The second variant lies at .14, the first at .12.
+    const withOther = (key: string) => {
+      const labels = all.labels.map((row) =>
+        row.key === key && row.rule === 'aligned' ? { ...row, mask: other } : row,
+      );
+      const masks = new Map([...all.masks, [other, { width: 16, height: 16, data: new Uint8Array(256) }]]);
+      return summarize({ ...all, labels, masks }, joinCaptions(all)).families[0]!.overlap;
+    };
+    expect(withOther('template-0-2')).toBe(plantedOverlap);
+    // All is open: the planted rectangle is 12 × 4 of 16 × 16 pixels.
+    expect(withOther('template-0-1')).toBe(48 / 256);
+  });
+
   it('measures the overlap of what a mask leaves open with a rectangle', () => {
     const mask = (open: readonly number[]) => ({
       width: 4,

@@ -46,15 +46,21 @@ export async function readStored(
   }
 }
 
-/** Masks by digest: set where the stored picture is white. What cannot be read is absent. */
+/**
+ * The masks of labels by digest, brought to the size of the generated picture, set where the stored one is white. What
+ * cannot be read is absent.
+ */
 export async function readMasks(
   folder: RunFolder,
-  digests: readonly string[],
+  labels: readonly { readonly image: string | null; readonly mask: string | null }[],
 ): Promise<ReadonlyMap<string, Mask>> {
   const masks = new Map<string, Mask>();
-  for (const digest of new Set(digests)) {
-    const stored = await readStored(folder, digest);
-    if (stored !== undefined) masks.set(digest, maskOf(stored.picture));
+  for (const { image, mask: digest } of labels) {
+    if (digest === null || masks.has(digest)) continue;
+    const mask = await readStored(folder, digest);
+    if (mask === undefined) continue;
+    const { width, height } = (await readStored(folder, image))?.picture ?? mask.picture;
+    masks.set(digest, resizedMask(maskOf(mask.picture), width, height));
   }
   return masks;
 }
@@ -65,6 +71,17 @@ export function maskOf({ width, height, data }: Picture): Mask {
     height,
     data: Uint8Array.from({ length: width * height }, (_, i) => (data[i * 3]! >= 128 ? 1 : 0)),
   };
+}
+
+/** A mask of another size: each pixel takes what lies at its middle. */
+export function resizedMask(mask: Mask, width: number, height: number): Mask {
+  if (mask.width === width && mask.height === height) return mask;
+  const data = Uint8Array.from({ length: width * height }, (_, pixel) => {
+    const x = Math.floor((((pixel % width) + 0.5) / width) * mask.width);
+    const y = Math.floor(((Math.floor(pixel / width) + 0.5) / height) * mask.height);
+    return mask.data[y * mask.width + x]!;
+  });
+  return { width, height, data };
 }
 
 function isDigest(text: string): boolean {
