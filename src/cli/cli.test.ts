@@ -216,6 +216,14 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
     expect(gated.stderr).toMatch(/^verbatim: \d+ images were found, more than --fail-above 0\n$/);
     expect(gated.code).toBe(100);
     expect((await run('audit', 'runs/gate', '-q', '--fail-above', '1000')).code).toBe(0);
+    // What somebody has rejected does not fail it.
+    const findings = JSON.parse((await run('review', 'runs/gate', '--json')).stdout) as { key: string }[];
+    for (const { key } of findings) await run('review', 'runs/gate', key, '--reject', '--reason', 'noise');
+    const opened = await run('audit', 'runs/gate', '-q', '--fail-above', '0');
+    expect(opened.stdout).toMatch(
+      new RegExp(`^found {4}0 training images.*; ${findings.length} rejected by hand\\)\n`),
+    );
+    expect(opened.code).toBe(0);
   });
 
   it("refuses another config's folder in one line that names the key", async () => {

@@ -1,4 +1,4 @@
-import { dilate, type Mask, type Picture } from '../images/index.ts';
+import { dilate, erode, type Mask, type Picture } from '../images/index.ts';
 import type { Region } from '../labels/index.ts';
 import { resizedMask } from './images.ts';
 
@@ -66,16 +66,22 @@ function colourOf(difference: number): number[] {
   return [0, 1, 2].map((c) => Math.round(from[c]! + (to[c]! - from[c]!) * (place - low)));
 }
 
-/** The edge of a mask drawn into a picture, on the inner side; wide enough to be seen where a page shrinks it. */
-export function outlined(picture: Picture, mask: Mask): Picture {
+/**
+ * The edge of a mask drawn into a picture, on the inner side; wide enough to be seen where a page shrinks it.
+ *
+ * @param framed also along the picture's own border: a box is a box with four sides only
+ */
+export function outlined(picture: Picture, mask: Mask, framed = false): Picture {
   const { width, height } = picture;
   const inside = resizedMask(mask, width, height);
-  const around = { ...inside, data: inside.data.map((set) => 1 - set) };
-  const reach = Math.max(1, Math.round(Math.max(width, height) / 128));
-  const near = dilate(around, 2 * reach + 1);
+  const size = 2 * Math.max(1, Math.round(Math.max(width, height) / 128)) + 1;
+  // Outside of a picture nothing is set, for either: eroding takes the border away, dilating does not reach it.
+  const kept = framed
+    ? erode(inside, size).data
+    : dilate({ ...inside, data: inside.data.map((set) => 1 - set) }, size).data.map((near) => 1 - near);
   const data = Uint8Array.from(picture.data);
   inside.data.forEach((set, pixel) => {
-    if (set === 1 && near.data[pixel] === 1) data.set(outlineColour, pixel * 3);
+    if (set === 1 && kept[pixel] === 0) data.set(outlineColour, pixel * 3);
   });
   return { width, height, data };
 }

@@ -270,6 +270,10 @@ describe('the pictures', () => {
     const { data: drawn } = outlined(grey(0, 8, 1), mask);
     const marked = Array.from({ length: 8 }, (_, x) => drawn[x * 3 + 2] === outlineColour[2]);
     expect(marked).toEqual([false, false, false, true, false, false, false, false]);
+    const whole = { width: 4, height: 4, data: new Uint8Array(16).fill(1) };
+    const count = (picture: Picture) => picture.data.filter((value) => value === outlineColour[2]).length;
+    expect(count(outlined(grey(0, 4, 4), whole))).toBe(0);
+    expect(count(outlined(grey(0, 4, 4), whole, true))).toBe(12);
   });
 });
 

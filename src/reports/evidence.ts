@@ -120,7 +120,7 @@ async function writeOne(
     const made = {
       aligned: picture,
       overlay: checkerboard(sample.picture, picture),
-      difference: edge === undefined ? map : outlined(map, edge),
+      difference: edge === undefined ? map : outlined(map, edge, mask === undefined),
     };
     for (const [kind, one] of Object.entries(made) as [EvidencePicture, Picture][])
       await put(kind, await encodePng(one), one);

@@ -39,7 +39,7 @@ export function lead(summary: Summary): Markup {
     ? neverSeen.captions > 0
       ? neverSeen.judged === neverSeen.captions
         ? 'So were all captions that the model never saw.'
-        : `${integer(neverSeen.judged)} of the captions that the model never saw came so far; the others were passed over at a cheaper stage.`
+        : `${neverSeen.judged === 0 ? 'None' : integer(neverSeen.judged)} of the captions that the model never saw came so far; ${neverSeen.judged === 0 ? 'all' : 'the others'} were passed over at a cheaper stage.`
       : 'The truth table names no caption that the model never saw, so false positives cannot be counted.'
     : 'What the model was trained on is not known beyond the dataset, so neither recall nor false positives can be stated.';
   const { MV, RV, TV } = found.byVerdict;
