@@ -144,6 +144,19 @@ describe('report/evidence', () => {
     expect(await readFile(join(evidence, 'my-notes.txt'), 'utf8')).toBe('mine');
   });
 
+  it('has every finding, also those for which the page has no place, after those that it shows', async () => {
+    const { page } = await writeReport(path, undefined, { found: 2, others: 2 });
+    const { document } = parseHTML(await readFile(page, 'utf8'));
+    const verdicts = (await foldersIn()).map((name) => name.split('-')[1]);
+    const shown = document.querySelectorAll('#gallery .item details.rows').length;
+    const found = (await writeReport(path)).summary.found.byVerdict;
+    expect(verdicts.slice(shown).sort()).toEqual([
+      ...new Array(found.MV - 2).fill('MV'),
+      ...new Array(found.TV - 2).fill('TV'),
+    ]);
+    expect(verdicts.slice(0, shown)).toContain('none');
+  });
+
   it('is bounded, and the page still shows what has none', async () => {
     const { page } = await writeReport(path, undefined, { evidence: 3 });
     expect(await foldersIn()).toEqual(folders.slice(0, 3));

@@ -51,21 +51,21 @@ finding.json    caption, key, seeds, and the rows of every rule
 `;
 
 /**
- * Writes report/evidence: a folder for each judged caption that the galleries show, findings first. Folders of an older
- * report that are not written again are removed.
+ * Writes report/evidence: a folder for each judged caption that the galleries show, in their order, then for the other
+ * findings. Folders of an older report that are not written again are removed.
  *
  * @param limit at most so many folders
  */
 export async function writeEvidence(
   folder: RunFolder,
   galleries: readonly Gallery[],
-  limit = 150,
+  limit = 300,
 ): Promise<EvidenceByKey> {
   const root = join(folder.report, 'evidence');
   const written = new Map<string, Evidence>();
   const names = new Set<string>();
-  const judged = galleries.flatMap(({ section, captions }) => (section === 'high-score' ? [] : captions));
-  for (const caption of judged) {
+  const shownFirst = galleries.flatMap(({ section, captions }) => (section === 'high-score' ? [] : captions));
+  for (const caption of [...shownFirst, ...galleries.flatMap(({ rest }) => rest)]) {
     if (written.size >= limit) break;
     const { shown } = caption;
     if (shown === undefined || written.has(caption.key)) continue;

@@ -15,6 +15,8 @@ export interface Gallery {
   /** How many captions belong here in all; `captions` are the first of them. */
   readonly total: number;
   readonly captions: readonly Caption[];
+  /** The others, where these are findings: they have no place in the page, but evidence. */
+  readonly rest: readonly Caption[];
 }
 
 /** At most so many captions; the tables hold all. */
@@ -23,7 +25,7 @@ export interface GalleryLimits {
   readonly found?: number;
   /** Of each other kind but false positives, which are all shown; default 12. */
   readonly others?: number;
-  /** With a folder of evidence; default 150. */
+  /** With a folder of evidence; default 300. */
   readonly evidence?: number;
 }
 
@@ -50,6 +52,7 @@ export function chooseGallery(
     section,
     total: all.length,
     captions: all.slice(0, most),
+    rest: (findingVerdicts as readonly string[]).includes(section) ? all.slice(most) : [],
   });
   const wrong = captions.filter((c) => c.neverSeen && hasVerdict(c, 'MV'));
   const others = captions.filter(
