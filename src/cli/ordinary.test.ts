@@ -57,7 +57,7 @@ describe('an audit of an ordinary dataset', { timeout: 240_000 }, () => {
         ...flags,
       );
       expect(stderr).toBe(
-        'verbatim: labels: the calibrated rule needs pictures that the model never saw, and there are none; name a dataset of them in labels.heldOut, or set labels.rules to [reference]\n',
+        'verbatim: labels: the rules calibrated, aligned, local need pictures that the model never saw, and there are none; name a dataset of them in labels.heldOut, or set labels.rules to [reference]\n',
       );
       expect([code, stdout]).toEqual([2, '']);
       expect(await readdir(folder)).toEqual(['data']);
@@ -94,7 +94,7 @@ describe('an audit of an ordinary dataset', { timeout: 240_000 }, () => {
         `labels.quantile=${quantile}`,
       );
     expect((await dry(0.001)).stderr).toContain(
-      'warning  6 held-out pictures; a quantile of 0.001 needs 1,000, so the threshold will be their smallest distance\n',
+      'warning  6 held-out pictures; a quantile of 0.001 needs 1,000, so the threshold will be their smallest distance; aligned and local need 20 and are left out\n',
     );
     expect((await dry(0.16)).stderr).toContain('a quantile of 0.16 needs 7,');
     expect((await dry(1 / 6)).stderr).not.toContain('warning');

@@ -1,10 +1,50 @@
+export {
+  type AlignedRules,
+  alignedLabel,
+  type Copied,
+  type CopyFindings,
+  type InPlace,
+  localLabel,
+  type NearTemplate,
+} from './aligned.ts';
 export { type Calibration, calibrate, calibrateOnPictures } from './calibrate.ts';
+export {
+  type CopyCalibration,
+  calibrateCopies,
+  evenlySpaced,
+  type Unrelated,
+  unrelatedPictures,
+} from './calibrate-copies.ts';
+export {
+  type Alignment,
+  type Alignments,
+  type Background,
+  type CopyCollection,
+  type CopyQuery,
+  compareCopies,
+  copyCollection,
+  createBackground,
+  type FindOptions,
+  fewestScores,
+  findCopies,
+  findFamilies,
+  matchTemplates,
+  type ScoreTail,
+  scoreAt,
+  scoreTail,
+  type TemplateFamily,
+  type TemplateMatch,
+  templateShare,
+  type WorkingPicture,
+  workingPicture,
+} from './copies/index.ts';
 export { deviationOf, rmsOf } from './distances.ts';
 export {
   calibratedLabel,
-  failedLabel,
   type LabelRules,
   labelPictures,
+  nearestOwnRms,
+  type ReferenceRetrieved,
   referenceLabel,
 } from './label.ts';
 export {
@@ -13,9 +53,19 @@ export {
   type Neighbour,
   nearestPictures,
 } from './nearest.ts';
-export { referenceDistance, referenceSide, referenceThreshold, referenceView } from './reference.ts';
+export {
+  referenceDistance,
+  referenceRetrievalThreshold,
+  referenceSide,
+  referenceTemplateDistance,
+  referenceThreshold,
+  referenceView,
+} from './reference.ts';
+export { maskRegion } from './region.ts';
+export { failedLabel } from './row.ts';
 export { identityTransform, transformPicture } from './transform.ts';
 export type {
+  Compared,
   Evidence,
   GeneratedPicture,
   Label,

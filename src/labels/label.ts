@@ -1,126 +1,246 @@
-import { squaredDifference } from '../images/index.ts';
+import { type Picture, squaredDifference } from '../images/index.ts';
+import {
+  type AlignedRules,
+  alignedLabel,
+  type CopyFindings,
+  localLabel,
+  type NearTemplate,
+} from './aligned.ts';
 import type { Calibration } from './calibrate.ts';
+import { templateShare } from './copies/index.ts';
 import { deviationOf, rmsOf } from './distances.ts';
 import { type NearestOptions, type Neighbour, nearestPictures } from './nearest.ts';
-import { referenceDistance, referenceThreshold } from './reference.ts';
+import {
+  referenceDistance,
+  referenceRetrievalThreshold,
+  referenceTemplateDistance,
+  referenceThreshold,
+} from './reference.ts';
+import { failedLabel, labelOf } from './row.ts';
 import type { GeneratedPicture, Label, OwnPicture, PictureCollection, Rule } from './types.ts';
 import { pictureView } from './view.ts';
 
+/** How pictures are judged. */
 export interface LabelRules {
   readonly training: PictureCollection;
-  readonly calibration: Calibration;
+  /** Which rules give a label, in this order. Default: 'reference', and 'calibrated' where there is a calibration. */
+  readonly rules?: readonly Rule[];
+  /** RMS that a repeated picture keeps within (`calibrate`); only the rule 'reference' does without. */
+  readonly calibration?: Pick<Calibration, 'threshold'>;
   /** Threshold on Σ (a − b)² at 256×256; default 2.5e3. */
   readonly referenceThreshold?: number;
   readonly nearest?: NearestOptions;
+  /** For the rules 'aligned' and 'local'. */
+  readonly aligned?: AlignedRules;
+  /** What `findCopies` and `matchTemplates` found of a picture; undefined when that failed. */
+  readonly findings?: (subject: GeneratedPicture) => CopyFindings | undefined;
 }
 
 /**
- * Judges generated pictures by both rules: two labels for each, in the order given, 'reference'
- * first. One without a picture, or whose picture has another size than the others, gives labels
- * with an error and no verdict; it never stops the rest.
+ * Judges generated pictures by each rule: for each picture the labels of all rules, in the order given. One without a
+ * picture, or whose picture has another size than the others, gives labels with an error and no verdict; it never
+ * stops the rest.
  */
 export async function labelPictures(
   subjects: readonly GeneratedPicture[],
-  rules: LabelRules,
+  options: LabelRules,
 ): Promise<Label[]> {
+  const { training, calibration } = options;
+  const rules: readonly Rule[] =
+    options.rules ?? (calibration === undefined ? ['reference'] : ['reference', 'calibrated']);
   const size = commonSize(subjects);
   const problems = subjects.map((subject) => problemOf(subject, size));
   const sound = subjects.filter((_, i) => problems[i] === undefined);
-  const { neighbours } = await nearestPictures(
-    sound.map((subject) => subject.picture!),
-    rules.training,
-    rules.nearest,
-  );
+  // Without held-out pictures nothing says how near is near, and the reference rule compares with own pictures alone.
+  const { neighbours } =
+    calibration === undefined
+      ? { neighbours: [] }
+      : await nearestPictures(
+          sound.map((subject) => subject.picture!),
+          training,
+          options.nearest,
+        );
   const nearest = new Map(sound.map((subject, i) => [subject, neighbours[i] ?? null]));
-  return subjects.flatMap((subject, i) => {
+  const labels: Label[] = [];
+  for (const [i, subject] of subjects.entries()) {
     const problem = problems[i];
-    if (problem !== undefined)
-      return [failedLabel(subject, 'reference', problem), failedLabel(subject, 'calibrated', problem)];
-    return [
-      referenceLabel(subject, rules.referenceThreshold),
-      calibratedLabel(subject, nearest.get(subject) ?? null, rules.calibration.threshold),
-    ];
-  });
+    const near = nearest.get(subject) ?? null;
+    for (const rule of rules)
+      labels.push(
+        problem === undefined
+          ? await labelByRule(rule, subject, near, options)
+          : failedLabel(subject, rule, problem),
+      );
+  }
+  return labels;
+}
+
+async function labelByRule(
+  rule: Rule,
+  subject: GeneratedPicture,
+  nearest: Neighbour | null,
+  { training, calibration, referenceThreshold: sum, aligned, findings }: LabelRules,
+): Promise<Label> {
+  const found = findings?.(subject);
+  const template = found?.template ?? null;
+  switch (rule) {
+    case 'reference': {
+      const retrieved = async (index: number) => ({ index, picture: await training.picture(index) });
+      return referenceLabel(subject, sum, {
+        nearest: nearest === null ? null : await retrieved(nearest.index),
+        template:
+          template === null ? null : { near: template, picture: await training.picture(template.seed) },
+      });
+    }
+    case 'calibrated':
+      return calibratedLabel(subject, nearest, calibration!.threshold, template);
+    case 'aligned':
+    case 'local': {
+      if (aligned === undefined || found === undefined)
+        return failedLabel(subject, rule, 'it was not looked for copies of this picture');
+      if (rule === 'local') return localLabel(subject, found, aligned);
+      const inPlace = {
+        own: nearestOwnRms(subject)?.distance ?? null,
+        nearest,
+        threshold: calibration!.threshold,
+      };
+      return alignedLabel(subject, found, inPlace, aligned);
+    }
+    case 'descriptor':
+      throw new RangeError('labelPictures: the rule "descriptor" needs vectors; see descriptorLabel');
+  }
+}
+
+/** What else the reference rule compares with, beside the caption's own pictures. */
+export interface ReferenceRetrieved {
+  /** The training picture nearest to the generated one. */
+  readonly nearest?: { readonly index: number; readonly picture: Picture } | null;
+  /** The nearest template, and the training picture that stands for it. */
+  readonly template?: { readonly near: NearTemplate; readonly picture: Picture } | null;
 }
 
 /**
- * The reference rule (Webster 2023): MV when Σ (a − b)² at 256×256 against one of the caption's own pictures
- * is below the threshold. A caption without pictures of its own cannot be judged and gives an error.
+ * The reference rule (Webster 2023), in its order: TV when Σ (m·(a − b))² / mean(m) at 256×256 against the template is
+ * below the threshold; MV when Σ (a − b)² against one of the caption's own pictures is; RV when that against the
+ * retrieved picture is below 3e3. The reference code retrieves by CLIP and looks at masks by hand; here the retrieved
+ * picture is the nearest one, and templates are ours.
+ *
+ * A caption without pictures of its own, and without a retrieved one, cannot be judged and gives an error.
  */
-export function referenceLabel(subject: GeneratedPicture, threshold = referenceThreshold): Label {
+export function referenceLabel(
+  subject: GeneratedPicture,
+  threshold = referenceThreshold,
+  { nearest = null, template = null }: ReferenceRetrieved = {},
+): Label {
   const picture = subject.picture!;
   const own = nearestOwn(subject.own, (candidate) => referenceDistance(picture, candidate));
+  const common = {
+    ...labelOf(subject, 'reference'),
+    threshold,
+    evidence: { ...(own && { own: ownEvidence(own) }), deviation: deviationOf(picture) },
+  };
+  if (template !== null) {
+    const { near, picture: seed } = template;
+    const distance = referenceTemplateDistance(seed, picture, near.mask);
+    if (distance < threshold)
+      return {
+        ...common,
+        verdict: 'TV',
+        distance,
+        trainingIndex: near.seed,
+        trainingImage: null,
+        mask: near.mask,
+        family: near.family,
+      };
+  }
+  const isOwn = own !== undefined && own.distance < threshold;
+  if (!isOwn && nearest !== null) {
+    const distance = referenceDistance(picture, nearest.picture);
+    if (distance < referenceRetrievalThreshold)
+      return {
+        ...common,
+        verdict: 'RV',
+        distance,
+        threshold: referenceRetrievalThreshold,
+        trainingIndex: nearest.index,
+        trainingImage: null,
+      };
+    if (own === undefined)
+      return { ...common, verdict: 'none', distance, trainingIndex: nearest.index, trainingImage: null };
+  }
   if (own === undefined)
     return failedLabel(subject, 'reference', 'the caption has no picture of its own to compare with');
   return {
-    ...identity(subject, 'reference'),
-    verdict: own.distance < threshold ? 'MV' : 'none',
+    ...common,
+    verdict: isOwn ? 'MV' : 'none',
     distance: own.distance,
-    threshold,
     trainingIndex: own.own.index,
     trainingImage: own.own.image,
-    evidence: { own: ownEvidence(own), deviation: deviationOf(picture) },
-    error: null,
   };
 }
 
+/** RMS at the generated picture's size, which is the model's, to the nearest of the caption's own pictures. */
+export function nearestOwnRms(
+  subject: GeneratedPicture,
+): { readonly own: OwnPicture; readonly distance: number } | undefined {
+  const picture = subject.picture!;
+  return nearestOwn(subject.own, (candidate) =>
+    rmsOf(squaredDifference(picture, pictureView(candidate, picture)), picture.data.length),
+  );
+}
+
 /**
- * The calibrated rule: MV when one of the caption's own pictures lies within the threshold (RMS at the
- * generated picture's size, which is the model's). When only another training picture does, the verdict stays
- * 'none' and the evidence says `retrieval: true`, with that picture as the row's training picture.
+ * The calibrated rule, by distances in place: TV when the template is within half of what else comes near it (see
+ * `matchTemplates`); MV when one of the caption's own pictures lies within the threshold (RMS at the generated picture's
+ * size, which is the model's); RV when another training picture does.
  */
 export function calibratedLabel(
   subject: GeneratedPicture,
   nearest: Neighbour | null,
   threshold: number,
+  template: NearTemplate | null = null,
 ): Label {
-  const picture = subject.picture!;
-  const values = picture.data.length;
-  const own = nearestOwn(subject.own, (candidate) =>
-    rmsOf(squaredDifference(picture, pictureView(candidate, picture)), values),
-  );
+  const own = nearestOwnRms(subject);
   if (own === undefined && nearest === null)
     return failedLabel(subject, 'calibrated', 'no training picture could be read; check the dataset');
-  const matched = own !== undefined && own.distance <= threshold;
-  const retrieval = !matched && nearest !== null && nearest.distance <= threshold;
-  const shown =
-    own === undefined || retrieval
-      ? { index: nearest!.index, image: null, distance: nearest!.distance }
-      : { index: own.own.index, image: own.own.image, distance: own.distance };
-  return {
-    ...identity(subject, 'calibrated'),
-    verdict: matched ? 'MV' : 'none',
-    distance: shown.distance,
+  const common = {
+    ...labelOf(subject, 'calibrated'),
     threshold,
-    trainingIndex: shown.index,
-    trainingImage: shown.image,
     evidence: {
       ...(own === undefined ? {} : { own: ownEvidence(own) }),
       ...(nearest === null ? {} : { nearest: { index: nearest.index, distance: nearest.distance } }),
-      retrieval,
-      deviation: deviationOf(picture),
+      ...(template === null ? {} : { template: { family: template.family, distance: template.distance } }),
+      deviation: deviationOf(subject.picture!),
     },
-    error: null,
   };
-}
-
-/** A label that says why there is no verdict. */
-export function failedLabel(subject: GeneratedPicture, rule: Rule, error: string): Label {
+  if (template !== null && template.ratio <= templateShare)
+    return {
+      ...common,
+      verdict: 'TV',
+      distance: template.distance,
+      threshold: (template.distance / template.ratio) * templateShare,
+      trainingIndex: template.seed,
+      trainingImage: null,
+      mask: template.mask,
+      family: template.family,
+    };
+  const matched = own !== undefined && own.distance <= threshold;
+  const retrieved = !matched && nearest !== null && nearest.distance <= threshold;
+  if (own === undefined || retrieved)
+    return {
+      ...common,
+      verdict: retrieved ? 'RV' : 'none',
+      distance: nearest!.distance,
+      trainingIndex: nearest!.index,
+      trainingImage: null,
+    };
   return {
-    ...identity(subject, rule),
-    verdict: null,
-    distance: null,
-    threshold: null,
-    trainingIndex: null,
-    trainingImage: null,
-    evidence: null,
-    error,
+    ...common,
+    verdict: matched ? 'MV' : 'none',
+    distance: own.distance,
+    trainingIndex: own.own.index,
+    trainingImage: own.own.image,
   };
-}
-
-function identity(subject: GeneratedPicture, rule: Rule) {
-  const { key, sample, image } = subject;
-  return { key, sample, image, rule, transform: null, region: null, mask: null, family: null };
 }
 
 function ownEvidence({ own, distance }: { readonly own: OwnPicture; readonly distance: number }) {

@@ -1,4 +1,4 @@
-import { type Picture, resize, sumSquaredDifference } from '../images/index.ts';
+import { type Mask, maskPicture, type Picture, resize, sumSquaredDifference } from '../images/index.ts';
 
 /** Side to which the reference code brings every picture, pixels. */
 export const referenceSide = 256;
@@ -8,6 +8,9 @@ export const referenceSide = 256;
  * RMS of .113 (the paper quotes .12). Far too lax for small or plain pictures: see docs/labels.md.
  */
 export const referenceThreshold = 2.5e3;
+
+/** The same for a retrieved picture (RV). */
+export const referenceRetrievalThreshold = 3e3;
 
 /** A picture as the reference rule sees it: 256×256, Pillow's bicubic, rounded to 8 bits. */
 export function referenceView(picture: Picture): Picture {
@@ -22,4 +25,24 @@ export function referenceView(picture: Picture): Picture {
  */
 export function referenceDistance(a: Picture, b: Picture): number {
   return sumSquaredDifference(referenceView(a), referenceView(b));
+}
+
+/**
+ * Σ (m·(t − x))² / mean(m) at 256×256 for a template t and its mask m: the reference's distance for template verbatims.
+ * Infinite for a mask that leaves nothing.
+ *
+ * @param mask of any size: resized to 256×256 as the reference resizes pictures
+ */
+export function referenceTemplateDistance(template: Picture, picture: Picture, mask: Mask): number {
+  const weights = referenceView(maskPicture(mask)).data;
+  const a = referenceView(template).data;
+  const b = referenceView(picture).data;
+  let sum = 0;
+  let set = 0;
+  for (let i = 0; i < a.length; i++) {
+    const weight = weights[i]! / 255;
+    sum += (weight * (a[i]! - b[i]!)) ** 2;
+    set += weight;
+  }
+  return set === 0 ? Number.POSITIVE_INFINITY : sum / (255 * 255) / (set / a.length);
 }

@@ -55,16 +55,36 @@ export interface GeneratedPicture {
   readonly own: readonly OwnPicture[];
 }
 
-/** What else a rule saw, for the reader of a label. Distances in the rule's own unit. */
+/** A picture that a rule compared with, and what came of it. */
+export interface Compared {
+  /** Position in the training set; null for a picture that is not in it. */
+  readonly index: number | null;
+  /** SHA-256 of its stored PNG. */
+  readonly image?: string | null;
+  /** In the rule's own unit. */
+  readonly distance?: number;
+  /** 'aligned': the share of the generated picture that it explains. */
+  readonly explained?: number;
+}
+
+/** What else a rule saw, for the reader of a label. */
 export interface Evidence {
   /** The nearest of the caption's own pictures. */
-  readonly own?: { readonly index: number | null; readonly image: string | null; readonly distance: number };
-  /** The nearest picture of the whole training set ('calibrated' only). */
-  readonly nearest?: { readonly index: number; readonly distance: number };
-  /** The nearest training picture is within the threshold and the caption's own is not. */
-  readonly retrieval?: boolean;
+  readonly own?: Compared;
+  /** The nearest picture of the whole training set. */
+  readonly nearest?: Compared;
+  /** The nearest template, its distance where the variants agree, and that over the distance to what else is near. */
+  readonly template?: { readonly family: string; readonly distance: number; readonly ratio?: number };
   /** Standard deviation of the generated picture's values in [0, 1]: low for plain and blurred pictures. */
-  readonly deviation: number;
+  readonly deviation?: number;
+  /** 'local': nats per cell of the picture. */
+  readonly score?: number;
+  /** 'local': the share of the whole picture that the same training picture explains. */
+  readonly explained?: number;
+  /** 'descriptor': cosine or split-product, −1 to 1. */
+  readonly similarity?: number;
+  /** 'descriptor': 'duplicate' above .95, 'copy' above .75, 'similar' above .5, else 'none'. */
+  readonly level?: string;
 }
 
 /** One row of the labels table, by one rule. `null` as in the table. */

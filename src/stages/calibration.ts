@@ -1,20 +1,35 @@
 import { join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
-import type { Calibration } from '../labels/index.ts';
+import {
+  type Calibration,
+  type CopyCalibration,
+  calibrateCopies,
+  calibrateOnPictures,
+  fewestScores,
+} from '../labels/index.ts';
 import { readTextIfThere, writeJsonAtomic } from '../tables/index.ts';
+import type { Compared } from './compared.ts';
+import type { StageInput } from './flow.ts';
+import { appendLog } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
 
-/** Beside run.json: the calibrated rule's threshold and where it comes from. */
+/** The calibration of a run: of distances in place, and of copies that may have moved where those are looked for. */
+export interface RunCalibration extends Calibration {
+  readonly copies: CopyCalibration | null;
+}
+
+/** Beside run.json: the thresholds and where they come from. */
 const pathIn = (folder: RunFolder) => join(folder.path, 'calibration.json');
 
 /** The calibration of a run; undefined when it has none (yet). @throws VerbatimError when the file is something else. */
-export async function readCalibration(folder: RunFolder): Promise<Calibration | undefined> {
+export async function readCalibration(folder: RunFolder): Promise<RunCalibration | undefined> {
   const path = pathIn(folder);
   const text = await readTextIfThere(path);
   if (text === undefined) return undefined;
   try {
-    const value = JSON.parse(text) as Calibration;
-    if (typeof value.threshold === 'number' && typeof value.heldOut === 'number') return value;
+    const value = JSON.parse(text) as RunCalibration;
+    if (typeof value.threshold === 'number' && typeof value.heldOut === 'number')
+      return { ...value, copies: value.copies ?? null };
   } catch {
     // Not JSON: the same line as for JSON of another kind.
   }
@@ -22,6 +37,68 @@ export async function readCalibration(folder: RunFolder): Promise<Calibration | 
 }
 
 /** Stores the calibration of a run. */
-export async function writeCalibration(folder: RunFolder, calibration: Calibration): Promise<void> {
+export async function writeCalibration(
+  folder: RunFolder,
+  calibration: Calibration & Partial<RunCalibration>,
+): Promise<void> {
   await writeJsonAtomic(pathIn(folder), calibration);
+}
+
+/** Reads the calibration of this run, or makes it: once, since the training set is compared as a whole. */
+export async function openCalibration(
+  input: StageInput,
+  compared: Compared,
+  withCopies: boolean,
+): Promise<RunCalibration> {
+  const { config, data, folder, signal, onProgress } = input;
+  const known = await readCalibration(folder);
+  if (known !== undefined) return known;
+  const size = data.heldOut?.size ?? 0;
+  const started = performance.now();
+  let failed = 0;
+  // Reading, comparing in place, and looking for copies take about as long as each other.
+  const report = (share: number) =>
+    onProgress?.({
+      stage: 'calibration',
+      done: Math.round(share * size),
+      total: size,
+      resumed: 0,
+      failed,
+      evaluations: 0,
+    });
+  const { pictures, errors } = await compared.heldOut((read) => report(read / size / 3));
+  failed = errors.length;
+  if (pictures.length === 0)
+    throw new VerbatimError(
+      `labels.heldOut: none of the ${size} pictures can be read (the first: ${errors[0]})`,
+    );
+  const options = {
+    ...(config.threads !== undefined && { threads: config.threads }),
+    ...(signal && { signal }),
+  };
+  const { quantile } = config.labels;
+  const inPlace = await calibrateOnPictures(pictures, compared.training, {
+    ...options,
+    quantile,
+    onProgress: (share) => report((1 + share) / 3),
+  });
+  // Too few to have a tail: copies are not looked for, as was said with the plan.
+  const copies =
+    withCopies && pictures.length >= fewestScores
+      ? await calibrateCopies(await compared.unrelated(), compared.copies, quantile, {
+          ...options,
+          onProgress: (share) => report((2 + share) / 3),
+        })
+      : null;
+  const calibration = { ...inPlace, unreadable: errors.length, copies };
+  await writeCalibration(folder, calibration);
+  await appendLog(folder.log, {
+    stage: 'calibration',
+    shard: 0,
+    rows: size,
+    failed: errors.length,
+    evaluations: 0,
+    seconds: (performance.now() - started) / 1000,
+  });
+  return calibration;
 }

@@ -92,6 +92,43 @@ export const generationColumns = {
 } as const;
 export type GenerationRow = Row<typeof generationColumns>;
 
+/**
+ * What was found of each full synthesis in the training set, laid over it, before any threshold: the rules 'aligned' and
+ * 'local' judge it. Folder: tables/copies.
+ */
+export const copyColumns = {
+  key: column('VARCHAR'),
+  sample: column('INTEGER'),
+  image: nullable('VARCHAR'),
+  /** The training picture that explains most of it, and the share that it explains. */
+  training_index: nullable('INTEGER'),
+  explained: nullable('DOUBLE'),
+  /** The same for the caption's own pictures. */
+  own_index: nullable('INTEGER'),
+  own_explained: nullable('DOUBLE'),
+  /** JSON {whole, part, own: {whole, part}}, each {index, transform, explained, cells}. */
+  found: nullable('VARCHAR'),
+  error: nullable('VARCHAR'),
+} as const;
+export type CopyRow = Row<typeof copyColumns>;
+
+/** The template families that samples, or their captions' own pictures, belong to. Folder: tables/families. */
+export const familyColumns = {
+  family: column('VARCHAR'),
+  /** The training picture that the others were compared with. */
+  seed_index: column('INTEGER'),
+  /** JSON: positions of all training pictures of the family, ascending. */
+  members: column('VARCHAR'),
+  variants: column('INTEGER'),
+  /** SHA-256 of a PNG in images/, white where the variants agree. */
+  mask: column('VARCHAR'),
+  /** Share of the picture that varies. */
+  varying: column('DOUBLE'),
+  /** JSON [x, y, width, height]: the smallest box around what varies, shares of the picture. */
+  box: column('VARCHAR'),
+} as const;
+export type FamilyRow = Row<typeof familyColumns>;
+
 /** One row per (full synthesis, rule). Folder: tables/labels. One-step pictures are not labelled. */
 export const labelColumns = {
   key: column('VARCHAR'),

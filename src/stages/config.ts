@@ -108,9 +108,10 @@ export const auditConfigSchema = z.strictObject({
   labels: z
     .strictObject({
       rules: z
-        .array(z.enum(['reference', 'calibrated']))
+        .array(z.enum(['reference', 'calibrated', 'aligned', 'local']))
         .min(1)
-        .default(['reference', 'calibrated']),
+        .default(['reference', 'calibrated', 'aligned', 'local'])
+        .describe('How pictures are compared: docs/labels.md. All but `reference` need held-out pictures.'),
       referenceThreshold: z
         .number()
         .positive()
@@ -121,10 +122,12 @@ export const auditConfigSchema = z.strictObject({
         .gt(0)
         .lt(1)
         .default(0.001)
-        .describe('Calibrated: the share of held-out pictures that may lie within the threshold.'),
+        .describe('The share of unrelated pictures that each rule may label, but for `reference`.'),
       heldOut: auditDatasetSchema
         .optional()
-        .describe('Pictures that the model never saw, for the calibrated rule. A lab set brings its own.'),
+        .describe(
+          'Pictures that the model never saw, for all rules but `reference`. A lab set brings its own.',
+        ),
     })
     .prefault({}),
   provider: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('cpu').describe('What runs the model.'),

@@ -137,7 +137,7 @@ describe('a training set without truth', () => {
       return runAudit({ config, data: dataOfDataset(dataset), pipeline, meter, verbatim: '0', versions: {} });
     };
     await expect(run('plain-1', {})).rejects.toThrow(
-      'the calibrated rule needs pictures that the model never saw, and there are none',
+      'the rules calibrated, aligned, local need pictures that the model never saw, and there are none',
     );
     // Said before anything is computed, or written.
     await expect(access(join(root, 'plain-1'))).rejects.toThrow('ENOENT');

@@ -1,6 +1,6 @@
 export { type AttackList, attackList, type NamedAttack } from './attack-list.ts';
 export { type AuditOptions, describeAudit, runAudit } from './audit.ts';
-export { readCalibration, writeCalibration } from './calibration.ts';
+export { type RunCalibration, readCalibration, writeCalibration } from './calibration.ts';
 export { chooseCandidates, listCandidates, runCandidates } from './candidates.ts';
 export * from './columns.ts';
 export {
@@ -13,6 +13,7 @@ export {
   auditDatasetSchema,
 } from './config.ts';
 export { type AuditData, dataOfDataset, dataOfPlanted, drawn } from './data.ts';
+export { type NamedFamily, readFamilies } from './families.ts';
 export { auditNoise, type ModelInput, noiseName, type StageInput } from './flow.ts';
 export { runGenerations } from './generations.ts';
 export { heldOutWarning, requireReadableHeldOut } from './held-out.ts';

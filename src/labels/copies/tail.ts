@@ -37,7 +37,7 @@ export function scoreTail(scores: ArrayLike<number>, share: number): ScoreTail {
   const all = Float64Array.from(scores).sort();
   if (all.length < fewestScores)
     throw new VerbatimError(
-      `${all.length} held-out pictures can be read; the rules "aligned" and "local" need ${fewestScores}; name more, or leave those rules out of labels.rules`,
+      `${all.length} held-out pictures have no tail to speak of: name ${fewestScores} at least, or leave the rules "aligned" and "local" out`,
       { exitCode: 2 },
     );
   const far = 1 / (10 * all.length);

@@ -1,0 +1,73 @@
+import type { Picture } from '../images/index.ts';
+import {
+  type Background,
+  type CopyCollection,
+  createBackground,
+  type FindOptions,
+  findCopies,
+  type ScoreTail,
+  scoreTail,
+  type WorkingPicture,
+  workingPicture,
+} from './copies/index.ts';
+
+/** What held-out pictures say of the rules "aligned" and "local". */
+export interface CopyCalibration {
+  /** Of the share of a picture that its best training picture explains, laid over it. */
+  readonly whole: ScoreTail;
+  /** Of the evidence for its best part. */
+  readonly part: ScoreTail;
+  /** Held-out pictures that were compared: all, or as many as are needed, evenly spaced. */
+  readonly heldOut: number;
+}
+
+/** Held-out pictures that are compared with the whole training set: enough for the tail's two parameters. */
+const enough = 600;
+
+/** Evenly spaced positions, at most `count` of `size`. */
+export function evenlySpaced(size: number, count = enough): number[] {
+  const n = Math.min(size, count);
+  return Array.from({ length: n }, (_, i) => Math.floor((i * size) / n));
+}
+
+/** Held-out pictures as those that stand for unrelated ones. */
+export interface Unrelated {
+  readonly pictures: readonly WorkingPicture[];
+  readonly background: Background;
+}
+
+/** @param heldOut pictures that the model never saw, as the training set's are given */
+export function unrelatedPictures(heldOut: readonly Picture[]): Unrelated {
+  const pictures = evenlySpaced(heldOut.length).map((at) => workingPicture(heldOut[at]!));
+  return { pictures, background: createBackground(pictures) };
+}
+
+/**
+ * Calibrates on pictures: of each held-out one the training picture that explains most of it, and of a part of it, with
+ * all the freedom that generated pictures have.
+ *
+ * @throws VerbatimError when there are too few
+ */
+export async function calibrateCopies(
+  { pictures, background }: Unrelated,
+  training: CopyCollection,
+  quantile: number,
+  options: FindOptions = {},
+): Promise<CopyCalibration> {
+  const found = await findCopies(
+    pictures.map((picture, i) => ({ picture, background: background.of(picture, i) })),
+    training,
+    options,
+  );
+  return {
+    whole: scoreTail(
+      found.map(({ whole }) => whole?.explained ?? 0),
+      quantile,
+    ),
+    part: scoreTail(
+      found.map(({ part }) => part?.part.score ?? 0),
+      quantile,
+    ),
+    heldOut: pictures.length,
+  };
+}
