@@ -23,6 +23,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'the shipped miniature opened by diffusers: its one-step output against ours',
     load: () => import('./diffusers.ts'),
   },
+  labels: {
+    about: 'precision and recall of the labels over changed photographs, per kind of change',
+    load: () => import('./labels.ts'),
+  },
   demo: {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
     load: () => import('./demo.ts'),

@@ -19,6 +19,8 @@ export interface NearestOptions {
   readonly blockPictures?: number;
   /** Queries compared at once; the rest wait for another pass. Default: as many as fit 128 MiB. */
   readonly queryPictures?: number;
+  /** Of each query the position of a picture that it is not compared with: itself, where it is of the collection. */
+  readonly except?: readonly number[];
   /** Threads of the matrix product; default: the number of cores. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
@@ -72,6 +74,7 @@ export async function nearestPictures(
     for (let pass = 0; pass < passes; pass++) {
       const part = queries.slice(pass * perPass, (pass + 1) * perPass);
       const bests = best.slice(pass * perPass, (pass + 1) * perPass);
+      const except = options.except?.slice(pass * perPass, (pass + 1) * perPass);
       const norms = part.map(squaredNorm);
       await product.setQueries(floatTensor([part.length, values], centredValues(part, values)));
       for (let block = 0; block < blocks; block++) {
@@ -83,7 +86,7 @@ export async function nearestPictures(
           const dots = await product.multiply(
             floatTensor([read.pictures.length, values], centredValues(read.pictures, values)),
           );
-          improve(part, norms, read, dots, bests, values);
+          improve({ queries: part, norms, except }, read, dots, bests, values);
         }
         options.onProgress?.((pass * blocks + block + 1) / (passes * blocks));
       }
@@ -143,6 +146,12 @@ function squaredNorm(picture: Picture): number {
   return sum;
 }
 
+interface Compared {
+  readonly queries: readonly Picture[];
+  readonly norms: readonly number[];
+  readonly except: readonly number[] | undefined;
+}
+
 /**
  * Lets a block's pictures take over where they are nearer. `dots` [queries, block] are ⟨a, b⟩ in units of
  * 128². Any float32 summation of n products errs by at most n·u/(1 − n·u)·Σ|aᵢbᵢ| with u = 2⁻²⁴
@@ -150,8 +159,7 @@ function squaredNorm(picture: Picture): number {
  * distance cannot win. One product rounding more is covered by n + 1.
  */
 function improve(
-  queries: readonly Picture[],
-  norms: readonly number[],
+  { queries, norms, except }: Compared,
   block: Block,
   dots: Float32Array,
   bests: { index: number; squared: number }[],
@@ -173,12 +181,16 @@ function improve(
     for (let b = 0; b < width; b++) {
       const blockNorm = blockNorms[b]!;
       const slack = 2 * gamma * Math.sqrt(norm * blockNorm);
-      lower[b] = norm + blockNorm - 2 * 16384 * dots[q * width + b]! - slack;
+      lower[b] =
+        except !== undefined && block.indices[b] === except[q]
+          ? Number.POSITIVE_INFINITY
+          : norm + blockNorm - 2 * 16384 * dots[q * width + b]! - slack;
       if (lower[b]! < lower[promising]!) promising = b;
     }
     // The most promising pair first: its exact distance rules out nearly all others.
-    take(promising);
-    for (let b = 0; b < width; b++) if (lower[b]! <= best.squared && b !== promising) take(b);
+    if (lower[promising]! < Number.POSITIVE_INFINITY) take(promising);
+    for (let b = 0; b < width; b++)
+      if (lower[b]! <= best.squared && lower[b]! < Number.POSITIVE_INFINITY && b !== promising) take(b);
 
     function take(b: number): void {
       const index = block.indices[b]!;
