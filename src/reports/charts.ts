@@ -170,7 +170,9 @@ export function distanceChart(bins: Summary['distances'], threshold: number | nu
         label:
           rule === 'reference'
             ? 'Sum of squares at 256×256 to its own picture, in thousands'
-            : `Distance${rule === 'calibrated' ? ' (RMS)' : ''} to its own picture`,
+            : rule === 'aligned'
+              ? 'Smallest distance, in units of the threshold'
+              : 'Distance (RMS) to its own picture',
         domain: [0, end],
         ticks: 6,
         ...(rule === 'reference' && { tickFormat: (sum: number) => String(sum / 1000) }),

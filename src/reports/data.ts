@@ -1,5 +1,4 @@
 import type { Mask } from '../images/index.ts';
-import type { Calibration } from '../labels/index.ts';
 import {
   type CandidateRow,
   candidateColumns,
@@ -8,6 +7,7 @@ import {
   type LabelRow,
   labelColumns,
   type ReviewRow,
+  type RunCalibration,
   type RunDescription,
   readCalibration,
   readLog,
@@ -44,7 +44,7 @@ export interface ReportData {
   /** Empty where the truth is not known. */
   readonly truth: readonly TruthTableRow[];
   /** Null when the run was labelled by the reference rule only. */
-  readonly calibration: Calibration | null;
+  readonly calibration: RunCalibration | null;
   /**
    * By digest: the masks of template findings that the truth can be held against, at the size of the generated
    * pictures. One that cannot be read is absent.

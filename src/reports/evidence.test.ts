@@ -245,11 +245,11 @@ describe('the page’s items', () => {
       'aligned',
       'RV',
       '0.2200',
-      '0.4500',
+      '1.0000',
       '5202',
       expect.stringContaining('mirrored'),
     ]);
-    expect(cells[4]![6]).toBe('similarity 0.830, level 0.700');
+    expect(cells[4]![6]).toBe('similarity 0.830 (copy)');
     expect(document.querySelector('#recall')!.textContent).toMatch(/2 of 3 audited families were found/);
   });
 });

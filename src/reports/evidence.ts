@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodePng, type Mask, maskShare, type Picture } from '../images/index.ts';
+import { encodePng, type Mask, type Picture } from '../images/index.ts';
 import { identityTransform, pictureView, type Rule, transformPicture } from '../labels/index.ts';
 import type { GenerationRow, RunFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
@@ -108,7 +108,9 @@ async function writeOne(
   await put('sample', sample.bytes, sample.picture);
   let rms: number | null = null;
   const region = regionOf(shown.label);
-  const edge = mask?.mask ?? (region === undefined ? undefined : boxMask(region, width, height));
+  // A box around everything says nothing.
+  const part = region?.box[2] === 1 && region.box[3] === 1 ? undefined : region;
+  const edge = mask?.mask ?? (part && boxMask(part, width, height));
   if (training !== undefined) {
     await put('training', training.bytes, training.picture);
     // As the rules do: first cut to the shape that the model was taught, then laid over the sample.
@@ -129,8 +131,7 @@ async function writeOne(
   const words: Partial<Record<Rule, string>> = {};
   for (const rule of rules) {
     const label = shown.sample.labels[rule];
-    const compared = masks.get(rule)?.mask;
-    if (label !== undefined) words[rule] = labelWords(label, compared && maskShare(compared));
+    if (label !== undefined) words[rule] = labelWords(label);
   }
   await writeJsonAtomic(
     join(path, 'finding.json'),

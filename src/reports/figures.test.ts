@@ -125,6 +125,17 @@ describe('summarize', () => {
     expect(binned).toBe(judged);
   });
 
+  it('has the time of what the labels need with the labels', () => {
+    const costs = new Map([
+      ['labels', { evaluations: 0, seconds: 3 }],
+      ['copies', { evaluations: 0, seconds: 40 }],
+      ['families', { evaluations: 0, seconds: 5 }],
+    ]);
+    const { stages, seconds } = summarize({ ...data, costs }, joinCaptions(data));
+    expect(stages.find(({ name }) => name === 'labels')!.seconds).toBe(48);
+    expect(seconds).toBe(48);
+  });
+
   it('counts failures by reason, and leaves failed scores out of every figure', () => {
     expect(summary.failures).toContainEqual({
       stage: 'scores/all',

@@ -32,6 +32,22 @@ describe('a run with every rule', () => {
     expect(decidingRule(without)).toBeUndefined();
   });
 
+  it('has every judged caption in the histogram, by the distance to what its rows name', () => {
+    const { distances, judged, found, neverSeen } = figures;
+    const sum = (kind: 'found' | 'notFound' | 'neverSeen') => distances.reduce((n, bin) => n + bin[kind], 0);
+    expect(sum('found') + sum('notFound') + sum('neverSeen')).toBe(judged);
+    expect([sum('found'), sum('neverSeen')]).toEqual([found.captions, neverSeen.judged]);
+    expect(distances.some(({ high }) => Math.abs(high - 1) < 1e-9)).toBe(true);
+    const within = distances.filter(({ high }) => high < 1 + 1e-9);
+    expect(within.reduce((n, bin) => n + bin.found, 0)).toBe(found.captions);
+  });
+
+  it('states the threshold of an MV, where that of another picture is another', () => {
+    const labels = [{ ...all.labels[0]!, rule: 'reference', verdict: 'RV', threshold: 3000 }, ...all.labels];
+    const { rules } = summarize({ ...all, labels }, joinCaptions(all));
+    expect(rules.find(({ rule }) => rule === 'reference')!.threshold).toBe(2500);
+  });
+
   it('counts findings by verdict, and the variants of a family as one image', () => {
     const { byVerdict } = figures.found;
     expect(byVerdict).toEqual({ TV: 7, RV: 2, MV: byVerdict.MV });

@@ -127,7 +127,7 @@ export interface NeverSeen {
   readonly falsePositives: number;
   /** Upper end of the one-sided 95% interval of falsePositives / captions; null without captions. */
   readonly falsePositiveRateHigh: number | null;
-  /** With a sample that is RV: it repeats some training picture that is not the caption's. The model saw that one. */
+  /** With a sample that is RV, and none that is TV: it repeats some training picture that is not the caption's. The model saw that one. */
   readonly retrievals: number;
   /** With a sample that is TV. */
   readonly templates: number;
@@ -143,7 +143,7 @@ export function countNeverSeen(captions: readonly Caption[], rule?: Rule): Never
     falsePositives,
     falsePositiveRateHigh:
       unseen.length === 0 ? null : clopperPearsonInterval(falsePositives, unseen.length, 0.9).high,
-    retrievals: count('RV'),
+    retrievals: unseen.filter((c) => hasVerdict(c, 'RV', rule) && !hasVerdict(c, 'TV', rule)).length,
     templates: count('TV'),
   };
 }

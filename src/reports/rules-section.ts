@@ -1,4 +1,5 @@
 import type { Rule } from '../labels/index.ts';
+import type { RunCalibration } from '../stages/index.ts';
 import { distanceChart, distanceKinds } from './charts.ts';
 import { counted, distance, integer, list, percentage } from './format.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
@@ -38,7 +39,7 @@ function ruleText(rule: Rule, rules: Summary['rules']): string {
     return `The verdicts on this page are the reference rule’s (${webster}, must stay below the threshold). It is lax for small and for plain pictures, and the calibrated rule, which is not, was not asked: look at every finding.`;
   const asks =
     rule === 'aligned'
-      ? 'the training picture is mirrored, scaled and moved over the sample, and the distance that is left, from 0 to 1, must not exceed one that held-out pictures hardly ever reach'
+      ? 'a training picture, mirrored, scaled and moved over the sample, must explain more of it than held-out pictures let expect, or lie within the calibrated distance in place; a template must be repeated where its variants agree. Distances are in units of the threshold, 0 for a perfect copy'
       : 'the root mean square of the difference to a training picture, at the model’s picture size, must not exceed a distance that held-out pictures hardly ever reach';
   const beside: Readonly<Partial<Record<Rule, string>>> = {
     calibrated: 'calibrated (the root mean square, pixel by pixel, nothing moved)',
@@ -65,5 +66,14 @@ function calibrationNote(calibration: NonNullable<Summary['calibration']>, rule:
     identical > 0
       ? html` <b>${counted(identical, 'held-out picture')} ${identical === 1 ? 'equals' : 'equal'} a training picture</b>: the held-out set is not clean.`
       : null
-  }</p>`;
+  }${calibration.copies === null ? null : copiesNote(calibration.copies)}</p>`;
+}
+
+/** The thresholds of the rules that let a training picture move. */
+function copiesNote({ whole, heldOut }: NonNullable<RunCalibration['copies']>): string {
+  const copies =
+    whole.suspects === 0
+      ? ''
+      : ` ${counted(whole.suspects, 'held-out picture')} ${whole.suspects === 1 ? 'is' : 'are'} most likely a copy of a training picture and left out.`;
+  return ` By the aligned rule a training picture must explain ${percentage(whole.threshold)} of a sample, which is expected of ${percentage(whole.quantile)} of unrelated pictures by the tail of ${counted(heldOut, 'held-out one')}; ${integer(whole.reached)} of them ${whole.reached === 1 ? 'reaches' : 'reach'} it.${copies}`;
 }

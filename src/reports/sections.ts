@@ -38,7 +38,7 @@ export function lead(summary: Summary): Markup {
   const stated = truthKnown
     ? neverSeen.captions > 0
       ? neverSeen.judged === neverSeen.captions
-        ? 'So were all captions that the model never saw.'
+        ? 'All captions that the model never saw came so far.'
         : `${neverSeen.judged === 0 ? 'None' : integer(neverSeen.judged)} of the captions that the model never saw came so far; ${neverSeen.judged === 0 ? 'all' : 'the others'} were passed over at a cheaper stage.`
       : 'The truth table names no caption that the model never saw, so false positives cannot be counted.'
     : 'What the model was trained on is not known beyond the dataset, so neither recall nor false positives can be stated.';
@@ -56,7 +56,7 @@ export function lead(summary: Summary): Markup {
   const others =
     apart === 0
       ? ''
-      : ` Captions that the model never saw repeat a training picture that is not theirs ${apart === 1 ? 'once' : `${integer(apart)} times`}; that is counted apart.`;
+      : ` ${counted(apart, 'caption')} that the model never saw ${apart === 1 ? 'repeats' : 'repeat'} a training picture that is not ${apart === 1 ? 'its' : 'their'} own; that is counted apart.`;
   const hand =
     reviews.rejected + reviews.outdated === 0
       ? ''

@@ -1,4 +1,5 @@
-import type { Calibration, Rule } from '../labels/index.ts';
+import type { Rule } from '../labels/index.ts';
+import type { LabelRow, RunCalibration } from '../stages/index.ts';
 import { type AttackFigures, attackFigures } from './attacks.ts';
 import { type Caption, decidingRule, rules, verdictOf } from './captions.ts';
 import {
@@ -61,7 +62,7 @@ export interface Summary {
   readonly recall: readonly Recall[];
   readonly families: readonly FamilyRecall[];
   readonly distances: readonly DistanceBin[];
-  readonly calibration: Calibration | null;
+  readonly calibration: RunCalibration | null;
   readonly carlini: CarliniCost;
   readonly failures: readonly Failure[];
 }
@@ -115,11 +116,17 @@ function ruleFigures(data: ReportData, captions: readonly Caption[]): RuleFigure
     if (rows.length === 0) return [];
     return {
       rule,
-      threshold: rows.find((row) => row.threshold !== null)?.threshold ?? null,
+      threshold: thresholdOf(rows),
       ...countFound(captions, rule),
       falsePositives: countNeverSeen(captions, rule).falsePositives,
     };
   });
+}
+
+/** That of the caption's own picture: another one may have to come nearer, and each template has its own. */
+function thresholdOf(rows: readonly LabelRow[]): number | null {
+  const known = rows.filter((row) => row.threshold !== null);
+  return (known.find(({ verdict }) => verdict === 'MV' || verdict === 'none') ?? known[0])?.threshold ?? null;
 }
 
 function selectionFigures(data: ReportData): Summary['selected'] {

@@ -25,24 +25,26 @@ export function isMoved(transform: Transform | undefined): boolean {
 /**
  * What a label measured, in words: 'mirrored, scaled by 1.25, moved 12% right; 86% of the picture agrees'. Empty where
  * there is nothing to say beyond verdict and distance.
- *
- * @param compared share of the picture that the label's mask leaves, where it has one
  */
-export function labelWords(label: LabelRow, compared?: number): string {
+export function labelWords(label: LabelRow): string {
   const { similarity, level } = parsed(label.evidence);
   const transform = transformOf(label);
   const region = regionOf(label);
   const said = [
     transform === undefined ? '' : movements(transform).join(', '),
-    compared === undefined || label.verdict !== 'TV'
-      ? ''
-      : `compared on ${percentage(compared)} of the picture, the rest varies`,
-    region === undefined ? '' : `${percentage(region.share)} of the picture agrees`,
+    region === undefined ? '' : regionWords(region, label),
     isNumber(similarity)
-      ? `similarity ${similarity.toFixed(3)}${isNumber(level) ? `, level ${level.toFixed(3)}` : ''}`
+      ? `similarity ${similarity.toFixed(3)}${typeof level === 'string' ? ` (${level})` : ''}`
       : '',
   ];
   return said.filter((text) => text !== '').join('; ');
+}
+
+/** The region of a template is what was compared, whatever came of it there. */
+function regionWords({ share }: Region, { verdict, mask }: LabelRow): string {
+  return verdict === 'TV' && mask !== null
+    ? `compared on ${percentage(share)} of the picture, the rest varies`
+    : `${percentage(share)} of the picture agrees`;
 }
 
 function movements({ flip, scale, x, y }: Transform): string[] {

@@ -1,4 +1,4 @@
-import { encodePng, type Mask, maskPicture, type Picture } from '../../images/index.ts';
+import { encodePng, type Mask, maskPicture, maskShare, type Picture } from '../../images/index.ts';
 import { type Rule, type Transform, transformPicture, type Verdict } from '../../labels/index.ts';
 import { type GenerationRow, type LabelRow, runFolder, type TruthTableRow } from '../../stages/index.ts';
 import { putFile, sha256 } from '../../tables/index.ts';
@@ -48,6 +48,7 @@ export async function alignedRun(options: SyntheticOptions = {}, path?: string):
   );
   const open = maskOf(side, foundRegion);
   const mask = await store(maskPicture(open));
+  const compared = { share: maskShare(open), box: [0, 0, 1, 1] };
   masks.set(mask, open);
   for (const [i, one] of cases.entries()) {
     const laid = one.transform
@@ -94,10 +95,10 @@ export async function alignedRun(options: SyntheticOptions = {}, path?: string):
       row('aligned', {
         verdict: one.verdict,
         distance: one.distance,
-        threshold: 0.45,
+        threshold: 1,
         transform: moved,
         ...(template
-          ? { mask, family: one.family! }
+          ? { mask, family: one.family!, region: JSON.stringify(compared) }
           : { region: JSON.stringify({ share: 0.86, box: [0.05, 0, 0.9, 1] }) }),
       }),
       row('calibrated', { distance: 0.31, threshold: 0.09 }),
@@ -111,7 +112,7 @@ export async function alignedRun(options: SyntheticOptions = {}, path?: string):
       row('descriptor', {
         distance: 0.17,
         threshold: 0.3,
-        evidence: JSON.stringify({ similarity: 0.83, level: 0.7 }),
+        evidence: JSON.stringify({ similarity: 0.83, level: 'copy' }),
       }),
     );
   }
@@ -131,17 +132,22 @@ export async function alignedRun(options: SyntheticOptions = {}, path?: string):
     truth: options.truth === false ? [] : [...base.truth, ...cases.map(({ truth }) => truth)],
     generations: [...base.generations, ...generations],
     labels,
+    calibration: base.calibration && { ...base.calibration, copies: copyCalibration },
     masks,
   };
   if (path !== undefined) await writeRun(path, data);
   return data;
 }
 
+const tail = { threshold: 0.34, quantile: 0.001, median: 0.057, scale: 0.045, reached: 0, suspects: 0 };
+const copyCalibration = { whole: tail, part: { ...tail, threshold: 0.355 }, heldOut: 600 };
+
 /** What the other rules say of a sample that the calibrated one judged. */
 function besides(row: LabelRow): LabelRow[] {
   const { distance } = row;
-  const scaled = distance === null ? null : Math.min(1, distance * 3);
-  const threshold = row.threshold === null ? null : 0.45;
+  const { threshold: limit } = row;
+  const scaled = distance === null || limit === null ? null : distance / limit;
+  const threshold = limit === null ? null : 1;
   return [
     { ...row, rule: 'aligned', distance: scaled, threshold },
     { ...row, rule: 'descriptor', verdict: row.verdict === null ? null : 'none' },
@@ -185,7 +191,7 @@ function extraCases(side: number): Case[] {
         // The last family of the audited twin is missed; of another, one variant is.
         verdict: member && f < families - 1 && !(f === 0 && v === 0) ? 'TV' : 'none',
         family: `family-${f}`,
-        distance: member && f < families - 1 ? 0.1 + 0.02 * v : 0.7,
+        distance: member && f < families - 1 ? 0.1 + 0.02 * v : 1.4,
       });
     }
   const transforms: readonly Transform[] = [

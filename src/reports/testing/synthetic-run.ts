@@ -119,10 +119,11 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
     rows.map((row, i) => ({ step, attack, rank: i + 1, key: row.key, score: row.score! }));
   const selections = [...selection('first', 'dcs', top), ...selection('second', 'ecs', final)];
 
-  const calibration = calibrate(
+  const inPlace = calibrate(
     Float64Array.from({ length: 400 }, () => Math.min(1, 0.12 + 0.05 * Math.abs(gaussian(random)))),
     uniques + 3000,
   );
+  const calibration = { ...inPlace, copies: null };
   const generations: GenerationRow[] = [];
   const labels: LabelRow[] = [];
   for (const { key } of final) {
