@@ -2,6 +2,7 @@ import { VerbatimError } from '../errors.ts';
 import type { Summary } from '../reports/index.ts';
 import type { AuditConfig, PlannedStage, RunFolder } from '../stages/index.ts';
 import { exitCodes } from './exit-codes.ts';
+import { foundLine } from './found.ts';
 import { openAuditData, openAuditModel } from './open.ts';
 import { decidingVersions, packageVersion } from './package.ts';
 import { count, createProgress, formatDuration } from './progress.ts';
@@ -85,11 +86,8 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
   const { page, summary } = await writeReport(folder.path);
   if (options.json === true) process.stdout.write(`${JSON.stringify(summary, undefined, 2)}\n`);
   else {
-    const { found, judged, captions, neverSeen, truthKnown, rule } = summary;
-    const by = rule === null ? '' : ` by the ${rule} rule`;
-    process.stdout.write(
-      `found    ${count(found.images)} training images${by}, from ${count(found.captions)} of ${count(captions)} captions (${count(judged)} judged)\n`,
-    );
+    const { neverSeen, truthKnown } = summary;
+    process.stdout.write(`${foundLine(summary)}\n`);
     if (truthKnown)
       process.stdout.write(
         `false    ${count(neverSeen.falsePositives)} among ${count(neverSeen.captions)} captions that the model never saw (${count(neverSeen.judged)} judged)\n`,

@@ -73,7 +73,7 @@ describe('the command line', () => {
     });
     const { code, stdout } = await run();
     expect(code).toBe(0);
-    for (const command of ['audit', 'demo', 'score', 'generate', 'label', 'report', 'doctor'])
+    for (const command of ['audit', 'demo', 'score', 'generate', 'label', 'report', 'review', 'doctor'])
       expect(stdout).toMatch(new RegExp(`^ {2}${command} `, 'm'));
   });
 
@@ -216,6 +216,14 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
     expect(gated.stderr).toMatch(/^verbatim: \d+ images were found, more than --fail-above 0\n$/);
     expect(gated.code).toBe(100);
     expect((await run('audit', 'runs/gate', '-q', '--fail-above', '1000')).code).toBe(0);
+    // What somebody has rejected does not fail it.
+    const findings = JSON.parse((await run('review', 'runs/gate', '--json')).stdout) as { key: string }[];
+    for (const { key } of findings) await run('review', 'runs/gate', key, '--reject', '--reason', 'noise');
+    const opened = await run('audit', 'runs/gate', '-q', '--fail-above', '0');
+    expect(opened.stdout).toMatch(
+      new RegExp(`^found {4}0 training images.*; ${findings.length} rejected by hand\\)\n`),
+    );
+    expect(opened.code).toBe(0);
   });
 
   it("refuses another config's folder in one line that names the key", async () => {

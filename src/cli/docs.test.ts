@@ -8,6 +8,7 @@ import {
   dataOfPlanted,
   generationColumns,
   labelColumns,
+  reviewColumns,
   runAudit,
   scoreColumns,
   selectionColumns,
@@ -36,7 +37,7 @@ describe('docs/run-folder.md', () => {
       versions: {},
     });
     // One false positive and one missed group, so that no figure is trivial.
-    await sql(`COPY (SELECT * REPLACE (CASE key WHEN 'duplicate-0003' THEN 'duplicate-0006' ELSE key END AS key)
+    await sql(`COPY (SELECT * REPLACE (CASE key WHEN 'duplicate-0003' THEN 'duplicate-0006' WHEN 'duplicate-0006' THEN 'duplicate-0003' ELSE key END AS key)
       FROM '${run.path}/tables/labels/*.parquet') TO '${folder}/labels.parquet' (FORMAT parquet)`);
     await rm(join(run.tables, 'labels'), { recursive: true });
     await sql(`COPY (FROM '${folder}/labels.parquet') TO '${run.tables}/labels.parquet' (FORMAT parquet)`);
@@ -77,6 +78,7 @@ describe('docs/run-folder.md', () => {
       'selections/first': selectionColumns,
       generations: generationColumns,
       labels: labelColumns,
+      reviews: reviewColumns,
     };
     for (const [name, columns] of Object.entries(tables)) {
       const section = text.split('\n### ').find((part) => part.startsWith(name));

@@ -1,14 +1,23 @@
 import type { Rule, Verdict } from '../labels/index.ts';
-import type { LabelRow, TruthTableRow } from '../stages/index.ts';
+import type { GenerationRow, LabelRow, TruthTableRow } from '../stages/index.ts';
 import type { ReportData } from './data.ts';
+import { groupBy } from './group.ts';
+import { type Review, reviewsBySample } from './reviews.ts';
 
-/** One full synthesis and what each rule said of it. */
+/** One full synthesis, what each rule said of it, and what a reader did. */
 export interface Sample {
   readonly sample: number;
   readonly image: string | null;
   readonly error: string | null;
+  /** Undefined where a label is left of a picture whose row is gone. */
+  readonly generation: GenerationRow | undefined;
   readonly labels: Readonly<Partial<Record<Rule, LabelRow>>>;
+  /** The newest review of this very picture. */
+  readonly review: Review | undefined;
 }
+
+/** By rule, the strongest verdict over a caption's samples; null when none could be judged. */
+export type Verdicts = Readonly<Partial<Record<Rule, Verdict | null>>>;
 
 /** All that a run knows of one audited caption. */
 export interface Caption {
@@ -23,17 +32,16 @@ export interface Caption {
   readonly scores: ReadonlyMap<string, number>;
   readonly oneStep: string | null;
   readonly samples: readonly Sample[];
-  /** The strongest verdict over its samples; null when none could be judged. */
-  readonly verdicts: Readonly<Partial<Record<Rule, Verdict | null>>>;
+  /** What the rules say. */
+  readonly verdicts: Verdicts;
+  /** What they say of the samples that nobody has rejected: what is counted as found. */
+  readonly counted: Verdicts;
   /** The rule that decides in this run: the same for all of its captions. */
   readonly rule: Rule;
   /** By the deciding rule: the sample nearest to the caption's own picture. */
   readonly own: Near | undefined;
-  /**
-   * The sample nearest to another training picture than the caption's own, where that lies within the calibrated
-   * threshold: the model repeated what belongs to another caption.
-   */
-  readonly other: Near | undefined;
+  /** What there is to look at; undefined before the caption was judged. */
+  readonly shown: Shown | undefined;
 }
 
 /** A picture that a sample was compared with. */
@@ -45,23 +53,45 @@ export interface Near {
   readonly distance: number;
 }
 
-const rules: readonly Rule[] = ['reference', 'calibrated', 'aligned', 'local', 'descriptor'];
+/** The sample by which a caption stands or falls: of those not rejected the strongest verdict, then the nearest. */
+export interface Shown {
+  readonly sample: Sample;
+  /** Its row by the deciding rule. */
+  readonly label: LabelRow;
+  readonly verdict: Verdict;
+  /** What was found, or without a finding the caption's own picture. */
+  readonly picture: Near | undefined;
+}
 
-/** Of several samples' verdicts the caption gets the strongest. */
-const strength: readonly Verdict[] = ['none', 'RV', 'TV', 'MV'];
+/** All rules: those that can decide first, in this order. */
+export const rules: readonly Rule[] = ['aligned', 'calibrated', 'reference', 'local', 'descriptor'];
+
+/** Of several samples' verdicts the caption gets the strongest; the order is Webster's (2023). */
+const strength: readonly Verdict[] = ['none', 'RV', 'MV', 'TV'];
+export const strengthOf = (verdict: Verdict): number => strength.indexOf(verdict);
+
+/** What a finding can be, the strongest first. */
+export const findingVerdicts = ['TV', 'MV', 'RV'] as const;
 
 /**
- * The rule whose verdicts count: 'calibrated' where it ran, else 'reference'. A rule ran when the table has
- * rows of it, even where all of them failed: a lax rule must not step in for a strict one that broke down.
- * Undefined before any label.
+ * The rule whose verdicts count: the first of 'aligned', 'calibrated' and 'reference' that ran. A rule ran when
+ * the table has rows of it, even where all of them failed: a lax rule must not step in for a strict one that broke
+ * down. Undefined before any label.
  */
 export function decidingRule(labels: readonly LabelRow[]): Rule | undefined {
-  return (['calibrated', 'reference'] as const).find((rule) => labels.some((row) => row.rule === rule));
+  return (['aligned', 'calibrated', 'reference'] as const).find((rule) =>
+    labels.some((row) => row.rule === rule),
+  );
 }
 
 /** What the deciding rule says of a caption, or another one. */
 export function verdictOf(caption: Caption, rule: Rule = caption.rule): Verdict | null {
   return caption.verdicts[rule] ?? null;
+}
+
+/** Whether any sample has this verdict: a stronger one of another sample does not hide it. */
+export function hasVerdict(caption: Caption, verdict: Verdict, rule: Rule = caption.rule): boolean {
+  return caption.samples.some(({ labels }) => labels[rule]?.verdict === verdict);
 }
 
 /** Joins the tables by caption, in the order of the candidates. */
@@ -71,27 +101,33 @@ export function joinCaptions(data: ReportData): Caption[] {
   const truth = new Map(data.truth.map((row) => [row.key, row]));
   const scores = groupBy([...data.scores.all, ...data.scores.selected], (row) => row.key);
   const generations = groupBy(data.generations, (row) => row.key);
-  const labels = groupBy(data.labels, (row) => row.key);
+  const labels = groupBy(data.labels.map(withRetrieval), (row) => row.key);
+  const reviewOf = reviewsBySample(data.reviews);
   return data.candidates.map((candidate) => {
     const { key } = candidate;
-    const ownLabels = labels.get(key) ?? [];
-    const compared = ownLabels.map((label) => ({ label, ...comparisonsOf(label) }));
+    const ownLabels = groupBy(labels.get(key) ?? [], (label) => label.sample);
     const ownTruth = truth.get(key);
     const ownScores = new Map<string, number>();
     for (const { attack, score } of scores.get(key) ?? [])
       if (score !== null && !ownScores.has(attack)) ownScores.set(attack, score);
     const pictures = generations.get(key) ?? [];
-    const samples = pictures
-      .filter((row) => row.sample >= 0)
-      .sort((a, b) => a.sample - b.sample)
-      .map(({ sample, image, error }) => ({
-        sample,
-        image,
-        error,
-        labels: Object.fromEntries(
-          ownLabels.filter((label) => label.sample === sample).map((label) => [label.rule, label]),
-        ) as Sample['labels'],
-      }));
+    const full = new Map(pictures.filter((row) => row.sample >= 0).map((row) => [row.sample, row]));
+    const samples = [...new Set([...full.keys(), ...ownLabels.keys()])]
+      .sort((a, b) => a - b)
+      .map((sample): Sample => {
+        const generation = full.get(sample);
+        const own = ownLabels.get(sample) ?? [];
+        const image = generation?.image ?? own[0]?.image ?? null;
+        return {
+          sample,
+          image,
+          error: generation?.error ?? null,
+          generation,
+          labels: Object.fromEntries(own.map((label) => [label.rule, label])) as Sample['labels'],
+          review: reviewOf(key, sample, image),
+        };
+      });
+    const standing = samples.filter(({ review }) => review?.decision !== 'reject');
     return {
       key,
       caption: candidate.caption,
@@ -102,22 +138,36 @@ export function joinCaptions(data: ReportData): Caption[] {
       scores: ownScores,
       oneStep: pictures.find((row) => row.sample === -1)?.image ?? null,
       samples,
-      verdicts: Object.fromEntries(
-        rules.map((rule) => [rule, strongest(ownLabels, rule)]),
-      ) as Caption['verdicts'],
+      verdicts: strongest(samples),
+      counted: strongest(standing),
       rule,
-      own: nearest(compared.filter(({ label }) => label.rule === rule).map(({ own }) => own)),
-      other: nearest(compared.map(({ other }) => other)),
+      own: nearest(
+        samples.flatMap(({ labels: { [rule]: label } }) => (label ? [comparisonsOf(label).own] : [])),
+      ),
+      shown: strongestOf(standing, rule) ?? strongestOf(samples, rule),
     };
   });
 }
 
-function strongest(labels: readonly LabelRow[], rule: Rule): Verdict | null {
-  let best = -1;
-  for (const label of labels)
-    if (label.rule === rule && label.verdict !== null)
-      best = Math.max(best, strength.indexOf(label.verdict as Verdict));
-  return strength[best] ?? null;
+function strongest(samples: readonly Sample[]): Verdicts {
+  const verdicts: Partial<Record<Rule, Verdict | null>> = {};
+  for (const rule of rules) {
+    const all = samples.flatMap(({ labels }) => (labels[rule]?.verdict ?? []) as Verdict | []);
+    verdicts[rule] = all.sort((a, b) => strengthOf(b) - strengthOf(a))[0] ?? null;
+  }
+  return verdicts;
+}
+
+function strongestOf(samples: readonly Sample[], rule: Rule): Shown | undefined {
+  const all = samples.flatMap((sample): Shown[] => {
+    const label = sample.labels[rule];
+    if (label === undefined || label.verdict === null) return [];
+    const { own, other } = comparisonsOf(label);
+    return [{ sample, label, verdict: label.verdict as Verdict, picture: other ?? own }];
+  });
+  return all.sort(
+    (a, b) => strengthOf(b.verdict) - strengthOf(a.verdict) || distanceOf(a.picture) - distanceOf(b.picture),
+  )[0];
 }
 
 function nearest(all: readonly (Near | undefined)[]): Near | undefined {
@@ -127,22 +177,33 @@ function nearest(all: readonly (Near | undefined)[]): Near | undefined {
   return best;
 }
 
+/** Sorts what was not compared behind everything else; never infinite, since ∞ − ∞ is no order. */
+export function distanceOf(near: Near | undefined): number {
+  return near?.distance ?? Number.MAX_VALUE;
+}
+
 /**
- * What a label says of the caption's own picture, and of another caption's where that was repeated: its row then
- * names the other one.
+ * What a label says of the caption's own picture, and of another one where that was repeated instead (RV) or is the
+ * template's (TV): its row then names the other one.
  */
 export function comparisonsOf(label: LabelRow): { own: Near | undefined; other: Near | undefined } {
-  const { own, retrieval } = evidenceOf(label);
+  const { own } = evidenceOf(label);
   const row = rowOf(label);
-  const named = retrieval ? undefined : row;
+  const apart = label.verdict === 'RV' || label.verdict === 'TV';
+  const named = apart ? undefined : row;
   return {
     own: own === undefined ? named : { ...own, image: own.image ?? named?.image ?? null },
-    other: retrieval ? row : undefined,
+    other: apart ? row : undefined,
   };
 }
 
 function rowOf({ training_index, training_image, distance }: LabelRow): Near | undefined {
   return distance === null ? undefined : { index: training_index, image: training_image, distance };
+}
+
+/** Labels that are older than the verdict RV say 'none', and in their evidence that another picture was repeated. */
+function withRetrieval(label: LabelRow): LabelRow {
+  return label.verdict === 'none' && evidenceOf(label).retrieval ? { ...label, verdict: 'RV' } : label;
 }
 
 function evidenceOf({ evidence }: LabelRow): { own?: Near; retrieval: boolean } {
@@ -152,16 +213,4 @@ function evidenceOf({ evidence }: LabelRow): { own?: Near; retrieval: boolean } 
   } catch {
     return { retrieval: false };
   }
-}
-
-/** Items by a key, in their order. */
-export function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
 }

@@ -168,9 +168,11 @@ export function distanceChart(bins: Summary['distances'], threshold: number | nu
     {
       x: {
         label:
-          rule === 'calibrated'
-            ? 'Distance (RMS) to its own picture'
-            : 'Sum of squares at 256×256 to its own picture, in thousands',
+          rule === 'reference'
+            ? 'Sum of squares at 256×256 to its own picture, in thousands'
+            : rule === 'aligned'
+              ? 'Smallest distance, in units of the threshold'
+              : 'Distance (RMS) to its own picture',
         domain: [0, end],
         ticks: 6,
         ...(rule === 'reference' && { tickFormat: (sum: number) => String(sum / 1000) }),
@@ -193,7 +195,7 @@ export function distanceChart(bins: Summary['distances'], threshold: number | nu
               Plot.ruleX([threshold], { strokeWidth: 1.5, strokeDasharray: '4 3' }),
               Plot.text([threshold], {
                 x: (t: number) => t,
-                text: (t: number) => `threshold ${rule === 'calibrated' ? t.toFixed(3) : distance(t, rule)}`,
+                text: (t: number) => `threshold ${rule === 'reference' ? distance(t, rule) : t.toFixed(3)}`,
                 frameAnchor: 'top',
                 textAnchor: threshold > end / 2 ? 'end' : 'start',
                 dx: threshold > end / 2 ? -5 : 5,

@@ -86,6 +86,9 @@ export function stageFigures(data: ReportData): StageFigures[] {
   return figures.toSpliced(at, 0, calibrated);
 }
 
+/** What is looked up before the labels is a part of the judging: it spends time, and has no items of its own. */
+const judging = ['copies', 'families', 'labels'];
+
 /** The stages that leave tables. */
 function tableFigures(data: ReportData): StageFigures[] {
   return stageRows(data).map(({ name, rows }) => ({
@@ -94,7 +97,10 @@ function tableFigures(data: ReportData): StageFigures[] {
     captions: new Set(rows.map((row) => row.key)).size,
     failed: new Set(rows.filter((row) => row.error !== null).map((row) => row.item)).size,
     evaluations: rows.reduce((sum, row) => sum + row.evaluations, 0),
-    seconds: data.costs.get(name)?.seconds ?? 0,
+    seconds: (name === 'labels' ? judging : [name]).reduce(
+      (sum, stage) => sum + (data.costs.get(stage)?.seconds ?? 0),
+      0,
+    ),
   }));
 }
 

@@ -1,4 +1,4 @@
-import type { Calibration } from '../labels/index.ts';
+import type { Mask } from '../images/index.ts';
 import {
   type CandidateRow,
   candidateColumns,
@@ -6,9 +6,12 @@ import {
   generationColumns,
   type LabelRow,
   labelColumns,
+  type ReviewRow,
+  type RunCalibration,
   type RunDescription,
   readCalibration,
   readLog,
+  readReviews,
   readRun,
   runFolder,
   runTable,
@@ -22,6 +25,8 @@ import {
   truthColumns,
 } from '../stages/index.ts';
 import { type Columns, type Row, readTable } from '../tables/index.ts';
+import { familyLabels } from './families.ts';
+import { readMasks } from './images.ts';
 
 /** Everything a report is made from: the tables of a run and what its stages took. */
 export interface ReportData {
@@ -34,10 +39,17 @@ export interface ReportData {
   readonly selections: readonly SelectionRow[];
   readonly generations: readonly GenerationRow[];
   readonly labels: readonly LabelRow[];
+  /** What was decided by hand, the oldest first. */
+  readonly reviews: readonly ReviewRow[];
   /** Empty where the truth is not known. */
   readonly truth: readonly TruthTableRow[];
   /** Null when the run was labelled by the reference rule only. */
-  readonly calibration: Calibration | null;
+  readonly calibration: RunCalibration | null;
+  /**
+   * By digest: the masks of template findings that the truth can be held against, at the size of the generated
+   * pictures. One that cannot be read is absent.
+   */
+  readonly masks: ReadonlyMap<string, Mask>;
 }
 
 /**
@@ -49,6 +61,8 @@ export async function readReportData(path: string): Promise<ReportData> {
   const run = await readRun(path);
   const rows = async <C extends Columns>(name: string, columns: C): Promise<Row<C>[]> =>
     readTable(await runTable(folder, name), columns);
+  const labels = await rows('labels', labelColumns);
+  const truth = await rows('truth', truthColumns);
   return {
     run,
     costs: stageCosts(await readLog(folder.log)),
@@ -59,8 +73,10 @@ export async function readReportData(path: string): Promise<ReportData> {
     },
     selections: await rows('selections', selectionColumns),
     generations: await rows('generations', generationColumns),
-    labels: await rows('labels', labelColumns),
-    truth: await rows('truth', truthColumns),
+    labels,
+    reviews: await readReviews(folder),
+    truth,
     calibration: (await readCalibration(folder)) ?? null,
+    masks: await readMasks(folder, familyLabels(truth, labels)),
   };
 }

@@ -9,6 +9,7 @@ import { type ReportData, readReportData } from './data.ts';
 import { countNeverSeen, isFound, recallByCopies } from './findings.ts';
 import { chooseGallery } from './gallery.ts';
 import { type Summary, summarize } from './summary.ts';
+import { alignedRun } from './testing/aligned-run.ts';
 import { syntheticRun, writeRun } from './testing/synthetic-run.ts';
 
 const documentation = await readFile(new URL('../../docs/report.md', import.meta.url), 'utf8');
@@ -39,7 +40,9 @@ beforeAll(async () => {
 async function documented<T>(name: string): Promise<T[]> {
   const block = (label: string) =>
     new RegExp(`\`\`\`sql ${label}\\n([\\s\\S]*?)\`\`\``).exec(documentation)![1]!;
-  for (const statement of block('setup').trim().split('\n'))
+  for (const statement of block('setup')
+    .trim()
+    .split(/(?<=;)\n/))
     await sql(statement.replace(/'(tables[^']*)'/, (_, path: string) => textLiteral(join(folder, path))));
   return sql<T>(block(name));
 }
@@ -64,7 +67,7 @@ describe('summarize', () => {
     expect(summarize(read, joinCaptions(read))).toEqual(summary);
   });
 
-  it('documents every key, and has every key that is documented', () => {
+  it('documents every key, and has every key that is documented', async () => {
     const keys = new Set<string>();
     const walk = (value: unknown, path: string): void => {
       if (Array.isArray(value)) for (const entry of value) walk(entry, `${path}[]`);
@@ -76,6 +79,9 @@ describe('summarize', () => {
         }
     };
     walk(summary, '');
+    // With families, which the other run has not.
+    const aligned = await alignedRun({ side: 16, synthesized: 20 });
+    walk(summarize(aligned, joinCaptions(aligned)), '');
     const table = documentation
       .split('## From the tables')[0]!
       .split('\n')
@@ -89,7 +95,8 @@ describe('summarize', () => {
   it('adds up', () => {
     const { labels, judged, stages, evaluations, found, neverSeen } = summary;
     expect(labels.MV + labels.RV + labels.TV + labels.none).toBe(judged);
-    expect(labels.MV).toBe(found.captions + neverSeen.falsePositives);
+    expect(labels.MV).toBe(found.byVerdict.MV + neverSeen.falsePositives);
+    expect(found.byVerdict.MV + found.byVerdict.RV + found.byVerdict.TV).toBe(found.captions);
     expect(found.images).toBeLessThan(found.captions);
     expect(stages.map((stage) => stage.name)).toEqual([
       'candidates',
@@ -116,6 +123,17 @@ describe('summarize', () => {
     expect(summary.carlini.ratio).toBeCloseTo(summary.carlini.evaluations / evaluations, 9);
     const binned = summary.distances.reduce((sum, bin) => sum + bin.found + bin.notFound + bin.neverSeen, 0);
     expect(binned).toBe(judged);
+  });
+
+  it('has the time of what the labels need with the labels', () => {
+    const costs = new Map([
+      ['labels', { evaluations: 0, seconds: 3 }],
+      ['copies', { evaluations: 0, seconds: 40 }],
+      ['families', { evaluations: 0, seconds: 5 }],
+    ]);
+    const { stages, seconds } = summarize({ ...data, costs }, joinCaptions(data));
+    expect(stages.find(({ name }) => name === 'labels')!.seconds).toBe(48);
+    expect(seconds).toBe(48);
   });
 
   it('counts failures by reason, and leaves failed scores out of every figure', () => {
@@ -196,13 +214,13 @@ describe('the deciding rule', () => {
     const beside = summary.rules.find(({ rule }) => rule === 'reference')!;
     expect(beside.images).toBeGreaterThan(0);
     expect(figures.rule).toBe('reference');
-    expect(figures.found).toEqual({ captions: beside.captions, images: beside.images });
+    const { captions, images, byVerdict } = beside;
+    expect(figures.found).toEqual({ captions, images, byVerdict });
     expect(figures.falsePositives).toBe(beside.falsePositives);
     expect(figures.rules).toEqual([beside]);
     expect(figures.judged).toBe(summary.judged);
     expect(figures.labels.MV).toBe(beside.captions + beside.falsePositives);
     expect(figures.neverSeen.judged).toBeGreaterThan(0);
-    expect(figures.neverSeen.retrievals).toBeNull();
     expect(figures.recall.map(({ found }) => found)).toEqual(
       summary.recall.map(({ foundByReference }) => foundByReference),
     );
@@ -211,7 +229,6 @@ describe('the deciding rule', () => {
     expect(binned).toBe(figures.judged);
     const edges = figures.distances.map(({ high }) => high / beside.threshold!);
     expect(edges.some((edge) => Math.abs(edge - 1) < 1e-9)).toBe(true);
-    expect(figures.repeatsAnother).toBeNull();
   });
 
   it('is none before any label', () => {
@@ -225,29 +242,42 @@ describe('the deciding rule', () => {
 });
 
 describe('a sample that repeats another caption’s training picture', () => {
-  it('is shown with both pictures and both distances, and counted apart', () => {
-    const target = data.labels.find(({ rule, verdict }) => rule === 'calibrated' && verdict === 'none')!;
-    const evidence = JSON.stringify({
-      own: { index: null, image: 'e'.repeat(64), distance: 0.35 },
-      nearest: { index: 4149, distance: 0.07 },
-      retrieval: true,
-      deviation: 0.2,
-    });
-    const repeated = { training_index: 4149, training_image: 'f'.repeat(64), distance: 0.07, evidence };
-    const labels = data.labels.map((row) => (row === target ? { ...row, ...repeated } : row));
-    const captions = joinCaptions({ ...data, labels });
-    const caption = captions.find(({ key }) => key === target.key)!;
-    expect(caption.other).toEqual({ index: 4149, image: 'f'.repeat(64), distance: 0.07 });
-    // The caption's other sample may lie nearer to its own picture than this one does.
-    expect(caption.own!.distance).toBeLessThanOrEqual(0.35);
-    expect(caption.own!.image).not.toBe('f'.repeat(64));
-    expect(verdictOf(caption)).toBe('none');
-    const figures = summarize({ ...data, labels }, captions);
-    expect([summary.repeatsAnother, figures.repeatsAnother]).toEqual([0, 1]);
-    expect(figures.found).toEqual(summary.found);
-    const gallery = chooseGallery(captions, 'dcs').find(({ section }) => section === 'repeats-another');
-    expect(gallery).toMatchObject({ total: 1, captions: [{ key: target.key }] });
+  const target = () =>
+    data.labels.find(({ rule, verdict, key }) => {
+      const { member } = data.truth.find((row) => row.key === key)!;
+      return member && rule === 'calibrated' && verdict === 'none';
+    })!;
+  const evidence = JSON.stringify({
+    own: { index: null, image: 'e'.repeat(64), distance: 0.35 },
+    nearest: { index: 4149, distance: 0.07 },
+    retrieval: true,
+    deviation: 0.2,
   });
+  const repeated = { training_index: 4149, training_image: 'f'.repeat(64), distance: 0.07, evidence };
+
+  it.each(['RV', 'none'])(
+    'is a retrieval, also in older rows that have it in their evidence (%s)',
+    (verdict) => {
+      const row = target();
+      const labels = data.labels.map((label) => (label === row ? { ...label, ...repeated, verdict } : label));
+      const captions = joinCaptions({ ...data, labels });
+      const caption = captions.find(({ key }) => key === row.key)!;
+      expect(verdictOf(caption)).toBe('RV');
+      expect(caption.shown!.picture).toEqual({ index: 4149, image: 'f'.repeat(64), distance: 0.07 });
+      // The caption's other sample may lie nearer to its own picture than this one does.
+      expect(caption.own!.distance).toBeLessThanOrEqual(0.35);
+      expect(caption.own!.image).not.toBe('f'.repeat(64));
+      const figures = summarize({ ...data, labels }, captions);
+      const { captions: before, images, byVerdict } = summary.found;
+      expect(figures.found).toEqual({
+        captions: before + 1,
+        images: images + 1,
+        byVerdict: { ...byVerdict, RV: 1 },
+      });
+      const gallery = chooseGallery(captions, 'dcs').find(({ section }) => section === 'RV');
+      expect(gallery).toMatchObject({ total: 1, captions: [{ key: row.key }] });
+    },
+  );
 });
 
 describe('recall and false positives', () => {
@@ -259,7 +289,15 @@ describe('recall and false positives', () => {
     )!;
     const only = captions.map((caption) => ({
       ...caption,
-      verdicts: { reference: null, calibrated: caption.key === one.key ? ('MV' as const) : null },
+      samples: caption.samples.map((sample) => ({
+        ...sample,
+        labels: {
+          calibrated: {
+            ...sample.labels.calibrated!,
+            verdict: caption.key === one.key ? 'MV' : null,
+          },
+        },
+      })),
     }));
     const recall = recallByCopies(data.truth, only);
     expect(recall.map(({ copies, found }) => [copies, found])).toEqual([

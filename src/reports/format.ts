@@ -46,14 +46,19 @@ export function score(value: number): string {
   return value.toFixed(Math.min(digits, 6)).replace('-', '−');
 }
 
-/** A distance in its rule's unit: four digits of an RMS, whole sums of squares at 256×256. */
+/** A distance in its rule's unit: whole sums of squares at 256×256, four digits of what lies between 0 and 1. */
 export function distance(value: number, rule: Rule): string {
-  return rule === 'calibrated' ? value.toFixed(4) : integer(value);
+  return rule === 'reference' ? integer(value) : value.toFixed(4);
 }
 
 /** A ratio: '4,400 times', '3.2 times'. */
 export function times(ratio: number): string {
   return `${ratio >= 10 ? integer(ratio) : ratio.toFixed(1)} times`;
+}
+
+/** 'a', 'a and b', 'a, b and c'. */
+export function list(words: readonly string[]): string {
+  return words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
 
 const longestCaption = 220;

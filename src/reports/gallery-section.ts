@@ -1,19 +1,28 @@
-import type { Rule } from '../labels/index.ts';
-import { type Caption, comparisonsOf, type Sample } from './captions.ts';
-import { captionText, counted, distance, integer, score } from './format.ts';
+import { raw } from 'hono/html';
+import type { Caption } from './captions.ts';
+import type { Evidence, EvidenceByKey } from './evidence.ts';
+import { differenceColours, fullDifference, outlineColour, uncoveredColour } from './evidence-pictures.ts';
+import { counted, integer } from './format.ts';
 import type { Gallery, GallerySection } from './gallery.ts';
+import { item } from './gallery-item.ts';
 import type { CopiedImages } from './images.ts';
 import { empty, html, type Markup } from './markup.ts';
 
 const titles: Readonly<Record<GallerySection, readonly [string, string]>> = {
   'false-positive': ['False positives', 'Labelled as found, although the model never saw the picture.'],
-  found: [
-    'Found',
-    'A sample matches the caption’s own training picture. Nearest first, each training picture once before any comes again.',
+  TV: [
+    'Template verbatim (TV)',
+    'A sample repeats what the variants of a template have in common, outside of the region in which they differ.',
   ],
-  'repeats-another': [
-    'Another caption’s training picture',
-    'A sample lies within the threshold of a training picture that belongs to another caption, as variants of one template do. No finding in this version, but worth a look.',
+  MV: ['Matching verbatim (MV)', 'A sample repeats the caption’s own training picture.'],
+  RV: ['Retrieval verbatim (RV)', 'A sample repeats a training picture that belongs to another caption.'],
+  rejected: [
+    'Rejected by hand',
+    'Matches by the rule that somebody looked at and rejected. Not counted as found.',
+  ],
+  'never-seen': [
+    'Never-seen captions that repeat another picture',
+    'The model was not trained on these captions, but a sample repeats a training picture (RV) or a template (TV). Neither a finding nor a false positive, and counted apart.',
   ],
   'near-miss': ['Near misses', 'Synthesized and judged, not matching; the nearest first.'],
   'high-score': [
@@ -22,88 +31,64 @@ const titles: Readonly<Record<GallerySection, readonly [string, string]>> = {
   ],
 };
 
-/** How many captions of each kind are open; the rest unfolds. False positives are always open. */
-const visibleItems: Readonly<Record<Exclude<GallerySection, 'false-positive'>, number>> = {
-  found: 8,
-  'repeats-another': 4,
+/** How many captions of each kind are open; the rest unfolds. */
+const visibleItems: Readonly<Record<GallerySection, number>> = {
+  // All of them.
+  'false-positive': Number.MAX_SAFE_INTEGER,
+  TV: 6,
+  MV: 6,
+  RV: 6,
+  rejected: 4,
+  'never-seen': 4,
   'near-miss': 4,
   'high-score': 4,
 };
+const findings: readonly GallerySection[] = ['TV', 'MV', 'RV'];
 
-/** The evidence: each caption's training picture, one-step output and samples, with scores and distance. */
+/** The evidence: each caption's pair of pictures, where they differ, and what every rule says. */
 export function gallerySection(
   galleries: readonly Gallery[],
   images: CopiedImages,
+  evidence: EvidenceByKey,
   attackNames: readonly string[],
 ): Markup {
   if (galleries.length === 0)
     return html`<section id="gallery"><h2>Gallery</h2>${empty('There is nothing to show yet: no caption has been scored or synthesized.')}</section>`;
   const has = (kind: GallerySection) => galleries.some(({ section }) => section === kind);
+  const found = findings.some(has);
   return html`<section id="gallery"><h2>Gallery</h2>
-${has('found') ? null : empty(has('near-miss') ? 'No training image was found. What came nearest follows.' : 'No picture has been judged yet. The captions with the highest scores follow.')}
+${found ? null : empty(has('near-miss') ? 'No training image was found. What came nearest follows.' : 'No picture has been judged yet. The captions with the highest scores follow.')}
+${[...evidence.values()].some(({ pictures }) => pictures.difference !== undefined) ? legend(evidence) : null}
 ${galleries.map((gallery) => {
   const { section, total, captions } = gallery;
   const [title, explanation] = titles[section];
-  const items = captions.map((caption) => item(caption, images, attackNames));
-  const open = section === 'false-positive' ? items.length : visibleItems[section];
+  const items = captions.map((caption: Caption) =>
+    item(caption, section, images, evidence.get(caption.key), attackNames),
+  );
+  const open = visibleItems[section];
   const rest = items.slice(open);
   // Everything that was scored could follow the highest scores: no news.
   const missing = section === 'high-score' ? 0 : total - captions.length;
-  return html`<h3>${title}${section === 'high-score' ? null : html` <span class="note">(${integer(total)})</span>`}</h3><p class="note">${explanation}</p>
+  const order = findings.includes(section)
+    ? ' Nearest first, each training picture once before any comes again.'
+    : '';
+  return html`<h3>${title}${section === 'high-score' ? null : html` <span class="note">(${integer(total)})</span>`}</h3><p class="note">${explanation}${order}</p>
 <div class="items">${items.slice(0, open)}</div>
 ${rest.length === 0 ? null : html`<details><summary>${integer(rest.length)} more</summary><div class="items">${rest}</div></details>`}
 ${missing === 0 ? null : html`<p class="note">${counted(missing, 'further caption')} ${missing === 1 ? 'stands' : 'stand'} in the tables.</p>`}`;
 })}</section>`;
 }
 
-function item(caption: Caption, images: CopiedImages, attackNames: readonly string[]): Markup {
-  const { own, other } = caption;
-  const text = html`<p class="caption"><bdi>${captionText(caption.caption)}</bdi></p>`;
-  const facts = html`<dl>${own === undefined ? null : fact('distance', distance(own.distance, caption.rule))}
-${other === undefined ? null : fact(`to picture ${other.index}`, distance(other.distance, 'calibrated'))}
-${caption.copies === null ? null : fact('copies', integer(caption.copies))}
-${caption.role === null ? null : fact('kind', caption.role)}
-${attackNames.map((name) => {
-  const value = caption.scores.get(name);
-  return fact(name, value === undefined ? '–' : score(value));
-})}</dl>`;
-  // Without a picture there is nothing to look at: one line of figures.
-  if (own === undefined && caption.oneStep === null && caption.samples.length === 0)
-    return html`<article class="item plain">${text}${facts}</article>`;
-  return html`<article class="item"><div class="pictures">
-${picture(images, own?.image ?? null, own === undefined ? 'not compared' : 'not stored', caption.neverSeen ? 'its picture, never seen' : 'training image')}
-${other === undefined ? null : picture(images, other.image, 'not stored', `training image ${other.index}, another caption’s`)}
-${picture(images, caption.oneStep, 'not generated', 'one step')}
-${caption.samples.length === 0 ? picture(images, null, 'not synthesized', 'samples') : caption.samples.map((sample) => samplePicture(images, sample, caption.rule))}
-</div><div class="facts">${text}${facts}</div></article>`;
-}
+const rgb = (colour: readonly number[]) => `rgb(${colour.join(' ')})`;
 
-function fact(name: string, value: string): Markup {
-  return html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
-}
-
-function samplePicture(images: CopiedImages, sample: Sample, rule: Rule): Markup {
-  const label = sample.labels[rule];
-  const matches = label?.verdict === 'MV';
-  const { own, other } = label === undefined ? {} : comparisonsOf(label);
-  const shown =
-    own === undefined ? null : rule === 'calibrated' ? own.distance.toFixed(3) : distance(own.distance, rule);
-  const text = html`sample ${sample.sample + 1}${shown === null ? null : html`<br>${matches ? html`<b>${shown} match</b>` : shown}`}${other === undefined ? null : html`<br><b>${other.distance.toFixed(3)}</b> to ${other.index}`}`;
-  return picture(images, sample.image, sample.error === null ? 'missing' : 'failed', text, matches);
-}
-
-function picture(
-  images: CopiedImages,
-  sha256: string | null,
-  otherwise: string,
-  text: Markup | string,
-  matches = false,
-): Markup {
-  const image = sha256 === null ? undefined : images.get(sha256);
-  const alternative = typeof text === 'string' && !('isEscaped' in Object(text)) ? text : 'sample';
-  const content =
-    image === undefined
-      ? html`<div class="missing">${otherwise}</div>`
-      : html`<img src="${image.path}" alt="${alternative}" width="${image.width}" height="${image.height}" loading="lazy"${image.width <= 128 ? html` class="small"` : null}>`;
-  return html`<figure${matches ? html` class="match"` : null}>${content}<figcaption>${text}</figcaption></figure>`;
+/** How to read overlay and difference; said once for all items. */
+function legend(evidence: EvidenceByKey): Markup {
+  const some = (test: (one: Evidence) => boolean) => [...evidence.values()].some(test);
+  const ramp = `linear-gradient(to right, ${differenceColours.map(rgb).join(', ')})`;
+  const swatch = (style: string, text: string) =>
+    html`<li><span class="swatch" style="${raw(style)}"></span>${text}</li>`;
+  return html`<div class="key"><p class="note">Overlay: sample and training picture in the tiles of a checkerboard; edges that run on across the tiles lie in the same place. Difference: at each pixel, the full scale is a quarter of the range of values. All pictures and numbers also lie as files in <code>evidence/</code> beside this page.</p>
+<ul class="legend"><li>0 <span class="swatch ramp" style="background:${raw(ramp)}"></span> ≥ ${fullDifference}</li>
+${some((one) => one.outlined) ? swatch(`border:2px solid ${rgb(outlineColour)}`, 'around what was compared, or agrees') : null}
+${some(({ moved }) => moved) ? swatch(`background:${rgb(uncoveredColour)}`, 'the training picture does not reach here') : null}</ul></div>`;
 }

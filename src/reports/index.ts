@@ -1,18 +1,32 @@
 export { type AttackFigures, attackFigures, isPositive, positiveCopies } from './attacks.ts';
-export { type Caption, joinCaptions } from './captions.ts';
+export {
+  type Caption,
+  decidingRule,
+  joinCaptions,
+  type Near,
+  type Sample,
+  type Shown,
+  verdictOf,
+} from './captions.ts';
 export type { CarliniCost, Failure, StageFigures } from './costs.ts';
 export { type ReportData, readReportData } from './data.ts';
+export { type FamilyRecall, recallByFamily } from './families.ts';
 export {
   countFound,
   countNeverSeen,
+  countReviews,
   countVerdicts,
   type Found,
+  findingOf,
   isFound,
+  isRejected,
   type NeverSeen,
   type Recall,
+  type ReviewCounts,
   recallByCopies,
   type VerdictCounts,
 } from './findings.ts';
 export type { GalleryLimits } from './gallery.ts';
+export type { Review } from './reviews.ts';
 export { type RuleFigures, type Summary, summarize } from './summary.ts';
 export { type WrittenReport, writeReport } from './write.ts';

@@ -1,9 +1,11 @@
 import { raw } from 'hono/html';
 import type { RunDescription } from '../stages/index.ts';
+import type { EvidenceByKey } from './evidence.ts';
 import type { Gallery } from './gallery.ts';
 import { gallerySection } from './gallery-section.ts';
 import type { CopiedImages } from './images.ts';
 import { html } from './markup.ts';
+import { rulesSection } from './rules-section.ts';
 import {
   costSection,
   funnelSection,
@@ -11,7 +13,6 @@ import {
   precisionSection,
   recallSection,
   rocSection,
-  rulesSection,
   verdict,
 } from './sections.ts';
 import { style } from './style.ts';
@@ -41,6 +42,7 @@ export function renderPage(
   run: RunDescription,
   galleries: readonly Gallery[],
   images: CopiedImages,
+  evidence: EvidenceByKey,
 ): string {
   const attackNames = summary.attacks.map((attack) => attack.name);
   const page = html`<!doctype html>
@@ -60,7 +62,7 @@ ${lead(summary)}
 <nav aria-label="Contents">${contents.map(([id, title]) => html`<a href="#${id}">${title}</a> `)}</nav></header>
 <main>
 ${funnelSection(summary)}
-${gallerySection(galleries, images, attackNames)}
+${gallerySection(galleries, images, evidence, attackNames)}
 ${recallSection(summary)}
 ${rocSection(summary)}
 ${precisionSection(summary)}

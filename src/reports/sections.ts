@@ -1,15 +1,7 @@
-import type { Rule } from '../labels/index.ts';
 import type { AttackFigures } from './attacks.ts';
-import {
-  distanceChart,
-  distanceKinds,
-  precisionChart,
-  recallChart,
-  rocChart,
-  seriesColour,
-  seriesDash,
-} from './charts.ts';
-import { area, counted, distance, duration, integer, percentage, times } from './format.ts';
+import { precisionChart, recallChart, rocChart, seriesColour, seriesDash } from './charts.ts';
+import { familyTable } from './family-table.ts';
+import { area, counted, duration, integer, list, percentage, times } from './format.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
 import type { Summary } from './summary.ts';
 
@@ -35,7 +27,7 @@ export function verdict(summary: Summary): Markup {
 
 /** One paragraph that qualifies the verdict. */
 export function lead(summary: Summary): Markup {
-  const { found, judged, neverSeen, truthKnown, evaluations, carlini, rule, repeatsAnother } = summary;
+  const { found, judged, neverSeen, truthKnown, evaluations, carlini, rule, reviews } = summary;
   const cost = `The run took ${counted(evaluations, 'evaluation')} of the denoiser${
     carlini.ratio === null
       ? ''
@@ -45,14 +37,35 @@ export function lead(summary: Summary): Markup {
     return html`<p class="lead">Captions are scored first and only the highest are synthesized and compared with the training set; this run has not come so far. ${cost}</p>`;
   const stated = truthKnown
     ? neverSeen.captions > 0
-      ? `${integer(neverSeen.judged)} of the captions that the model never saw came so far; the others were passed over at a cheaper stage.`
+      ? neverSeen.judged === neverSeen.captions
+        ? 'All captions that the model never saw came so far.'
+        : `${neverSeen.judged === 0 ? 'None' : integer(neverSeen.judged)} of the captions that the model never saw came so far; ${neverSeen.judged === 0 ? 'all' : 'the others'} were passed over at a cheaper stage.`
       : 'The truth table names no caption that the model never saw, so false positives cannot be counted.'
     : 'What the model was trained on is not known beyond the dataset, so neither recall nor false positives can be stated.';
+  const { MV, RV, TV } = found.byVerdict;
+  const kinds = [
+    [MV, 'its own training picture', 'their own training picture'],
+    [RV, 'another caption’s', 'another caption’s'],
+    [TV, 'a template of several pictures', 'a template of several pictures'],
+  ] as const;
+  const repeated = kinds.flatMap(([count, one, many]) =>
+    count === 0 ? [] : `${integer(count)} repeat${count === 1 ? 's' : ''} ${count === 1 ? one : many}`,
+  );
+  const outcome = found.captions === 0 ? 'none of them repeats a training picture' : list(repeated);
+  const apart = neverSeen.retrievals + neverSeen.templates;
   const others =
-    (repeatsAnother ?? 0) === 0
+    apart === 0
       ? ''
-      : ` ${counted(repeatsAnother!, 'other caption')} came within the threshold of another caption’s training picture, as variants of one template do; that counts as no finding here.`;
-  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${integer(found.captions)} of them gave back their own training picture.${others}
+      : ` ${counted(apart, 'caption')} that the model never saw ${apart === 1 ? 'repeats' : 'repeat'} a training picture that is not ${apart === 1 ? 'its' : 'their'} own; that is counted apart.`;
+  const hand =
+    reviews.rejected + reviews.outdated === 0
+      ? ''
+      : ` ${counted(reviews.rejected, 'caption')} matched and ${reviews.rejected === 1 ? 'was' : 'were'} rejected by hand.${
+          reviews.outdated === 0
+            ? ''
+            : ` ${counted(reviews.outdated, 'review')} ${reviews.outdated === 1 ? 'is' : 'are'} of pictures that are not there any more.`
+        }`;
+  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${outcome}.${hand}${others}
 ${stated} ${cost}</p>`;
 }
 
@@ -130,12 +143,14 @@ ${pair(
 }
 
 /** Recall against copy count. */
-export function recallSection({ recall, truthKnown, rule, rules, judged }: Summary): Markup {
+export function recallSection(summary: Summary): Markup {
+  const { recall, truthKnown, rule, rules, judged } = summary;
   const heading = html`<h2>Recall against copies</h2>`;
+  const families = familyTable(summary);
   if (!truthKnown)
     return html`<section id="recall">${heading}${empty('The truth about this training set is not known; recall can only be stated for a model with planted duplicates.')}</section>`;
   if (recall.length === 0)
-    return html`<section id="recall">${heading}${empty('The truth table names no duplicate group that this model was trained on.')}</section>`;
+    return html`<section id="recall">${heading}${empty('The truth table names no duplicate group that this model was trained on.')}${families}</section>`;
   if (judged === 0)
     return html`<section id="recall">${heading}${empty('No picture has been judged yet.')}</section>`;
   // Beside the deciding rule only: where the reference rule decides, it would say the same twice.
@@ -154,7 +169,7 @@ ${pair(
       ? null
       : html`<p class="note">The reference rule’s count comes with ${counted(reference.falsePositives, 'false positive')}.</p>`
   }`,
-)}</section>`;
+)}${families}</section>`;
 }
 
 /** ROC curves where the truth is known. */
@@ -189,62 +204,6 @@ function rocRow(attack: AttackFigures, index: number): Markup {
       ? html`<td>–</td><td>–</td>`
       : html`<td>${area(attack.auc)} <small>[${area(attack.aucLow!)}, ${area(attack.aucHigh!)}]</small></td><td>${percentage(attack.tprAt1PercentFpr!)}</td>`;
   return html`<tr><td class="line">${swatch(index)} ${attack.name}${star}</td>${cells}<td>${integer(attack.positives)}</td><td>${integer(attack.negatives)}</td><td>${Number(attack.evaluationsPerCaption.toFixed(1))}</td></tr>`;
-}
-
-/** The two rules, the distances, and where the threshold comes from. */
-export function rulesSection(summary: Summary): Markup {
-  const { rule, rules, calibration, distances, judged } = summary;
-  const heading = html`<h2>What counts as a match</h2>`;
-  if (rule === null || judged === 0 || distances.length === 0)
-    return html`<section id="rules">${heading}${empty('No picture has been judged yet.')}</section>`;
-  const threshold = rules.find((one) => one.rule === rule)?.threshold ?? null;
-  const kinds = distanceKinds.filter(({ name }) => distances.some((bin) => bin[name] > 0));
-  const legend = kinds.map(
-    ({ title, fill }) =>
-      html`<li><svg width="12" height="12" aria-hidden="true"><rect width="12" height="12" fill="${fill}"></rect></svg>${title}</li>`,
-  );
-  const counts = kinds.map(({ name, title }) => {
-    const sum = (bins: typeof distances) => bins.reduce((total, bin) => total + bin[name], 0);
-    return html`<tr><td>Captions ${title}</td><td>${integer(sum(distances))}</td></tr>`;
-  });
-  const table = html`<table><thead><tr><th>Rule</th><th>Threshold</th><th>Captions</th><th>Images</th><th>False positives</th></tr></thead><tbody>${rules.map(
-    (one) =>
-      html`<tr><td>${one.rule}</td><td>${one.threshold === null ? '–' : distance(one.threshold, one.rule)}</td><td>${integer(one.captions)}</td><td>${integer(one.images)}</td><td>${summary.truthKnown ? integer(one.falsePositives) : '–'}</td></tr>`,
-  )}</tbody></table>
-<table style="margin-top:18px"><tbody>${counts}</tbody></table>`;
-  return html`<section id="rules">${heading}
-<p>${ruleText(rule, rules)}</p>
-${pair(html`${distanceChart(distances, threshold, rule)}<ul class="legend">${legend}</ul>`, table)}
-${rule === 'reference' ? null : calibration === null ? empty('This run has no calibration; its threshold cannot be accounted for.') : calibrationNote(calibration)}</section>`;
-}
-
-/** What the deciding rule asks, and what stands beside it. */
-function ruleText(rule: Rule, rules: Summary['rules']): string {
-  const webster = 'Webster 2023: the sum of squared differences at 256×256, values in [0, 1]';
-  if (rule === 'reference')
-    return `The verdicts on this page are the reference rule’s (${webster}, must stay below the threshold). It is lax for small and for plain pictures, and the calibrated rule, which is not, was not asked: look at every finding.`;
-  const beside = rules.some((one) => one.rule === 'reference')
-    ? ` The reference rule (${webster}, below the threshold) stands beside it; it is lax for small and for plain pictures.`
-    : '';
-  return `The verdicts on this page are the calibrated rule’s: the root mean square of the difference to the caption’s own training picture, at the model’s picture size, must not exceed a distance that held-out pictures hardly ever reach.${beside}`;
-}
-
-function calibrationNote(calibration: NonNullable<Summary['calibration']>): Markup {
-  const { heldOut, unreadable, trainingSize, trainingUnreadable, reached, identical, quantile, tooFew } =
-    calibration;
-  return html`<p class="note">Calibrated on ${counted(heldOut, 'held-out picture')} against ${counted(trainingSize, 'training picture')}${trainingUnreadable > 0 ? html` (<b>${integer(trainingUnreadable)} more could not be read</b>: nothing can be found to repeat them)` : null}: ${integer(reached)} of them ${reached === 1 ? 'has' : 'have'} a training picture at the threshold ${calibration.threshold.toFixed(4)} or nearer, ${percentage(calibration.falsePositiveRate)}, and with 95% confidence the rate is below ${percentage(calibration.falsePositiveRateHigh)}.${
-    tooFew
-      ? html` <b>These are too few for the quantile of ${percentage(quantile)}</b>, which needs ${integer(Math.ceil(1 / quantile))}: the threshold is the smallest distance seen.`
-      : null
-  }${
-    unreadable > 0
-      ? html` <b>${counted(unreadable, 'held-out picture')} could not be read</b> and ${unreadable === 1 ? 'is' : 'are'} not among them.`
-      : null
-  }${
-    identical > 0
-      ? html` <b>${counted(identical, 'held-out picture')} ${identical === 1 ? 'equals' : 'equal'} a training picture</b>: the held-out set is not clean.`
-      : null
-  }</p>`;
 }
 
 /** The cost beside what generate-and-filter spends. */

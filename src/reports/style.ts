@@ -62,7 +62,7 @@ td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
 .legend svg { vertical-align: middle; margin-right: 5px; }
 .bar { display: block; height: 9px; background: var(--neutral); min-width: 1px; }
 .funnel td:last-child, .funnel th:last-child { width: 34%; text-align: left; }
-.items { display: grid; gap: 0; margin-top: 8px; }
+.items { display: grid; grid-template-columns: minmax(0, 1fr); margin-top: 8px; }
 .item { display: flex; gap: 8px 32px; padding: 18px 0; border-bottom: 1px solid var(--line); }
 .pictures { flex: 0 1 680px; align-content: start; }
 .facts { flex: 1 0 270px; max-width: 420px; }
@@ -75,6 +75,25 @@ td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
 figcaption { margin-top: 3px; color: var(--muted); font-size: 12px; line-height: 1.3; }
 .pictures .match img { outline: 2px solid var(--found); outline-offset: 1px; }
 .match figcaption b { color: var(--found); font-weight: 600; }
+.said, .review { margin: 0 0 6px; font-size: 13px; line-height: 1.4; }
+.verdict { color: var(--found); font-weight: 600; }
+.review { color: var(--muted); overflow-wrap: anywhere; }
+.item { flex-wrap: wrap; }
+.item .rows { flex: 1 0 100%; min-width: 0; margin-top: 2px; font-size: 13px; }
+.rows summary { color: var(--muted); }
+.rows .scroll, .rows .pictures, .rows dl { margin-top: 10px; }
+.rows table { font-size: 13px; }
+.rows td.words { min-width: 16em; }
+.rows .pictures { flex-wrap: wrap; }
+.rows .pictures figure { width: 96px; }
+.rows .pictures img, .rows .pictures .missing { width: 96px; height: 96px; }
+.rows dl { display: flex; flex-wrap: wrap; gap: 1px 20px; }
+.rows dl div { display: flex; gap: 6px; }
+.rows .note { margin: 10px 0 0; font-size: 12px; overflow-wrap: anywhere; }
+.key { margin: 14px 0 0; padding: 12px 16px; background: var(--panel); }
+.key p { max-width: none; margin: 0; }
+.swatch { display: inline-block; width: 14px; height: 14px; margin-right: 6px; vertical-align: -2px; }
+.swatch.ramp { width: 96px; height: 10px; margin: 0 4px; vertical-align: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .item.plain { display: block; padding: 10px 0; }
 .plain dl { display: flex; flex-wrap: wrap; gap: 1px 20px; }
 .plain dl div { display: flex; gap: 6px; }
@@ -102,6 +121,7 @@ footer { margin-top: 56px; padding-top: 14px; padding-bottom: 40px; color: var(-
   .pictures figure { width: auto; }
   .pictures img, .pictures .missing { width: 100%; height: auto; aspect-ratio: 1; padding: 2px; }
   .pictures img { padding: 0; }
+  .rows .pictures { display: flex; }
   .funnel th:last-child, .funnel td:last-child, .wide { display: none; }
   /* Failed items stand below with their reasons; without this column the time fits. */
   .funnel th:nth-child(4), .funnel td:nth-child(4) { display: none; }

@@ -1,6 +1,7 @@
-import type { Calibration, Rule } from '../labels/index.ts';
+import type { Rule } from '../labels/index.ts';
+import type { LabelRow, RunCalibration } from '../stages/index.ts';
 import { type AttackFigures, attackFigures } from './attacks.ts';
-import { type Caption, decidingRule, verdictOf } from './captions.ts';
+import { type Caption, decidingRule, rules, verdictOf } from './captions.ts';
 import {
   type CarliniCost,
   carliniCost,
@@ -11,25 +12,25 @@ import {
 } from './costs.ts';
 import type { ReportData } from './data.ts';
 import { type DistanceBin, distanceBins } from './distances.ts';
+import { type FamilyRecall, recallByFamily } from './families.ts';
 import {
   countFound,
   countNeverSeen,
-  countRepeatsAnother,
+  countReviews,
   countVerdicts,
   type Found,
   type NeverSeen,
   type Recall,
+  type ReviewCounts,
   recallByCopies,
   type VerdictCounts,
 } from './findings.ts';
 
 /** One rule's outcome, for those that ran side by side. */
-export interface RuleFigures {
+export interface RuleFigures extends Found {
   readonly rule: Rule;
-  /** In the rule's own unit: RMS for 'calibrated', a sum of squares at 256×256 for 'reference'. Null where it could judge nothing. */
+  /** In the rule's own unit (docs/labels.md). Null where it could judge nothing. */
   readonly threshold: number | null;
-  readonly captions: number;
-  readonly images: number;
   readonly falsePositives: number;
 }
 
@@ -47,24 +48,21 @@ export interface Summary {
   /** How many captions each step of the cascade kept. */
   readonly selected: readonly { readonly step: string; readonly attack: string; readonly captions: number }[];
   readonly attacks: readonly AttackFigures[];
-  /** Whose verdicts all figures count that name no other: 'calibrated' where it ran. Null before any label. */
+  /** Whose verdicts all figures count that name no other: see `decidingRule`. Null before any label. */
   readonly rule: Rule | null;
   readonly labels: VerdictCounts;
   readonly judged: number;
   /** Captions that were selected for synthesis and could not be judged: any of them may hide a finding. 0 before any label. */
   readonly unjudged: number;
   readonly found: Found;
-  /**
-   * Captions that are no finding, but of which a sample lies within the threshold of another caption's training
-   * picture; null under the reference rule, which compares with a caption's own pictures only.
-   */
-  readonly repeatsAnother: number | null;
+  readonly reviews: ReviewCounts;
   readonly rules: readonly RuleFigures[];
   readonly falsePositives: number;
   readonly neverSeen: NeverSeen;
   readonly recall: readonly Recall[];
+  readonly families: readonly FamilyRecall[];
   readonly distances: readonly DistanceBin[];
-  readonly calibration: Calibration | null;
+  readonly calibration: RunCalibration | null;
   readonly carlini: CarliniCost;
   readonly failures: readonly Failure[];
 }
@@ -75,7 +73,8 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
   const evaluations = stages.reduce((sum, stage) => sum + stage.evaluations, 0);
   const neverSeen = countNeverSeen(captions);
   const labels = countVerdicts(captions);
-  const rules = ruleFigures(data, captions);
+  const rule = decidingRule(data.labels) ?? null;
+  const ran = ruleFigures(data, captions);
   return {
     model: data.run.model.name,
     modelDigest: data.run.model.digest,
@@ -88,17 +87,18 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
     stages,
     selected: selectionFigures(data),
     attacks: attackFigures(data, captions),
-    rule: decidingRule(data.labels) ?? null,
+    rule,
     labels,
     judged: labels.MV + labels.RV + labels.TV + labels.none,
     unjudged: data.labels.length === 0 ? 0 : captions.filter(isUnjudged).length,
     found: countFound(captions),
-    repeatsAnother: countRepeatsAnother(captions),
-    rules,
+    reviews: countReviews(data.reviews, captions),
+    rules: ran,
     falsePositives: neverSeen.falsePositives,
     neverSeen,
     recall: recallByCopies(data.truth, captions),
-    distances: distanceBins(captions, rules[0]?.threshold ?? null),
+    families: recallByFamily(data.truth, captions, data.labels, data.masks),
+    distances: distanceBins(captions, ran[0]?.threshold ?? null),
     calibration: data.calibration,
     carlini: carliniCost(captions.length, evaluations),
     failures: failureFigures(data),
@@ -111,16 +111,22 @@ function isUnjudged(caption: Caption): boolean {
 
 /** Of the rules that ran, the deciding one first. */
 function ruleFigures(data: ReportData, captions: readonly Caption[]): RuleFigures[] {
-  return (['calibrated', 'reference'] as const).flatMap((rule) => {
+  return rules.flatMap((rule) => {
     const rows = data.labels.filter((row) => row.rule === rule);
     if (rows.length === 0) return [];
     return {
       rule,
-      threshold: rows.find((row) => row.threshold !== null)?.threshold ?? null,
+      threshold: thresholdOf(rows),
       ...countFound(captions, rule),
       falsePositives: countNeverSeen(captions, rule).falsePositives,
     };
   });
+}
+
+/** That of the caption's own picture: another one may have to come nearer, and each template has its own. */
+function thresholdOf(rows: readonly LabelRow[]): number | null {
+  const known = rows.filter((row) => row.threshold !== null);
+  return (known.find(({ verdict }) => verdict === 'MV' || verdict === 'none') ?? known[0])?.threshold ?? null;
 }
 
 function selectionFigures(data: ReportData): Summary['selected'] {

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
+import { decodePicture } from '../images/index.ts';
 import { runFolder } from '../stages/index.ts';
 import { contentPath } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
@@ -67,6 +68,11 @@ describe('writeReport', () => {
     const sources = all(document, 'img').map((image) => image.getAttribute('src')!);
     expect(sources.length).toBeGreaterThan(20);
     for (const source of new Set(sources)) {
+      if (source.startsWith('evidence/')) {
+        expect(source).toMatch(/^evidence\/\d{3}-(TV|MV|RV|none)-[0-9a-f]{12}\/[a-z]+\.png$/);
+        await decodePicture(await readFile(join(path, 'report', source)), { where: source });
+        continue;
+      }
       expect(source).toMatch(/^images\/[0-9a-f]{2}\/[0-9a-f]{64}\.png$/);
       const [copy, original] = await Promise.all([
         readFile(join(path, 'report', source)),
@@ -84,16 +90,23 @@ describe('writeReport', () => {
     expect(await readFile(again.page, 'utf8')).toBe(first.text);
   });
 
-  it('shows found captions before near misses, each with training picture, one step and samples', async () => {
+  it('shows found captions before near misses, each as a pair with its difference, and all rules to unfold', async () => {
     const { document } = await reportOf({ side: 8, synthesized: 30 });
-    const headings = all(document, '#gallery h3').map((h) => h.textContent.replace(/ \(.*/, ''));
-    expect(headings).toEqual(['Found', 'Near misses', 'Highest scores not found']);
+    const headings = all(document, '#gallery h3').map((h) => h.textContent.replace(/ \(\d.*/, ''));
+    expect(headings).toEqual(['Matching verbatim (MV)', 'Near misses', 'Highest scores not found']);
     const first = document.querySelector('#gallery .item')!;
-    expect([...first.querySelectorAll('figcaption')].map((c) => c.textContent)).toEqual([
+    const captions = (selector: string) =>
+      [...first.querySelectorAll(`${selector} figcaption`)].map((c) => c.textContent);
+    expect(captions('.pictures').slice(0, 4)).toEqual([
       'training image',
+      expect.stringMatching(/^sample [01]$/),
+      'overlay',
+      'difference',
+    ]);
+    expect(captions('details .pictures')).toEqual([
       'one step',
+      expect.stringMatching(/^sample 0/),
       expect.stringMatching(/^sample 1/),
-      expect.stringMatching(/^sample 2/),
     ]);
     expect([...first.querySelectorAll('.match')].length).toBeGreaterThan(0);
     expect([...first.querySelectorAll('dt')].map((term) => term.textContent)).toEqual([
@@ -105,6 +118,15 @@ describe('writeReport', () => {
       'noise-difference',
       'seed-variance',
       'ecs',
+    ]);
+    const rows = [...first.querySelectorAll('details tbody tr')].map((row) =>
+      [...row.querySelectorAll('td')].slice(0, 2).map((cell) => cell.textContent),
+    );
+    expect(rows).toEqual([
+      ['0', 'calibrated'],
+      ['0', 'reference'],
+      ['1', 'calibrated'],
+      ['1', 'reference'],
     ]);
   });
 

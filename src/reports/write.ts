@@ -3,6 +3,7 @@ import { runFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
 import { joinCaptions } from './captions.ts';
 import { type ReportData, readReportData } from './data.ts';
+import { writeEvidence } from './evidence.ts';
 import { chooseGallery, type GalleryLimits } from './gallery.ts';
 import { copyImages, galleryImages } from './images.ts';
 import { renderPage } from './page.ts';
@@ -15,7 +16,7 @@ export interface WrittenReport {
 }
 
 /**
- * Writes report/index.html, report/summary.json and the pictures that the page shows into a run folder,
+ * Writes report/index.html, report/summary.json, report/evidence and the pictures that the page shows into a run folder,
  * replacing an older report's page. The page comes last: when it is there, what it names is there too.
  *
  * @param runPath the run folder
@@ -33,8 +34,9 @@ export async function writeReport(
   const summary = summarize(source, captions);
   const galleries = chooseGallery(captions, summary.attacks[0]?.name, limits);
   const images = await copyImages(folder, galleryImages(galleries));
+  const evidence = await writeEvidence(folder, galleries, limits.evidence);
   const page = join(folder.report, 'index.html');
   await writeJsonAtomic(join(folder.report, 'summary.json'), summary);
-  await writeFileAtomic(page, renderPage(summary, source.run, galleries, images));
+  await writeFileAtomic(page, renderPage(summary, source.run, galleries, images, evidence));
   return { page, summary };
 }

@@ -161,6 +161,23 @@ export const labelColumns = {
 } as const;
 export type LabelRow = Row<typeof labelColumns>;
 
+/**
+ * What somebody decided who looked at a finding: one row per call of `verbatim review`. Folder: tables/reviews. Later
+ * shards are newer, and the newest review of a picture counts.
+ */
+export const reviewColumns = {
+  key: column('VARCHAR'),
+  /** Null for all samples of the caption. */
+  sample: nullable('INTEGER'),
+  /** 'accept' | 'reject'. */
+  decision: column('VARCHAR'),
+  reason: column('VARCHAR'),
+  /** SHA-256 of the generated picture that was looked at; of all of them, comma separated, where `sample` is null. */
+  image: column('VARCHAR'),
+  error: nullable('VARCHAR'),
+} as const;
+export type ReviewRow = Row<typeof reviewColumns>;
+
 /** The planted truth as seen from the audited model, one row per distinct (picture, caption). Folder: tables/truth. */
 export const truthColumns = {
   key: column('VARCHAR'),

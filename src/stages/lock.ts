@@ -1,6 +1,7 @@
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { VerbatimError } from '../errors.ts';
 import { explainWriteError } from '../tables/index.ts';
 
@@ -45,6 +46,18 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   };
 }
 
+/** As `lockFolder`, but waits for a living holder, for `seconds` at most. */
+export async function waitForFolder(folder: string, seconds = 120): Promise<() => Promise<void>> {
+  const pauseMs = 50;
+  for (let left = (seconds * 1000) / pauseMs; ; left--)
+    try {
+      return await lockFolder(folder);
+    } catch (error) {
+      if (!(error instanceof VerbatimError && error.cause === 'in use') || left <= 0) throw error;
+      await sleep(pauseMs);
+    }
+}
+
 async function tryLink(own: string, path: string): Promise<boolean> {
   try {
     await link(own, path);
@@ -63,6 +76,7 @@ async function removeIfStale(folder: string, path: string): Promise<void> {
     const where = holder.host === hostname() ? `process ${holder.pid}` : `${holder.host}`;
     throw new VerbatimError(
       `${folder} is in use by ${where}; wait until it ends, or delete ${path} when you know that it has ended`,
+      { cause: 'in use' },
     );
   }
   // Two processes may find the same stale lock: only what was read may be removed.

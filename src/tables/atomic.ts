@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
 import { sha256 } from './digest.ts';
@@ -29,6 +29,35 @@ export async function atomically(path: string, write: (temporary: string) => Pro
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw explainWriteError(error, path);
+  }
+}
+
+/**
+ * As `atomically`, but never in the place of another file: false, with nothing changed, where one is there
+ * already. Of several processes that make the same file at once, one is told true.
+ */
+export async function atomicallyNew(
+  path: string,
+  write: (temporary: string) => Promise<void>,
+): Promise<boolean> {
+  const temporary = temporaryPath(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await write(temporary);
+    await flush(temporary, 'r+');
+    try {
+      // Unlike a rename, a hard link replaces nothing.
+      await link(temporary, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    }
+    await flushFolder(dirname(path));
+    return true;
+  } catch (error) {
+    throw explainWriteError(error, path);
+  } finally {
+    await rm(temporary, { force: true }).catch(() => {});
   }
 }
 

@@ -11,5 +11,5 @@ export type { Column, Columns, ColumnType, ColumnValues, Row } from './columns.t
 export { column, nullable } from './columns.ts';
 export { fromParquet, identifier, type SqlValue, sql, textLiteral } from './database.ts';
 export { hashFile, sha256 } from './digest.ts';
-export { readTable, tableFiles, writeTable } from './parquet.ts';
+export { readTable, tableFiles, writeNewTable, writeTable } from './parquet.ts';
 export { readJsonObject, readTextFile, readTextIfThere } from './read.ts';

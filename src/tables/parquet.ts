@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import { VerbatimError } from '../errors.ts';
-import { atomically } from './atomic.ts';
+import { atomically, atomicallyNew } from './atomic.ts';
 import type { Column, Columns, Row } from './columns.ts';
 import { connection, firstLine, fromParquet, identifier, textLiteral } from './database.ts';
 
@@ -25,6 +25,25 @@ export async function writeTable<C extends Columns>(
   columns: C,
   rows: Iterable<Row<C>>,
 ): Promise<void> {
+  await withRows(path, columns, rows, (copy) => atomically(path, copy));
+}
+
+/** As `writeTable`, but never in the place of another file: false where there is one already. */
+export async function writeNewTable<C extends Columns>(
+  path: string,
+  columns: C,
+  rows: Iterable<Row<C>>,
+): Promise<boolean> {
+  return withRows(path, columns, rows, (copy) => atomicallyNew(path, copy));
+}
+
+/** Holds the rows as a table of the database while `use` copies it to a file. */
+async function withRows<C extends Columns, T>(
+  path: string,
+  columns: C,
+  rows: Iterable<Row<C>>,
+  use: (copy: (temporary: string) => Promise<void>) => Promise<T>,
+): Promise<T> {
   const entries = Object.entries(columns);
   if (entries.length === 0) throw new RangeError('a table needs at least one column');
   const db = await connection();
@@ -36,7 +55,7 @@ export async function writeTable<C extends Columns>(
   await db.run(`CREATE TABLE ${table} (${fields.join(', ')})`);
   try {
     await appendRows(db, table, path, entries, rows);
-    await atomically(path, async (temporary) => {
+    return await use(async (temporary) => {
       await db.run(
         `COPY ${table} TO ${textLiteral(temporary)}
            (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroupSize})`,

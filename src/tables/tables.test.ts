@@ -18,6 +18,7 @@ import {
   tableFiles,
   writeFileAtomic,
   writeJsonAtomic,
+  writeNewTable,
   writeTable,
 } from './index.ts';
 
@@ -123,6 +124,17 @@ describe('Parquet tables', () => {
     );
     await writeTable(path, { key: column('VARCHAR') }, [{ key: 'k' }]);
     await expect(readTable(path, columns)).rejects.toThrow(`${path}: column score is missing`);
+  });
+
+  it('take the place of no other file where they must be new', async () => {
+    const path = join(folder, 'new', '00000.parquet');
+    const written = [];
+    for (const key of ['first', 'second']) written.push(await writeNewTable(path, columns, [row(key)]));
+    expect(written).toEqual([true, false]);
+    expect(await readTable(path, columns)).toEqual([row('first')]);
+    expect(await readdir(join(folder, 'new'))).toEqual(['00000.parquet']);
+    await writeFile(join(folder, 'file'), '');
+    await expect(writeNewTable(join(folder, 'file/a.parquet'), columns, [])).rejects.toThrow(/cannot write/);
   });
 
   it('read nothing from a folder that does not exist', async () => {

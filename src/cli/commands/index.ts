@@ -39,6 +39,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./report.ts'),
   },
   {
+    name: 'review',
+    summary: "list a run's findings, accept or reject them",
+    load: () => import('./review.ts'),
+  },
+  {
     name: 'index',
     summary: 'describe every picture of a dataset, for searching',
     load: () => import('./index-dataset.ts'),

@@ -119,10 +119,11 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
     rows.map((row, i) => ({ step, attack, rank: i + 1, key: row.key, score: row.score! }));
   const selections = [...selection('first', 'dcs', top), ...selection('second', 'ecs', final)];
 
-  const calibration = calibrate(
+  const inPlace = calibrate(
     Float64Array.from({ length: 400 }, () => Math.min(1, 0.12 + 0.05 * Math.abs(gaussian(random)))),
     uniques + 3000,
   );
+  const calibration = { ...inPlace, copies: null };
   const generations: GenerationRow[] = [];
   const labels: LabelRow[] = [];
   for (const { key } of final) {
@@ -207,8 +208,10 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
     selections,
     generations,
     labels,
+    reviews: [],
     truth: options.truth === false ? [] : planted.map(({ truth }) => truth),
     calibration,
+    masks: new Map(),
   };
   if (path !== undefined) await writeRun(path, data);
   return data;
@@ -254,7 +257,7 @@ function plant(groups: number, uniques: number, heldOut: number): Planted[] {
 }
 
 /** A small picture of soft colours with a disc. */
-function scene(seed: number, side: number): Picture {
+export function scene(seed: number, side: number): Picture {
   const random = createRandom(seed);
   const values = Array.from({ length: 12 }, () => random.uniform());
   const [r, g, b, x0, y0, radius, dr, dg, db, slope] = values as [
@@ -282,7 +285,8 @@ function scene(seed: number, side: number): Picture {
   return { width: side, height: side, data };
 }
 
-function mix(a: Picture, b: Picture, share: number): Picture {
+/** `share` of the second picture, the rest of the first. */
+export function mix(a: Picture, b: Picture, share: number): Picture {
   return { ...a, data: a.data.map((v, i) => Math.round(v * (1 - share) + b.data[i]! * share)) };
 }
 
