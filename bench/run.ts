@@ -27,6 +27,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'precision and recall of the labels over changed photographs, per kind of change',
     load: () => import('./labels.ts'),
   },
+  labelling: {
+    about: 'seconds to label 1,000 pictures against 100,000 training pictures, step by step',
+    load: () => import('./labelling.ts'),
+  },
   demo: {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
     load: () => import('./demo.ts'),
