@@ -14,6 +14,8 @@ import {
   copyCollection,
   type GeneratedPicture,
   localLabel,
+  nearestPictures,
+  type PictureCollection,
   referenceDistance,
   referenceThreshold,
   rmsOf,
@@ -23,7 +25,7 @@ import {
   unrelatedPictures,
   workingPicture,
 } from '../src/labels/index.ts';
-import { clopperPearsonInterval, wilsonInterval } from '../src/math/index.ts';
+import { clopperPearsonInterval, quantile, wilsonInterval } from '../src/math/index.ts';
 import { type Kind, kinds } from './labels/kinds.ts';
 import { type LabelledPair, labelledPairs, pairName, readPictures, readReviewed } from './labels/pairs.ts';
 import { threads } from './miniature.ts';
@@ -73,9 +75,12 @@ export async function main(args: readonly string[]): Promise<void> {
   const unseen = await readPictures(`${values.data}/test-00000-of-00001.parquet`);
   // Test files are sorted by class: every fourth picture is held out, others are what parts are pasted into.
   const heldOut = unseen.filter((_, i) => i % 4 === 0);
-  const hosts = unseen.filter((_, i) => i % 4 === 1);
-  say(`${collection.length} photographs, ${heldOut.length} held out`);
   const training = { size: collection.length, picture: async (index: number) => collection[index]! };
+  const hosts = await farthestHalf(
+    unseen.filter((_, i) => i % 4 === 1),
+    training,
+  );
+  say(`${collection.length} photographs, ${heldOut.length} held out`);
   const inPlace = await calibrateOnPictures(heldOut, training, { threads });
   const unrelated = unrelatedPictures(heldOut);
   const started = performance.now();
@@ -109,13 +114,21 @@ export async function main(args: readonly string[]): Promise<void> {
     `held out: ${copies.whole.suspects} of ${copies.heldOut} look like copies of training pictures and are left out of the tail\n` +
       `thresholds: explained ${copies.whole.threshold.toFixed(3)} (${strictQuantile}: ${strict.whole.threshold.toFixed(3)}), part ${copies.part.threshold.toFixed(3)} (${strict.part.threshold.toFixed(3)})\n`,
   );
-  const flagged = new Map<string, number>();
-  for (const rule of rules) report(rule, pairs, collection, reviewed, say, rule.ours ? flagged : new Map());
+  const flagged: string[] = [];
+  for (const rule of rules) report(rule, pairs, collection, reviewed, say, rule.ours ? flagged : []);
   if (values.flagged !== undefined)
-    await writeFile(
-      values.flagged,
-      `source,other,score\n${[...flagged].map(([pair, score]) => `${pair.replace(' ', ',')},${score.toFixed(3)}`).join('\n')}\n`,
-    );
+    await writeFile(values.flagged, `source,other,kind,score,rule\n${flagged.join('\n')}\n`);
+}
+
+/**
+ * The half of the pictures that lie farther from the collection than the others: some test pictures are copies of training
+ * pictures, and a part pasted into one of those would not make it another photograph.
+ */
+async function farthestHalf(pictures: readonly Picture[], training: PictureCollection): Promise<Picture[]> {
+  const { neighbours } = await nearestPictures(pictures, training, { threads });
+  const distances = neighbours.map((neighbour) => neighbour!.distance);
+  const bar = quantile(distances, 0.5);
+  return pictures.filter((_, i) => distances[i]! > bar);
 }
 
 /** Of unrelated pairs so many may be labelled for that precision, with every copy found; aligned and local share it. */
@@ -175,7 +188,7 @@ function report(
   collection: readonly Picture[],
   reviewed: ReadonlyMap<string, 'same' | 'different'>,
   say: (line: string) => void,
-  flagged: Map<string, number>,
+  flagged: string[],
 ): void {
   const started = performance.now();
   const positives = new Map<Kind, number[]>(kinds.map((kind) => [kind, []]));
@@ -190,7 +203,8 @@ function report(
     }
     const value = score(query, collection[other]!);
     negatives.push(value);
-    if (value >= 0 && !reviewed.has(pair)) flagged.set(pair, Math.max(value, flagged.get(pair) ?? 0));
+    if (value >= 0 && !reviewed.has(pair))
+      flagged.push([source, other, kind, value.toFixed(3), name.replaceAll(',', '')].join(','));
   }
   const seconds = (performance.now() - started) / 1000;
   say(`${name}: ${((1000 * seconds) / (2 * pairs.length)).toFixed(1)} ms a pair`);

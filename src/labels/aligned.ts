@@ -55,6 +55,8 @@ export interface AlignedRules {
 
 /** What is near by its RMS must be explained at least so well: by no more than this share of unrelated pictures. */
 const weakQuantile = 0.01;
+/** And by no less than this, however plain the held-out pictures are. */
+const leastWeak = 0.1;
 
 /**
  * Our rule. A training picture is repeated when it explains more of the generated picture, mirrored, scaled and moved as
@@ -74,7 +76,7 @@ export function alignedLabel(
   if (whole === null && own === null)
     return failedLabel(subject, 'aligned', 'no training picture could be read; check the dataset');
   const { whole: tail } = calibration;
-  const weak = scoreAt(tail, weakQuantile);
+  const weak = Math.max(leastWeak, scoreAt(tail, weakQuantile));
   const distanceOf = (copied: Copied, rms: number | null) => {
     const explained = (1 - copied.explained) / (1 - tail.threshold);
     const near =

@@ -24,6 +24,14 @@ export interface CopyCalibration {
 /** Held-out pictures that are compared with the whole training set: enough for the tail's two parameters. */
 const enough = 600;
 
+/**
+ * What is no repetition, whatever held-out pictures say: less than a fifth of what can be explained, or of a part less
+ * than an excess of .05 nats per cell of the picture (3.2 in all). Held-out pictures that are all plain, or nothing like the
+ * training set, would leave no threshold at all.
+ */
+const leastExplained = 0.2;
+const leastPart = 0.05;
+
 /** Evenly spaced positions, at most `count` of `size`. */
 export function evenlySpaced(size: number, count = enough): number[] {
   const n = Math.min(size, count);
@@ -63,10 +71,12 @@ export async function calibrateCopies(
     whole: scoreTail(
       found.map(({ whole }) => whole?.explained ?? 0),
       quantile,
+      leastExplained,
     ),
     part: scoreTail(
       found.map(({ part }) => part?.part.score ?? 0),
       quantile,
+      leastPart,
     ),
     heldOut: pictures.length,
   };

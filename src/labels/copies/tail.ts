@@ -31,9 +31,10 @@ export const fewestScores = 20;
  * threshold may lie beyond the largest score, and held-out pictures that are copies of training pictures (a few percent
  * of CIFAR-10's test set are) do not move it much.
  *
+ * @param least the threshold does not fall below it, however alike held-out scores are
  * @throws VerbatimError when there are fewer than `fewestScores`
  */
-export function scoreTail(scores: ArrayLike<number>, share: number): ScoreTail {
+export function scoreTail(scores: ArrayLike<number>, share: number, least = 0): ScoreTail {
   const all = Float64Array.from(scores).sort();
   if (all.length < fewestScores)
     throw new VerbatimError(
@@ -51,7 +52,7 @@ export function scoreTail(scores: ArrayLike<number>, share: number): ScoreTail {
     kept = next;
     fit = exponentialTail(kept);
   }
-  const threshold = scoreAt(fit, share);
+  const threshold = Math.max(least, scoreAt(fit, share));
   return {
     threshold,
     quantile: share,
