@@ -17,6 +17,8 @@ export interface AuditRunOptions {
   /** Print the plan and compute nothing. */
   readonly dryRun?: boolean;
   readonly until?: 'scores' | 'generations' | 'labels';
+  /** Make the labels of a run anew. */
+  readonly again?: boolean;
 }
 
 /**
@@ -52,6 +54,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
       versions: decidingVersions(),
       signal,
       ...(until !== undefined && { until }),
+      ...(options.again === true && { relabel: true }),
       onPlan: (plan, resumed) => {
         progress.note(`folder   ${config.output}${resumed ? ', going on with it' : ''}`);
         progress.note(planText(plan, stages.plannedEvaluations(plan)).trimEnd());

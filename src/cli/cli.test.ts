@@ -248,6 +248,32 @@ describe('the stages alone', { timeout: 240_000 }, () => {
     expect(report.stdout).toBe(`${join('runs', 'steps', 'report', 'index.html')}\n`);
   });
 
+  it('labels a run anew with other thresholds, and generates nothing for it', async () => {
+    const path = join(folder, 'runs/steps');
+    const before = await tables(path);
+    expect((await run('label', 'runs/steps', '--again', '-q')).code).toBe(0);
+    expect(await tables(path)).toEqual(before);
+    const rules = ['--set', 'labels.rules=[reference]', '--set', 'labels.referenceThreshold=1e9'];
+    const refused = await run('label', 'runs/steps', ...rules, '-q');
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('holds another run: config.labels'),
+    });
+    expect(await tables(path)).toEqual(before);
+    expect(await run('label', 'runs/steps', '--again', ...rules, '-q')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    const after = await tables(path);
+    const others = (all: Record<string, string>) =>
+      Object.entries(all).filter(([name]) => !/labels|copies|families/.test(name));
+    expect(others(after)).toEqual(others(before));
+    expect(after).not.toEqual(before);
+    const other = await run('label', 'runs/steps', '--again', ...rules, '--set', 'synthesis.steps=3', '-q');
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('config.synthesis.steps') });
+    expect(await tables(path)).toEqual(after);
+  });
+
   it('take the flags that stand for keys, and say as JSON where the tables are', async () => {
     const flags = ['--samples', '1', '--steps', '1', '--seed', '7', '--sampler', 'euler', '--limit', '4'];
     const made = await run('generate', 'audit.yaml', ...flags, '-o', 'runs/flags', '--json', '-q');

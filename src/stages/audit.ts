@@ -28,6 +28,8 @@ export interface AuditOptions {
   readonly onPlan?: (plan: readonly PlannedStage[], resumed: boolean) => void;
   /** Which stages to run; the ones before them must be there or are run too. Default: to the end. */
   readonly until?: 'scores' | 'generations' | 'labels';
+  /** Make the labels anew, with the config's `labels` and held-out pictures, from the pictures that are there. */
+  readonly relabel?: boolean;
 }
 
 /** What run.json says of an audit. */
@@ -61,7 +63,9 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   await (await openDescriptorLabels(config, data))?.close();
   const candidates = await listCandidates(data, config);
   const plan = planAudit(config, pipeline, candidates.filter(({ error }) => error === null).length);
-  const { folder, resumed, release } = await openRun(config.output, describeAudit(options));
+  const { folder, resumed, release } = await openRun(config.output, describeAudit(options), {
+    relabel: options.relabel ?? false,
+  });
   try {
     const input: ModelInput = { ...options, folder, signal };
     options.onPlan?.(plan, resumed);

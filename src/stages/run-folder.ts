@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
 import { removeTemporaries, tableFiles, writeJsonAtomic } from '../tables/index.ts';
@@ -58,18 +58,27 @@ const freeKeys: ReadonlySet<string> = new Set([
   'config.model',
   'config.dataset.path',
   'config.labels.heldOut.path',
+  'config.labels.descriptor.index',
+  'config.labels.descriptor.network',
 ]);
+
+/** What only labels depend on: with `relabel` a run goes on with other values of these. */
+const labelKeys: ReadonlySet<string> = new Set(['config.labels', 'heldOut']);
+/** What is made of them. Reviews by hand are not. */
+const labelTables = ['labels', 'families', 'copies'];
 
 /**
  * Opens a run folder for writing: creates it or goes on with it, locked against other processes, with
  * the temporary files of killed processes removed.
  *
+ * @param options.relabel removes the labels that are there, and lets what only they depend on differ
  * @throws VerbatimError when the folder belongs to another run (naming the first key that differs), holds
  *   files that are no run's, or is in use.
  */
 export async function openRun(
   path: string,
   description: RunDescription,
+  { relabel = false }: { readonly relabel?: boolean } = {},
 ): Promise<{ folder: RunFolder; resumed: boolean; release: () => Promise<void> }> {
   const folder = runFolder(path);
   const release = await lockFolder(path);
@@ -82,12 +91,19 @@ export async function openRun(
       await refuseForeignFolder(path);
       await writeJsonAtomic(join(path, 'run.json'), description);
     } else {
-      const difference = firstDifference(existing, description);
+      const difference = firstDifference(existing, description, relabel ? labelKeys : new Set());
       if (difference !== undefined)
         throw new VerbatimError(
           `${path} holds another run: ${difference}; choose another output folder or delete this one`,
           { exitCode: 2 },
         );
+      if (relabel) {
+        // Before the description: a run that is killed between is the old one, without labels.
+        for (const table of labelTables)
+          await rm(join(folder.tables, table), { recursive: true, force: true });
+        await rm(join(path, 'calibration.json'), { force: true });
+        await writeJsonAtomic(join(path, 'run.json'), description);
+      }
     }
     await removeTemporaries(path);
     return { folder, resumed: existing !== undefined, release };
@@ -134,11 +150,21 @@ async function refuseForeignFolder(path: string): Promise<void> {
 }
 
 /** 'config.seed is 1 there and 2 here' for the first key, in the order of `there`, that differs; else undefined. */
-function firstDifference(there: unknown, here: unknown, path = ''): string | undefined {
-  if (freeKeys.has(path)) return undefined;
+function firstDifference(
+  there: unknown,
+  here: unknown,
+  ignored: ReadonlySet<string>,
+  path = '',
+): string | undefined {
+  if (freeKeys.has(path) || ignored.has(path)) return undefined;
   if (isRecord(there) && isRecord(here)) {
     for (const key of new Set([...Object.keys(there), ...Object.keys(here)])) {
-      const difference = firstDifference(there[key], here[key], path === '' ? key : `${path}.${key}`);
+      const difference = firstDifference(
+        there[key],
+        here[key],
+        ignored,
+        path === '' ? key : `${path}.${key}`,
+      );
       if (difference !== undefined) return difference;
     }
     return undefined;

@@ -1,4 +1,3 @@
-import { messageOf } from '../../errors.ts';
 import type { Picture } from '../../images/index.ts';
 import type { PictureCollection } from '../types.ts';
 import { describePatch, patchDimension, patchesOf } from './patches.ts';
@@ -50,9 +49,8 @@ export function copyCollection(pictures: PictureCollection, bytes = 256 * 2 ** 2
     let made: WorkingPicture | undefined;
     try {
       made = workingPicture(await pictures.picture(index));
-    } catch (error) {
-      // What cannot be read is counted where the training set is compared as a whole.
-      void messageOf(error);
+    } catch {
+      // It is counted where the training set is compared as a whole (`nearestPictures`).
     }
     if ((small.size + 1) * workingSide ** 2 * 3 <= bytes)
       small.set(index, made === undefined ? null : Uint8Array.from(made.data, (v) => Math.round(v * 255)));
