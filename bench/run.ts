@@ -23,6 +23,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'the shipped miniature opened by diffusers: its one-step output against ours',
     load: () => import('./diffusers.ts'),
   },
+  'exact-search': {
+    about: 'exact nearest neighbours against faiss-cpu, queries per second',
+    load: () => import('./exactSearch.ts'),
+  },
   demo: {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
     load: () => import('./demo.ts'),
