@@ -30,15 +30,21 @@ export interface Peer {
   readonly threads: number;
   /** Floating-point operations of one run, as the peer counts them (multiply and add are two). */
   readonly flops: number;
+  /** What the task gave, where it is to be compared with ours. */
+  readonly results: unknown;
   /** Seconds of each of `count` runs. */
   run(count: number): Promise<number[]>;
   close(): void;
 }
 
-/** Starts a task of bench/peers/worker.py and waits until it is ready. */
-export async function startPeer(task: string, parameters: Record<string, unknown>): Promise<Peer> {
+/** Starts a task of a script in bench/peers and waits until it is ready. */
+export async function startPeer(
+  task: string,
+  parameters: Record<string, unknown>,
+  script = 'worker.py',
+): Promise<Peer> {
   await ensurePeers();
-  const child = spawn(python, [`${peerFolder}worker.py`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(python, [`${peerFolder}${script}`], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ask = async (request: object) => {
     child.stdin.write(`${JSON.stringify(request)}\n`);
@@ -51,6 +57,7 @@ export async function startPeer(task: string, parameters: Record<string, unknown
     name: hello.peer,
     threads: hello.threads,
     flops: hello.flops,
+    results: hello.results,
     run: async (count) => (await ask({ run: count })).seconds,
     close: () => child.kill(),
   };

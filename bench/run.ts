@@ -31,6 +31,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'seconds to label 1,000 pictures against 100,000 training pictures, step by step',
     load: () => import('./labelling.ts'),
   },
+  'exact-search': {
+    about: 'exact nearest neighbours against faiss-cpu, queries per second',
+    load: () => import('./exactSearch.ts'),
+  },
   demo: {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
     load: () => import('./demo.ts'),

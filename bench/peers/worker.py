@@ -1,18 +1,17 @@
 """A peer that is timed side by side with Verbatim.
 
-Reads one JSON request per line, answers one JSON line. The first request names the task and its
-parameters; each following {"run": n} runs it n times and answers the seconds of each run.
+What PyTorch does: see serve.py for how it is asked.
 """
 
-import json
 import sys
-import time
 
 # k-diffusion brings a torchvision that may be built for another torch; transformers then fails to import it.
 # Nothing here needs it, and without it transformers does not try.
 sys.modules["torchvision"] = None
 
 import torch
+
+from serve import serve
 
 
 def unet_from(parameters):
@@ -77,19 +76,10 @@ def count_flops(run):
     return counter.get_total_flops()
 
 
-def main():
-    request = json.loads(sys.stdin.readline())
+def main(request):
     torch.set_num_threads(request["threads"])
     run = {"denoise": denoise, "train-step": train_step}[request["task"]](request)
-    flops = count_flops(run)
-    print(json.dumps({"peer": f"PyTorch {torch.__version__} eager", "threads": torch.get_num_threads(), "flops": flops}), flush=True)
-    for line in sys.stdin:
-        seconds = []
-        for _ in range(json.loads(line)["run"]):
-            start = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - start)
-        print(json.dumps({"seconds": seconds}), flush=True)
+    return run, dict(peer=f"PyTorch {torch.__version__} eager", threads=torch.get_num_threads(), flops=count_flops(run))
 
 
-main()
+serve(main)

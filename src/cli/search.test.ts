@@ -64,14 +64,53 @@ describe('index and search', () => {
       }
     });
 
+  it('finds the same with --int8, by the codes beside the vectors', async () => {
+    const output = join(folder, 'int8');
+    const made = await run('index', pictures, '-o', output, '--int8', '--shard-size', '6', '--quiet');
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    const ask = (from: string) =>
+      run(
+        ...['search', join(pictures, '03.png'), join(pictures, '12.png'), '--index', from],
+        ...['-k', '4', '--json', '--quiet', '--threads', '1'],
+      );
+    const plain = join(folder, 'float32');
+    expect((await run('index', pictures, '-o', plain, '--shard-size', '6', '--quiet')).code).toBe(0);
+    expect(await ask(output)).toEqual(await ask(plain));
+    const without = await run('index', pictures, '-o', output, '--shard-size', '6', '--quiet');
+    expect(without).toMatchObject({ code: 2 });
+    expect(without.stderr).toContain('config.int8 is true there and not set here');
+    await rm(join(output, 'int8', '00002.codes.npy'));
+    const incomplete = await ask(output);
+    expect(incomplete).toMatchObject({ code: 1 });
+    expect(incomplete.stderr).toContain('00002.codes.npy: no such file');
+  });
+
+  it('does not go on with an index of another version', async () => {
+    const output = join(folder, 'versions');
+    const make = () => run('index', pictures, '-o', output, '--shard-size', '6', '--quiet');
+    expect((await make()).code).toBe(0);
+    const path = join(output, 'run.json');
+    const description = JSON.parse(await readFile(path, 'utf8'));
+    await writeFile(path, JSON.stringify({ ...description, verbatim: '0.0.1' }));
+    const outcome = await make();
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toMatch(/verbatim is "0\.0\.1" there and "\d+\.\d+\.\d+" here/);
+  });
+
   it('goes on with what is there and ends with the same bytes', async () => {
-    const make = () => run('index', pictures, '-o', index, '--shard-size', '6', '--quiet');
+    const make = () => run('index', pictures, '-o', index, '--int8', '--shard-size', '6', '--quiet');
     expect((await make()).code).toBe(0);
     const bytes = (name: string) => readFile(join(index, name));
-    const names = ['tables/index/00001.parquet', 'vectors/00001.npy', 'vectors/00003.npy'];
+    const names = [
+      'tables/index/00001.parquet',
+      'vectors/00001.npy',
+      'vectors/00003.npy',
+      'int8/00001.codes.npy',
+    ];
     const before = await Promise.all(names.map(bytes));
     await rm(join(index, names[0]!));
     await rm(join(index, names[1]!));
+    await rm(join(index, names[3]!));
     const unfinished = await run('search', join(pictures, '03.png'), '--index', index);
     expect(unfinished).toMatchObject({ code: 1 });
     expect(unfinished.stderr).toContain('holds 14 of 20 pictures; run "verbatim index" again, it goes on');

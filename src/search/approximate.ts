@@ -5,7 +5,7 @@ import { VerbatimError } from '../errors.ts';
 import { toFloat32 } from '../math/index.ts';
 import { atomically } from '../tables/index.ts';
 import { checkQueries } from './queries.ts';
-import { compareExactly } from './rescore.ts';
+import { compareExactly, nearestFirst } from './rescore.ts';
 import type { Found, SearchOptions, VectorRows, VectorSearch } from './types.ts';
 
 /** What decides the graph of an approximate index (Malkov and Yashunin 2018, HNSW). */
@@ -125,8 +125,8 @@ export async function openApproximateSearch(
         for (let q = 0; q < to - from; q++) {
           const proposed = keys.subarray(q * want, q * want + Number(counts[q]));
           const query = part.subarray(q * dimension, (q + 1) * dimension);
-          const { found: best } = await compareExactly(rows, query, [...proposed].map(Number));
-          found.push(best);
+          const compared = await compareExactly(rows, query, [...proposed].map(Number));
+          found.push(compared.found.sort(nearestFirst));
         }
         onProgress?.(to / total);
         await breathe();

@@ -1,10 +1,11 @@
-import { VerbatimError } from '../errors.ts';
-import { cast, createGraph, gemm, input, type Model, model, reduceSum, slice, topK } from '../graph/index.ts';
-import { dot, floatTensor, gatherBatch, type Tensor } from '../math/index.ts';
+import { dot, floatTensor, gatherBatch } from '../math/index.ts';
 import { openSession, type Session } from '../runtime/index.ts';
+import { between, boundOfRank, type Candidates } from './candidates.ts';
+import { codeProducts, floatProducts, type Products } from './products.ts';
 import { checkQueries } from './queries.ts';
-import { compareExactly } from './rescore.ts';
-import type { Found, VectorDType, VectorRows, VectorSearch } from './types.ts';
+import { compareExactly, nearestFirst } from './rescore.ts';
+import { scan } from './scan.ts';
+import type { Found, VectorRows, VectorSearch } from './types.ts';
 
 export interface ExactOptions {
   /** Threads of the matrix product; default: the number of cores. */
@@ -18,26 +19,31 @@ const slack = 8;
 const mostCandidates = 4096;
 /** Queries compared at once: their products with a block fit the cache, and the rest wait for another pass. */
 const queriesPerPass = 512;
+/** Room for candidates whose similarity is known in 8 bits only: a hundred may lie within what that leaves open. */
+const codedRoom = 512;
 
 /**
  * Exact nearest neighbours: every query against every row.
  *
- * The engine gives the products of a block in float32 and the largest of each query (MatMul + TopK). Their
- * candidates are compared again in float64, and only where every row left out is provably less similar, given
- * float32's rounding, is that the answer; otherwise more candidates are taken. So the answer does not depend on
- * blocks, threads or the order of the engine's additions, but for thousands of rows that all but equal each other.
+ * The engine gives the products of a block, in 8 bits where the rows are kept so, in float32 else, and the largest of
+ * each query (MatMul + TopK). Their candidates are compared again in float64, from the most promising one on, until
+ * every row left out is provably less similar, given the rounding; where that cannot be shown, more candidates are taken.
+ * So the answer does not depend on blocks, threads, codes or the order of the engine's additions, but for thousands of
+ * rows that all but equal each other.
  */
 export async function openExactSearch(rows: VectorRows, options: ExactOptions = {}): Promise<VectorSearch> {
   const { count, dimension } = rows;
-  const sessions = new Map<number, Promise<Session>>();
-  const sessionOf = (k: number) => {
-    const known = sessions.get(k);
+  const sessions = new Map<string, Promise<Session>>();
+  const float = floatProducts(rows);
+  const coded = rows.coded && codeProducts(rows.coded, dimension);
+  const sessionOf = (products: Products, take: number) => {
+    const key = `${products === coded} ${take}`;
+    const known = sessions.get(key);
     if (known) return known;
-    const opening = openSession(largestProducts(rows.dtype, dimension, k), { provider: 'cpu', ...options });
-    sessions.set(k, opening);
+    const opening = openSession(products.model(take), { provider: 'cpu', ...options });
+    sessions.set(key, opening);
     return opening;
   };
-  const scan: Scan = { rows, sessionOf };
   return {
     count,
     dimension,
@@ -47,26 +53,31 @@ export async function openExactSearch(rows: VectorRows, options: ExactOptions = 
       const found: Found[][] = Array.from({ length: total }, () => []);
       if (want === 0) return found;
       const all = floatTensor([total, dimension], queries);
+      const attempts = attemptsFor(count, want, float, coded);
       const passes = Math.ceil(total / queriesPerPass);
       for (let pass = 0; pass < passes; pass++) {
         const from = pass * queriesPerPass;
         let open = Array.from({ length: Math.min(queriesPerPass, total - from) }, (_, i) => from + i);
-        let reach = Math.min(count, want + slack);
-        while (open.length > 0) {
+        for (const [attempt, { products, take, room }] of attempts.entries()) {
+          if (open.length === 0) break;
           const part = gatherBatch(all, open);
-          const candidates = await largest(scan, part, reach, signal, (share) => {
+          const candidates = await scan(part, {
+            products,
+            sessionOf: (taken) => sessionOf(products, taken),
+            take,
+            room,
+            signal,
             // What is looked at again is no progress.
-            if (reach === Math.min(count, want + slack)) onProgress?.((pass + share) / passes);
+            onProgress: (share) => attempt === 0 && onProgress?.((pass + share) / passes),
           });
           const again: number[] = [];
           for (const [i, query] of open.entries()) {
             const row = part.data.subarray(i * dimension, (i + 1) * dimension);
             const { best, sure } = await settle(rows, row, candidates[i]!, want);
-            if (sure || reach >= Math.min(count, mostCandidates)) found[query] = best;
+            if (sure || attempt === attempts.length - 1) found[query] = best;
             else again.push(query);
           }
           open = again;
-          reach = Math.min(count, mostCandidates, reach * 8);
         }
       }
       return found;
@@ -78,95 +89,31 @@ export async function openExactSearch(rows: VectorRows, options: ExactOptions = 
   };
 }
 
-/** queries [n, d] · blockᵀ [d, rows] → the k largest of each query and where they stand; `check` is NaN when a row is. */
-function largestProducts(dtype: VectorDType, dimension: number, k: number): Model {
-  const graph = createGraph();
-  const queries = input(graph, 'queries', 'float32', ['n', dimension]);
-  const block = input(graph, 'block', dtype, ['rows', dimension]);
-  const products = gemm(queries, cast(block, 'float32'), { transB: true });
-  const { values, indices } = topK(products, k);
-  const check = reduceSum(slice(products, { axis: 0, start: 0, end: 1 }));
-  return model(graph, { values, indices, check });
+/** One way to find candidates: rows of a block that come back, and rows of all blocks that are kept. */
+interface Attempt {
+  readonly products: Products;
+  readonly take: number;
+  readonly room: number;
 }
 
-interface Scan {
-  readonly rows: VectorRows;
-  readonly sessionOf: (k: number) => Promise<Session>;
-}
-
-/** Of each query the `reach` rows whose float32 products are largest, over all blocks, the best first. */
-async function largest(
-  { rows, sessionOf }: Scan,
-  queries: Tensor<'float32'>,
-  reach: number,
-  signal: AbortSignal | undefined,
-  onProgress: (share: number) => void,
-): Promise<Candidates[]> {
-  const blocks = Math.ceil(rows.count / rows.blockRows);
-  const merged = Array.from(
-    { length: queries.shape[0]! },
-    (): Candidates => ({ products: new Float32Array(reach), positions: new Float64Array(reach), length: 0 }),
-  );
-  const held = new Set<Session>();
-  let next = rows.block(0);
-  for (let at = 0; at < blocks; at++) {
-    signal?.throwIfAborted();
-    const block = await next;
-    const size = block.shape[0]!;
-    const session = await sessionOf(Math.min(reach, size));
-    if (!held.has(session)) await session.hold({ queries });
-    held.add(session);
-    const running = session.run({ block }, { lend: ['block'] });
-    // The next block is read while this one is multiplied.
-    if (at + 1 < blocks) {
-      next = rows.block(at + 1);
-      // Awaited in the next round, which a failure of this one never reaches.
-      next.catch(() => {});
-    }
-    const result = await running;
-    rows.giveBack(at, result['block']!);
-    takeBlock(merged, result, at * rows.blockRows);
-    onProgress((at + 1) / blocks);
-  }
-  return merged;
-}
-
-/** Sorted: the largest product first, equal ones by position. */
-interface Candidates {
-  readonly products: Float32Array;
-  readonly positions: Float64Array;
-  length: number;
-}
-
-function takeBlock(merged: readonly Candidates[], result: Record<string, Tensor>, first: number): void {
-  const values = result['values']!.data as Float32Array;
-  const indices = result['indices']!.data as BigInt64Array;
-  const k = result['values']!.shape[1]!;
-  if (!Number.isFinite((result['check']!.data as Float32Array)[0]!))
-    throw new VerbatimError(
-      `a vector among rows ${first} and following holds a value that is not a finite number; make the index again`,
-    );
-  for (const [q, best] of merged.entries()) {
-    const reach = best.products.length;
-    for (let i = 0; i < k; i++) {
-      const product = values[q * k + i]!;
-      // They come sorted: what does not enter the list ends the block.
-      if (best.length === reach && product <= best.products[reach - 1]!) break;
-      let at = best.length === reach ? reach - 1 : best.length++;
-      for (; at > 0 && best.products[at - 1]! < product; at--) {
-        best.products[at] = best.products[at - 1]!;
-        best.positions[at] = best.positions[at - 1]!;
-      }
-      best.products[at] = product;
-      best.positions[at] = first + Number(indices[q * k + i]);
-    }
+/** What is tried in turn until an answer is sure; the last one counts as it is. */
+function attemptsFor(count: number, want: number, float: Products, coded: Products | undefined): Attempt[] {
+  const first = want + slack;
+  const attempts: Attempt[] = [];
+  // Two with codes: where those leave thousands of rows open, float32 is quicker than comparing them all.
+  if (coded)
+    for (const more of [1, 8])
+      attempts.push({ products: coded, take: more * first, room: more * Math.max(codedRoom, 4 * first) });
+  for (let take = first; ; take = Math.min(mostCandidates, 8 * take)) {
+    attempts.push({ products: float, take, room: take });
+    if (take >= Math.min(count, mostCandidates)) return attempts;
   }
 }
 
 /**
- * The `want` most similar of the candidates, and whether no row left out can be among them: a float32 sum of d
- * products errs by at most γ = (d + 1)·2⁻²⁴ of the two lengths (Higham 2002, eq. 3.5), and rows are at most
- * as long as 1 or the longest candidate.
+ * The `want` most similar of the candidates, and whether no row left out can be among them: beside what a block's error says,
+ * a float32 sum of d products errs by at most γ = (d + 1)·2⁻²⁴ of the two lengths (Higham 2002, eq. 3.5; a little more
+ * covers the two roundings of an 8-bit product), and rows are at most as long as 1 or the longest candidate.
  */
 async function settle(
   rows: VectorRows,
@@ -174,13 +121,20 @@ async function settle(
   candidates: Candidates,
   want: number,
 ): Promise<{ best: Found[]; sure: boolean }> {
-  const { found, longest } = await compareExactly(rows, query, [
-    ...candidates.positions.subarray(0, candidates.length),
-  ]);
-  const best = found.slice(0, want);
-  if (candidates.length === rows.count) return { best, sure: true };
-  const length = Math.sqrt(dot(query, query)) * Math.max(1, longest);
-  const error = (rows.dimension + 1) * 2 ** -24 * length;
-  const leftOut = candidates.products[candidates.length - 1]! + error;
-  return { best, sure: best.at(-1)!.similarity > leftOut };
+  const rounding = (rows.dimension + 8) * 2 ** -24 * Math.sqrt(dot(query, query));
+  let best: Found[] = [];
+  let longest = 1;
+  const compareBetween = async (least: number, below: number) => {
+    const result = await compareExactly(rows, query, between(candidates, least, below));
+    longest = Math.max(longest, result.longest);
+    best = [...best, ...result.found].sort(nearestFirst).slice(0, want);
+  };
+  /** A row with a lower bound than this is less similar than all that are wanted. */
+  const needed = () =>
+    best.length < want ? Number.NEGATIVE_INFINITY : best[want - 1]!.similarity - rounding * longest;
+  // The most promising ones say how little may be left open, and so which others need be looked at.
+  const promising = boundOfRank(candidates, want);
+  await compareBetween(promising, Number.POSITIVE_INFINITY);
+  await compareBetween(needed(), promising);
+  return { best, sure: candidates.leftOut < needed() };
 }

@@ -1,7 +1,7 @@
 import { dot } from '../math/index.ts';
 import type { Found, VectorRows } from './types.ts';
 
-/** Rows by position with their exact similarities (float64), the most similar first, and the length of the longest. */
+/** Rows by position with their exact similarities (float64), in that order, and the length of the longest. */
 export async function compareExactly(
   rows: VectorRows,
   query: Float32Array,
@@ -15,6 +15,10 @@ export async function compareExactly(
     longest = Math.max(longest, dot(row, row));
     return { index, similarity: dot(query, row) };
   });
-  found.sort((a, b) => b.similarity - a.similarity || a.index - b.index);
   return { found, longest: Math.sqrt(longest) };
+}
+
+/** The order of neighbours: equally similar ones by position. */
+export function nearestFirst(a: Found, b: Found): number {
+  return b.similarity - a.similarity || a.index - b.index;
 }

@@ -22,7 +22,28 @@ export interface VectorRows {
   giveBack(at: number, rows: Tensor): void;
   /** Some rows by position, in that order, as float32 [positions, dimension]. Not while blocks are out. */
   rows(positions: readonly number[]): Promise<Float32Array>;
+  /** The same rows in 8 bits, where they are kept: exact search then looks at those first. */
+  readonly coded?: CodedRows | undefined;
   close(): Promise<void>;
+}
+
+/** 8-bit codes of rows (codes.ts), in blocks as `VectorRows` has them. */
+export interface CodedRows {
+  readonly count: number;
+  readonly blockRows: number;
+  block(at: number): Promise<CodedBlock>;
+  giveBack(at: number, block: CodedBlock): void;
+}
+
+export interface CodedBlock {
+  /** [rows, dimension], in a buffer of their own. */
+  readonly codes: Tensor<'int8'>;
+  /** [rows] */
+  readonly scales: Tensor<'float32'>;
+  /** Length of the longest row. */
+  readonly longest: number;
+  /** Length of the longest difference between a row and what its codes stand for. */
+  readonly rest: number;
 }
 
 /** A row of the collection and how similar it is to a query. */

@@ -6,6 +6,7 @@ import type { Picture } from '../images/index.ts';
 import { concatBatch, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
 import {
   buildApproximate,
+  encodeRows,
   openApproximateSearch,
   openExactSearch,
   openNpyRows,
@@ -27,6 +28,8 @@ export interface IndexOptions {
   readonly output: string;
   /** How the vectors are kept: float16 halves the disk and costs about 3 digits. */
   readonly dtype: VectorDType;
+  /** Whether they are also kept in 8 bits, a quarter of the bytes, which exact search then looks at first. */
+  readonly int8?: boolean;
   /** Pictures per shard: what a kill can cost, and what is in memory. */
   readonly shardSize: number;
   readonly verbatim: string;
@@ -40,7 +43,7 @@ const describedTogether = 64;
 
 /**
  * Describes every picture of a dataset: a folder with tables/index (a row per picture, with its error where it
- * could not be read) and vectors/NNNNN.npy beside it. A killed run goes on from its shards and ends with the same bytes.
+ * could not be read) and vectors/NNNNN.npy beside it, with --int8 also int8/NNNNN.{codes,bounds}.npy. A killed run goes on from its shards and ends with the same bytes.
  *
  * @throws VerbatimError when the folder holds another index, or no picture can be read
  */
@@ -53,7 +56,8 @@ export async function makeIndex(options: IndexOptions): Promise<{ rows: number; 
     model: { name: options.descriptorName, digest: descriptor.id },
     dataset: { name: dataset.name, digest: dataset.digest, size: dataset.size },
     heldOut: null,
-    config: { dtype: options.dtype, shardSize },
+    // Without the key where there are none, as in folders of versions that did not know of them.
+    config: { dtype: options.dtype, shardSize, ...(options.int8 && { int8: true }) },
   });
   try {
     const shards = Array.from({ length: Math.ceil(dataset.size / shardSize) }, (_, i) => ({
@@ -87,6 +91,11 @@ export async function makeIndex(options: IndexOptions): Promise<{ rows: number; 
         const data = options.dtype === 'float16' ? toFloat16(all) : all;
         // Before the table: a shard whose table stands has its vectors.
         await writeNpy(vectorPath(folder.path, index), data, descriptor.dimension);
+        if (options.int8) {
+          const { codes, bounds } = encodeRows(data, descriptor.dimension);
+          await writeNpy(codePath(folder.path, index, 'codes'), codes, descriptor.dimension);
+          await writeNpy(codePath(folder.path, index, 'bounds'), bounds, 3);
+        }
         return rows;
       },
     });
@@ -104,6 +113,10 @@ export async function makeIndex(options: IndexOptions): Promise<{ rows: number; 
 
 function vectorPath(folder: string, shard: number): string {
   return join(folder, 'vectors', shardName(shard, 'npy'));
+}
+
+function codePath(folder: string, shard: number, what: 'codes' | 'bounds'): string {
+  return join(folder, 'int8', shardName(shard, `${what}.npy`));
 }
 
 /** Vectors of those rows whose pictures can be read; every row goes to `rows`. */
@@ -161,7 +174,12 @@ export async function openIndex(path: string): Promise<OpenIndex> {
       `${path}: holds ${all.length} of ${description.dataset.size} pictures; run "verbatim index" again, it goes on`,
     );
   const pictures = all.filter(({ error }) => error === null);
-  const vectors = await openNpyRows(files.map((_, shard) => vectorPath(path, shard)));
+  const pathsOf = (what: 'codes' | 'bounds') => files.map((_, shard) => codePath(path, shard, what));
+  const vectors = await openNpyRows(
+    files.map((_, shard) => vectorPath(path, shard)),
+    undefined,
+    description.config['int8'] === true ? { codes: pathsOf('codes'), bounds: pathsOf('bounds') } : undefined,
+  );
   if (vectors.count !== pictures.length) {
     await vectors.close();
     throw new VerbatimError(

@@ -9,6 +9,7 @@ interface IndexFlags {
   readonly descriptor: string;
   readonly network?: string;
   readonly dtype: 'float32' | 'float16';
+  readonly int8?: boolean;
   readonly approximate?: boolean;
   readonly shardSize: number;
   readonly threads?: number;
@@ -36,6 +37,7 @@ export function define(context: CommandContext): Command {
     .addOption(
       new Option('--dtype <name>', 'how vectors are kept').choices(['float32', 'float16']).default('float32'),
     )
+    .option('--int8', 'also keep them in 8 bits: exact search reads a quarter and finds the same')
     .option('--approximate', 'also build an approximate index (usearch), and measure what it misses')
     .addOption(integerOption('--shard-size <n>', 'pictures per shard', 1).default(4096))
     .addOption(integerOption('--threads <n>', 'default: the number of cores', 1))
@@ -62,6 +64,7 @@ async function indexDataset(path: string, flags: IndexFlags, signal: AbortSignal
         descriptorName: flags.descriptor,
         output: flags.output,
         dtype: flags.dtype,
+        int8: flags.int8 ?? false,
         shardSize: flags.shardSize,
         verbatim: packageVersion(),
         versions: decidingVersions(),

@@ -1,5 +1,5 @@
 import { float, floatOf, int, intOf } from '../attributes.ts';
-import { addOne } from '../build.ts';
+import { addOne, scalar } from '../build.ts';
 import { defineOps } from '../registry.ts';
 import { broadcastShapes, fail, formatShape, operand, sameDType, sameShape } from '../shapes.ts';
 import type { Dim, Node, Shape, Value } from '../value.ts';
@@ -51,6 +51,15 @@ export function linear(x: Value, weight: Value, bias?: Value): Value {
   }
   const product = matmul(x, transpose(weight, [1, 0]));
   return bias === undefined ? product : add(product, bias);
+}
+
+/**
+ * Matrix product of whole numbers, exact in int32: (a − zeroPoint) · b for a uint8 [.., m, k] and b int8 or uint8
+ * [.., k, n]. Processors without a dot product of bytes add products in pairs of 16 bits and cut off what does not
+ * fit: exact on all of them is what keeps a ≤ 127.
+ */
+export function matmulInteger(a: Value, b: Value, zeroPoint = 0): Value {
+  return addOne(a.graph, 'MatMulInteger', [a, b, scalar(a.graph, zeroPoint, a.dtype)]);
 }
 
 function matmulShape(call: { readonly op: string }, a: Shape, b: Shape): Shape {
@@ -128,6 +137,14 @@ defineOps({
       return [{ dtype: sameDType(call, [a, b]), shape: matmulShape(call, a.shape, b.shape) }];
     },
     gradient: ({ dy, input, wants }) => matmulGradient(input(0), input(1), dy, wants(0), wants(1)),
+  },
+  MatMulInteger: {
+    infer: (call) => {
+      const [a, b] = [operand(call, 0), operand(call, 1)];
+      for (const { dtype } of [a, b])
+        if (dtype !== 'int8' && dtype !== 'uint8') fail(call, `takes int8 and uint8, not ${dtype}`);
+      return [{ dtype: 'int32', shape: matmulShape(call, a.shape, b.shape) }];
+    },
   },
   Gemm: {
     infer: (call) => {

@@ -1,5 +1,7 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createRandom, dot } from '../../math/index.ts';
-import type { Found } from '../index.ts';
+import { encodeRows, type Found, openNpyRows, type VectorRows, writeNpy } from '../index.ts';
 
 /** Rows of length 1 in random directions, around a few centres, so that there are near ones and far ones. */
 export function unitRows(count: number, dimension: number, seed: number): Float32Array {
@@ -34,4 +36,29 @@ export function bruteForce(
       .sort((a, b) => b.similarity - a.similarity || a.index - b.index)
       .slice(0, k);
   });
+}
+
+/** Rows in files as `verbatim index --int8` leaves them, `perFile` in each, opened. */
+export async function codedRows(
+  folder: string,
+  rows: Float32Array | Uint16Array,
+  dimension: number,
+  { perFile = 1000, blockRows = 300 } = {},
+): Promise<VectorRows> {
+  await mkdir(folder, { recursive: true });
+  const step = perFile * dimension;
+  const paths = { rows: [] as string[], codes: [] as string[], bounds: [] as string[] };
+  for (let from = 0; from < rows.length; from += step) {
+    const part = rows.slice(from, from + step);
+    const { codes, bounds } = encodeRows(part, dimension);
+    const path = (name: 'rows' | 'codes' | 'bounds') => {
+      const file = join(folder, `${from / step}.${name}.npy`);
+      paths[name].push(file);
+      return file;
+    };
+    await writeNpy(path('rows'), part, dimension);
+    await writeNpy(path('codes'), codes, dimension);
+    await writeNpy(path('bounds'), bounds, 3);
+  }
+  return openNpyRows(paths.rows, blockRows, { codes: paths.codes, bounds: paths.bounds });
 }
