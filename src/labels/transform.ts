@@ -39,7 +39,14 @@ function tapsOf(from: number, size: number, scale: number, move: number): Taps {
   for (let target = 0; target < size; target++) {
     // q = ½ + scale·(p − ½) + move, solved for p, in source pixels.
     const centre = (((target + 0.5) / size - 0.5 - move) / scale + 0.5) * from;
-    if (centre >= -1e-6 && centre <= from + 1e-6) taps.inside[target] = 1;
+    if (centre < -1e-6 || centre > from + 1e-6) {
+      // The edge is repeated: the filter's few weights that are left there may sum to nearly nothing.
+      taps.first[target] = centre < 0 ? 0 : from - 1;
+      taps.count[target] = 1;
+      taps.weights[target * width] = 1;
+      continue;
+    }
+    taps.inside[target] = 1;
     const low = Math.min(from - 1, Math.max(0, Math.floor(centre - 2 * stretch + 0.5)));
     const high = Math.max(low + 1, Math.min(from, Math.floor(centre + 2 * stretch + 0.5)));
     let sum = 0;
@@ -48,8 +55,6 @@ function tapsOf(from: number, size: number, scale: number, move: number): Taps {
       taps.weights[target * width + i - low] = weight;
       sum += weight;
     }
-    // Far outside all weights are 0: the edge is repeated there, and nothing looks at it.
-    if (sum === 0) taps.weights[target * width] = sum = 1;
     // What weighs nothing is skipped: where pixels meet pixels one tap is left of four.
     let begin = 0;
     let end = high - low;
