@@ -34,7 +34,9 @@ export interface NearTemplate {
   readonly seed: number;
   /** RMS where the variants agree, at the working size. */
   readonly distance: number;
-  /** That distance over the one to the nearest pictures that do not belong to the family. */
+  /** The same to the nearest pictures that do not belong to the family: a mean. */
+  readonly around: number;
+  /** `distance` over `around`. */
   readonly ratio: number;
   /** White where the variants agree, at the size of the generated picture. */
   readonly mask: Mask;
@@ -65,7 +67,8 @@ const leastWeak = 0.1;
  * the paper's order: TV, a template is repeated, or a picture of a template family; MV, one of the caption's own
  * pictures; RV, any other training picture.
  *
- * The distance is in units of the threshold: 1 at the threshold, 0 for a perfect copy.
+ * The distance is in units of the threshold: 1 at the threshold, 0 for a perfect copy. It is the smaller of
+ * (1 − explained) / (1 − its threshold) and RMS / its threshold; for a template its ratio over ½.
  */
 export function alignedLabel(
   subject: GeneratedPicture,
@@ -78,10 +81,14 @@ export function alignedLabel(
   const { whole: tail } = calibration;
   const weak = Math.max(leastWeak, scoreAt(tail, weakQuantile));
   const distanceOf = (copied: Copied, rms: number | null) => {
-    const explained = (1 - copied.explained) / (1 - tail.threshold);
-    const near =
-      rms !== null && copied.explained >= weak ? rms / inPlace.threshold : Number.POSITIVE_INFINITY;
-    return Math.min(explained, near);
+    // A threshold above 1 (held-out pictures that are copies themselves) is out of reach.
+    const explained =
+      tail.threshold < 1
+        ? (1 - copied.explained) / (1 - tail.threshold)
+        : 1 + tail.threshold - copied.explained;
+    if (rms === null || copied.explained < weak) return explained;
+    // Equal pictures are at 0 also where the threshold is.
+    return Math.min(explained, rms === 0 ? 0 : rms / inPlace.threshold);
   };
   const rmsOf = (copied: Copied) =>
     inPlace.nearest !== null && inPlace.nearest.index === copied.index ? inPlace.nearest.distance : null;
