@@ -72,10 +72,11 @@ const leastWeak = 0.1;
  */
 export function alignedLabel(
   subject: GeneratedPicture,
-  { whole, own, template }: CopyFindings,
+  { whole, own: ownCopies, template }: CopyFindings,
   inPlace: InPlace,
   { calibration, familyOf }: AlignedRules,
 ): Label {
+  const own = bestOwn(subject, ownCopies?.whole, whole, ({ explained }) => explained);
   if (whole === null && own === null)
     return failedLabel(subject, 'aligned', 'no training picture could be read; check the dataset');
   const { whole: tail } = calibration;
@@ -92,13 +93,13 @@ export function alignedLabel(
   };
   const rmsOf = (copied: Copied) =>
     inPlace.nearest !== null && inPlace.nearest.index === copied.index ? inPlace.nearest.distance : null;
-  const ownDistance = own === null ? undefined : distanceOf(own.whole, inPlace.own);
+  const ownDistance = own === null ? undefined : distanceOf(own, inPlace.own);
   const otherDistance = whole === null ? undefined : distanceOf(whole, rmsOf(whole));
   const common = {
     ...labelOf(subject, 'aligned'),
     threshold: 1,
     evidence: {
-      ...(own !== null && { own: { index: own.whole.index, explained: own.whole.explained } }),
+      ...(own !== null && { own: { index: own.index, explained: own.explained } }),
       ...(whole !== null && { nearest: { index: whole.index!, explained: whole.explained } }),
       ...(template !== null && {
         template: { family: template.family, distance: template.distance, ratio: template.ratio },
@@ -129,7 +130,7 @@ export function alignedLabel(
   const isOwn = ownDistance !== undefined && ownDistance <= 1;
   const isOther = otherDistance !== undefined && otherDistance <= 1;
   for (const [copied, distance, is, verdict] of [
-    [own?.whole, ownDistance, isOwn, 'MV'],
+    [own, ownDistance, isOwn, 'MV'],
     [whole, otherDistance, isOther, 'RV'],
   ] as const) {
     if (!is) continue;
@@ -140,7 +141,7 @@ export function alignedLabel(
   // Nothing is repeated: what is nearest stands in the row, the caption's own picture before any other.
   return ownDistance === undefined
     ? copyOf(whole!, otherDistance!, 'none')
-    : copyOf(own!.whole, ownDistance, 'none');
+    : copyOf(own!, ownDistance, 'none');
 }
 
 /**
@@ -150,13 +151,15 @@ export function alignedLabel(
  */
 export function localLabel(
   subject: GeneratedPicture,
-  { part, own }: CopyFindings,
+  { part, own: ownCopies }: CopyFindings,
   { calibration }: AlignedRules,
 ): Label {
+  const scoreOf = ({ cells }: Copied) => bestPart(cellValues(cells)).score;
+  const own = bestOwn(subject, ownCopies?.part, part, scoreOf);
   if (part === null && own === null)
     return failedLabel(subject, 'local', 'no training picture could be read; check the dataset');
   const { threshold } = calibration.part;
-  const candidates = [own?.part, part].filter((copied) => copied != null);
+  const candidates = [own, part].filter((copied) => copied !== null);
   const scored = candidates.map((copied) => ({ copied, found: bestPart(cellValues(copied.cells)) }));
   const ownScore = own === null ? undefined : scored[0];
   const chosen =
@@ -178,6 +181,20 @@ export function localLabel(
     mask: is ? cellMask(found.cells, subject.picture!) : null,
     evidence: { score: found.score, explained: copied.explained },
   };
+}
+
+/**
+ * The better of two: what the caption's own pictures gave, and what the search over the training set found, where that is
+ * one of them.
+ */
+function bestOwn(
+  subject: GeneratedPicture,
+  own: Copied | undefined,
+  found: Copied | null,
+  score: (copied: Copied) => number,
+): Copied | null {
+  if (found === null || !subject.own.some(({ index }) => index === found.index)) return own ?? null;
+  return own !== undefined && score(own) >= score(found) ? own : found;
 }
 
 function ownImage(subject: GeneratedPicture, index: number | null): string | null {

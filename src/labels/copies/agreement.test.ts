@@ -150,12 +150,12 @@ describe('bestPart', () => {
     return cells;
   };
 
-  it('takes the connected cells with most above the bar of 1.5 nats', () => {
+  it('takes the connected cells with most above the bar of two nats', () => {
     // Three in a row (0.5 + 1 + 1.5 above) against one alone (2.9 above); diagonal neighbours do not connect.
-    const { score, cells } = bestPart(cellsOf({ 9: 2, 10: 2.5, 11: 3, 20: 4.4, 63: 1.5 }));
+    const { score, cells } = bestPart(cellsOf({ 9: 2.5, 10: 3, 11: 3.5, 20: 4.9, 63: 2 }));
     expect(score).toBeCloseTo(3 / 64, 12);
     expect([...cells.keys()].filter((cell) => cells[cell] === 1)).toEqual([9, 10, 11]);
-    const alone = bestPart(cellsOf({ 9: 2, 10: 2.5, 20: 4.4 }));
+    const alone = bestPart(cellsOf({ 9: 2.5, 10: 3, 20: 4.9 }));
     expect([...alone.cells.keys()].filter((cell) => alone.cells[cell] === 1)).toEqual([20]);
   });
 
@@ -165,7 +165,7 @@ describe('bestPart', () => {
   });
 
   it('finds nothing where nothing reaches the bar, and passes over what is not covered', () => {
-    expect(bestPart(new Float64Array(cellCount).fill(1.5))).toEqual({
+    expect(bestPart(new Float64Array(cellCount).fill(2))).toEqual({
       score: 0,
       cells: new Uint8Array(cellCount),
     });
