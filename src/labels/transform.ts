@@ -78,9 +78,12 @@ export interface Values {
 
 /** Memory that `warp` writes to, for those who call it often and look at its result at once. */
 export interface WarpBuffers {
-  middle: Float32Array;
-  data: Float32Array;
-  inside: Uint8Array;
+  /** [source height, width, 3]. */
+  readonly middle: Float32Array;
+  /** [height, width, 3]. */
+  readonly data: Float32Array;
+  /** [height, width]. */
+  readonly inside: Uint8Array;
 }
 
 /**
@@ -125,8 +128,8 @@ export function warp(
     }
   }
   const stride = width * 3;
-  const data = new Float32Array(height * stride);
-  const inside = new Uint8Array(width * height);
+  const data = buffers?.data.fill(0) ?? new Float32Array(height * stride);
+  const inside = buffers?.inside.fill(0) ?? new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
     const out = y * stride;
     for (let i = 0; i < rows.count[y]!; i++) {
