@@ -48,6 +48,18 @@ describe('agreementOf', () => {
     for (let cell = 0; cell < cellCount; cell++)
       expect(Number.isNaN(cells[cell]!)).toBe(cell % cellsAcross < 2);
     expect(explained).toBeGreaterThanOrEqual(0);
+    // A cell of which half is covered counts; one with less does not.
+    for (const [pixels, uncovered] of [
+      [10, 2],
+      [11, 3],
+    ] as const) {
+      const { cells: some } = agreementOf(query, unrelated.of(query), query, {
+        ...identityTransform,
+        x: pixels / workingSide,
+      });
+      for (let cell = 0; cell < cellCount; cell++)
+        expect(Number.isNaN(some[cell]!)).toBe(cell % cellsAcross < uncovered);
+    }
     const far = agreementOf(query, unrelated.of(query), query, { ...identityTransform, x: 2 });
     expect([...far.cells].every(Number.isNaN)).toBe(true);
     expect(far.explained).toBe(0);
@@ -162,6 +174,8 @@ describe('bestPart', () => {
   it('does not connect the end of a row to the next one', () => {
     const { cells } = bestPart(cellsOf({ 7: 3, 8: 4 }));
     expect([...cells.keys()].filter((cell) => cells[cell] === 1)).toEqual([8]);
+    const below = bestPart(cellsOf({ 0: 3, 7: 3, 8: 3 })).cells;
+    expect([...below.keys()].filter((cell) => below[cell] === 1)).toEqual([0, 8]);
   });
 
   it('finds nothing where nothing reaches the bar, and passes over what is not covered', () => {
@@ -196,6 +210,32 @@ describe('createBackground', () => {
     });
     const without = createBackground(heldOut.filter((_, i) => i !== 3)).of(query);
     expect(values).toEqual(without);
+  });
+
+  it('is the lower quartile of the errors of the 32 held-out pictures that are nearest as a whole', () => {
+    const heldOut = randomPictures(60, 800).map(workingPicture);
+    const query = pictures[2]!;
+    const apart = (a: Float32Array, b: Float32Array) => {
+      // Nearness is taken over every second pixel of every second row.
+      let sum = 0;
+      for (let y = 0; y < workingSide; y += 2)
+        for (let x = 0; x < workingSide; x += 2)
+          for (let c = 0; c < 3; c++)
+            sum += (a[(y * workingSide + x) * 3 + c]! - b[(y * workingSide + x) * 3 + c]!) ** 2;
+      return sum;
+    };
+    const nearest = heldOut
+      .map(({ data }) => ({ distance: apart(query.data, data), errors: cellErrors(query.data, data) }))
+      .sort((a, b) => a.distance - b.distance)
+      .slice(0, 32);
+    const bound = localVariance(query.data);
+    createBackground(heldOut)
+      .of(query)
+      .forEach((value, cell) => {
+        const errors = nearest.map(({ errors: all }) => all[cell]!).sort((a, b) => a - b);
+        // A quarter of the 32 lie below the ninth.
+        expect(value).toBe(Math.min(bound[cell]!, errors[8]!));
+      });
   });
 
   it('is the variance alone without held-out pictures, in a window of three cells', () => {

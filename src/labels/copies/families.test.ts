@@ -153,6 +153,29 @@ describe('findFamilies', () => {
     expect(await search(two.at, two.pictures)).toEqual([]);
   });
 
+  it('lets no variant that is there many times say where the template does not vary', async () => {
+    const box: Box = [0.3, 0.25, 0.5, 0.5];
+    const left: Box = [0.3, 0.25, 0.25, 0.5];
+    const drawing = inset(randomDrawing(909), plainDrawing([250, 20, 20]), box);
+    // Ten copies agree with the seed in the right half of the region, three others nowhere in it.
+    const half = render(inset(drawing, plainDrawing([10, 10, 250]), left), side);
+    const whole = (
+      [
+        [10, 240, 10],
+        [240, 240, 10],
+        [10, 240, 240],
+      ] as const
+    ).map((colour) => render(inset(drawing, plainDrawing(colour), box), side));
+    const { pictures, at } = planted([
+      render(drawing, side),
+      ...whole,
+      ...Array.from({ length: 10 }, () => half),
+    ]);
+    const families = await search([at[0]!], pictures);
+    expect(families.map(({ members }) => members)).toEqual([at]);
+    expectRegion(families[0]!.mask, box);
+  });
+
   it('needs three variants beside the seed', async () => {
     const variants = variantsOf(randomDrawing(907), [0.3, 0.2, 0.5, 0.5], 4, 95);
     const three = planted(variants.slice(0, 3));

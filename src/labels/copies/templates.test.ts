@@ -82,6 +82,17 @@ describe('matchTemplates', () => {
     expect(found!.ratio).toBeCloseTo(rms(variants[0]!) / mean, 4);
   });
 
+  it('leaves out members, however far from the seed', async () => {
+    const query = workingPicture(disturbed(scene([130, 130, 130]), 60, 3));
+    const ratio = async (members: readonly number[]) => {
+      const family = { ...families[0]!, members };
+      return (await matchTemplates([query], [family], collection, []))[0]!.ratio;
+    };
+    // Half of what is around become members: the eight nearest of the others are further away.
+    const some = [...families[0]!.members, ...Array.from({ length: 40 }, (_, i) => i)];
+    expect(await ratio(some)).toBeLessThan(await ratio(families[0]!.members));
+  });
+
   it('does not take unrelated, plain or blurred pictures for repetitions', async () => {
     const blurred = workingPicture(variants[0]!);
     const mean = [0, 1, 2].map(
