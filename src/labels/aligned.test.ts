@@ -167,6 +167,12 @@ describe('alignedLabel', () => {
     expect(label(0.3, 0.025)).toMatchObject({ verdict: 'MV', distance: 0.5 });
     expect(label(0.3, 0.051).verdict).toBe('none');
     expect(label(0.29, 0.01).verdict).toBe('none');
+    // However little unrelated pictures have explained, a tenth is asked for.
+    const plain = { whole: { ...tail(0.2), median: 0, scale: 0.001 }, part: tail(0.2), heldOut: 600 };
+    const weak = (explained: number) =>
+      alignedLabel(subject, whole(explained, 0.01), inPlace(0.01, null), { ...rules, calibration: plain })
+        .verdict;
+    expect([weak(0.1), weak(0.099)]).toEqual(['MV', 'none']);
     // The nearest picture's RMS counts for that picture only.
     expect(alignedLabel(subject, whole(0.1, 0.3), inPlace(null, 0.04), rules).verdict).toBe('RV');
     expect(alignedLabel(subject, whole(0.1, 0.3), inPlace(null, 0.04, 8), rules).verdict).toBe('none');
