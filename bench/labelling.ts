@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { type Picture, resize } from '../src/images/index.ts';
 import {
   calibrateCopies,
-  calibrateOnPictures,
+  calibrateOnNearest,
   copyCollection,
   findCopies,
   findFamilies,
@@ -90,8 +90,14 @@ async function labelAll(
   await timed('patches of the training set', async () => {
     for (let at = 0; at < collection.blocks; at++) await collection.block(at);
   });
-  await timed('calibration in place', () => calibrateOnPictures(heldOut, training, { threads }));
-  await timed('calibration of copies', () => calibrateCopies(unrelated, collection, 0.001, { threads }));
+  const nearest = await timed('calibration in place', async () => {
+    const found = await nearestPictures(heldOut, training, { threads });
+    calibrateOnNearest(found, training.size);
+    return found;
+  });
+  await timed('calibration of copies', () =>
+    calibrateCopies(unrelated, nearest.neighbours, collection, 0.001, { threads }),
+  );
   const near = await timed('nearest in place', () => nearestPictures(generated, training, { threads }));
   const found = await timed('copies', () =>
     findCopies(

@@ -9,7 +9,7 @@ import {
   type CopyCalibration,
   type CopyFindings,
   calibrateCopies,
-  calibrateOnPictures,
+  calibrateOnNearest,
   compareCopies,
   copyCollection,
   type GeneratedPicture,
@@ -81,10 +81,13 @@ export async function main(args: readonly string[]): Promise<void> {
     training,
   );
   say(`${collection.length} photographs, ${heldOut.length} held out`);
-  const inPlace = await calibrateOnPictures(heldOut, training, { threads });
+  const nearest = await nearestPictures(heldOut, training, { threads });
+  const inPlace = calibrateOnNearest(nearest, training.size);
   const unrelated = unrelatedPictures(heldOut);
   const started = performance.now();
-  const copies = await calibrateCopies(unrelated, copyCollection(training), 0.001, { threads });
+  const copies = await calibrateCopies(unrelated, nearest.neighbours, copyCollection(training), 0.001, {
+    threads,
+  });
   say(`calibrated: ${((performance.now() - started) / 1000).toFixed(0)} s`);
   const strict = { ...copies, whole: strictly(copies.whole), part: strictly(copies.part) };
   const pairs = await labelledPairs(collection, hosts, Number(values.photographs), {

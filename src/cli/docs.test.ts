@@ -5,7 +5,9 @@ import { type Summary, writeReport } from '../reports/index.ts';
 import {
   auditConfigSchema,
   candidateColumns,
+  copyColumns,
   dataOfPlanted,
+  familyColumns,
   generationColumns,
   labelColumns,
   reviewColumns,
@@ -77,6 +79,8 @@ describe('docs/run-folder.md', () => {
       'scores/all': scoreColumns,
       'selections/first': selectionColumns,
       generations: generationColumns,
+      copies: copyColumns,
+      families: familyColumns,
       labels: labelColumns,
       reviews: reviewColumns,
     };

@@ -34,7 +34,9 @@ export interface NearTemplate {
   readonly seed: number;
   /** RMS where the variants agree, at the working size. */
   readonly distance: number;
-  /** That distance over the one to the nearest pictures that do not belong to the family. */
+  /** The same to the nearest pictures that do not belong to the family: a mean. */
+  readonly around: number;
+  /** `distance` over `around`. */
   readonly ratio: number;
   /** White where the variants agree, at the size of the generated picture. */
   readonly mask: Mask;
@@ -65,33 +67,39 @@ const leastWeak = 0.1;
  * the paper's order: TV, a template is repeated, or a picture of a template family; MV, one of the caption's own
  * pictures; RV, any other training picture.
  *
- * The distance is in units of the threshold: 1 at the threshold, 0 for a perfect copy.
+ * The distance is in units of the threshold: 1 at the threshold, 0 for a perfect copy. It is the smaller of
+ * (1 − explained) / (1 − its threshold) and RMS / its threshold; for a template its ratio over ½.
  */
 export function alignedLabel(
   subject: GeneratedPicture,
-  { whole, own, template }: CopyFindings,
+  { whole, own: ownCopies, template }: CopyFindings,
   inPlace: InPlace,
   { calibration, familyOf }: AlignedRules,
 ): Label {
+  const own = bestOwn(subject, ownCopies?.whole, whole, ({ explained }) => explained);
   if (whole === null && own === null)
     return failedLabel(subject, 'aligned', 'no training picture could be read; check the dataset');
   const { whole: tail } = calibration;
   const weak = Math.max(leastWeak, scoreAt(tail, weakQuantile));
   const distanceOf = (copied: Copied, rms: number | null) => {
-    const explained = (1 - copied.explained) / (1 - tail.threshold);
-    const near =
-      rms !== null && copied.explained >= weak ? rms / inPlace.threshold : Number.POSITIVE_INFINITY;
-    return Math.min(explained, near);
+    // A threshold above 1 (held-out pictures that are copies themselves) is out of reach.
+    const explained =
+      tail.threshold < 1
+        ? (1 - copied.explained) / (1 - tail.threshold)
+        : 1 + tail.threshold - copied.explained;
+    if (rms === null || copied.explained < weak) return explained;
+    // Equal pictures are at 0 also where the threshold is.
+    return Math.min(explained, rms === 0 ? 0 : rms / inPlace.threshold);
   };
   const rmsOf = (copied: Copied) =>
     inPlace.nearest !== null && inPlace.nearest.index === copied.index ? inPlace.nearest.distance : null;
-  const ownDistance = own === null ? undefined : distanceOf(own.whole, inPlace.own);
+  const ownDistance = own === null ? undefined : distanceOf(own, inPlace.own);
   const otherDistance = whole === null ? undefined : distanceOf(whole, rmsOf(whole));
   const common = {
     ...labelOf(subject, 'aligned'),
     threshold: 1,
     evidence: {
-      ...(own !== null && { own: { index: own.whole.index, explained: own.whole.explained } }),
+      ...(own !== null && { own: { index: own.index, explained: own.explained } }),
       ...(whole !== null && { nearest: { index: whole.index!, explained: whole.explained } }),
       ...(template !== null && {
         template: { family: template.family, distance: template.distance, ratio: template.ratio },
@@ -122,7 +130,7 @@ export function alignedLabel(
   const isOwn = ownDistance !== undefined && ownDistance <= 1;
   const isOther = otherDistance !== undefined && otherDistance <= 1;
   for (const [copied, distance, is, verdict] of [
-    [own?.whole, ownDistance, isOwn, 'MV'],
+    [own, ownDistance, isOwn, 'MV'],
     [whole, otherDistance, isOther, 'RV'],
   ] as const) {
     if (!is) continue;
@@ -133,7 +141,7 @@ export function alignedLabel(
   // Nothing is repeated: what is nearest stands in the row, the caption's own picture before any other.
   return ownDistance === undefined
     ? copyOf(whole!, otherDistance!, 'none')
-    : copyOf(own!.whole, ownDistance, 'none');
+    : copyOf(own!, ownDistance, 'none');
 }
 
 /**
@@ -143,13 +151,15 @@ export function alignedLabel(
  */
 export function localLabel(
   subject: GeneratedPicture,
-  { part, own }: CopyFindings,
+  { part, own: ownCopies }: CopyFindings,
   { calibration }: AlignedRules,
 ): Label {
+  const scoreOf = ({ cells }: Copied) => bestPart(cellValues(cells)).score;
+  const own = bestOwn(subject, ownCopies?.part, part, scoreOf);
   if (part === null && own === null)
     return failedLabel(subject, 'local', 'no training picture could be read; check the dataset');
   const { threshold } = calibration.part;
-  const candidates = [own?.part, part].filter((copied) => copied != null);
+  const candidates = [own, part].filter((copied) => copied !== null);
   const scored = candidates.map((copied) => ({ copied, found: bestPart(cellValues(copied.cells)) }));
   const ownScore = own === null ? undefined : scored[0];
   const chosen =
@@ -171,6 +181,20 @@ export function localLabel(
     mask: is ? cellMask(found.cells, subject.picture!) : null,
     evidence: { score: found.score, explained: copied.explained },
   };
+}
+
+/**
+ * The better of two: what the caption's own pictures gave, and what the search over the training set found, where that is
+ * one of them.
+ */
+function bestOwn(
+  subject: GeneratedPicture,
+  own: Copied | undefined,
+  found: Copied | null,
+  score: (copied: Copied) => number,
+): Copied | null {
+  if (found === null || !subject.own.some(({ index }) => index === found.index)) return own ?? null;
+  return own !== undefined && score(own) >= score(found) ? own : found;
 }
 
 function ownImage(subject: GeneratedPicture, index: number | null): string | null {

@@ -10,6 +10,7 @@ import {
   type WorkingPicture,
   workingPicture,
 } from './copies/index.ts';
+import type { Neighbour } from './nearest.ts';
 
 /** What held-out pictures say of the rules "aligned" and "local". */
 export interface CopyCalibration {
@@ -54,16 +55,28 @@ export function unrelatedPictures(heldOut: readonly Picture[]): Unrelated {
  * Calibrates on pictures: of each held-out one the training picture that explains most of it, and of a part of it, with
  * all the freedom that generated pictures have.
  *
+ * @param nearest of each held-out picture that was given, in their order, the training picture that is nearest in place:
+ *   it is tried with a generated picture, and so it is here
  * @throws VerbatimError when there are too few
  */
 export async function calibrateCopies(
   { pictures, background }: Unrelated,
+  nearest: readonly (Neighbour | null)[],
   training: CopyCollection,
   quantile: number,
   options: FindOptions = {},
 ): Promise<CopyCalibration> {
+  const near = evenlySpaced(nearest.length).map((at) => nearest[at]!);
+  if (near.length !== pictures.length)
+    throw new RangeError(
+      `calibrateCopies: ${near.length} nearest pictures for ${pictures.length} held-out ones`,
+    );
   const found = await findCopies(
-    pictures.map((picture, i) => ({ picture, background: background.of(picture, i) })),
+    pictures.map((picture, i) => ({
+      picture,
+      background: background.of(picture, i),
+      also: near[i] === null ? [] : [near[i]!.index],
+    })),
     training,
     options,
   );

@@ -1,7 +1,7 @@
 import { VerbatimError } from '../errors.ts';
 import type { Picture } from '../images/index.ts';
 import { clopperPearsonInterval } from '../math/index.ts';
-import { type NearestOptions, nearestPictures } from './nearest.ts';
+import { type NearestOptions, type NearestResult, nearestPictures } from './nearest.ts';
 import type { PictureCollection } from './types.ts';
 
 /** Where the calibrated rule's threshold comes from, and how far it can be trusted. */
@@ -87,12 +87,21 @@ export async function calibrateOnPictures(
   training: PictureCollection,
   options: NearestOptions & { readonly quantile?: number } = {},
 ): Promise<Calibration> {
-  const { neighbours, unreadable } = await nearestPictures(heldOut, training, options);
+  const nearest = await nearestPictures(heldOut, training, options);
+  return calibrateOnNearest(nearest, training.size, options.quantile);
+}
+
+/** The same, where the nearest training pictures are known. */
+export function calibrateOnNearest(
+  { neighbours, unreadable }: NearestResult,
+  trainingSize: number,
+  quantile?: number,
+): Calibration {
   const distances = neighbours.flatMap((neighbour) => (neighbour === null ? [] : [neighbour.distance]));
-  if (heldOut.length > 0 && distances.length === 0)
+  if (neighbours.length > 0 && distances.length === 0)
     throw new VerbatimError(
-      `none of the ${training.size} training pictures can be read (the first: ${unreadable[0]?.error ?? 'unknown'})`,
+      `none of the ${trainingSize} training pictures can be read (the first: ${unreadable[0]?.error ?? 'unknown'})`,
     );
-  const sound = calibrate(distances, training.size - unreadable.length, options.quantile);
+  const sound = calibrate(distances, trainingSize - unreadable.length, quantile);
   return { ...sound, trainingUnreadable: unreadable.length };
 }

@@ -7,7 +7,7 @@ export {
   localLabel,
   type NearTemplate,
 } from './aligned.ts';
-export { type Calibration, calibrate, calibrateOnPictures } from './calibrate.ts';
+export { type Calibration, calibrate, calibrateOnNearest, calibrateOnPictures } from './calibrate.ts';
 export {
   type CopyCalibration,
   calibrateCopies,

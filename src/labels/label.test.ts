@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { CopyFindings, NearTemplate } from './aligned.ts';
 import { calibrate, calibrateOnPictures } from './calibrate.ts';
-import { labelPictures } from './label.ts';
+import { calibratedLabel, labelPictures, referenceLabel } from './label.ts';
 import { collectionOf, disturbed, noisePicture } from './testing/pictures.ts';
 import type { GeneratedPicture, OwnPicture } from './types.ts';
 
@@ -104,6 +105,143 @@ describe('labelPictures', () => {
 
   it('gives nothing for nothing', async () => {
     expect(await labelPictures([], rules)).toEqual([]);
+  });
+});
+
+const mask = { width: 8, height: 8, data: new Uint8Array(64).fill(1, 0, 32) };
+const near = (ratio: number): NearTemplate => ({
+  family: 'family-0000005',
+  seed: 5,
+  distance: ratio * 0.3,
+  around: 0.3,
+  ratio,
+  mask,
+});
+
+describe('referenceLabel', () => {
+  // On pictures of 8 × 8, each value counts 1,024 times, roughly: bicubic enlargement smooths noise.
+  const far = noisePicture(60);
+  const other = { index: 6, picture: pictures[6]! };
+  const template = { near: near(0.9), picture: pictures[5]! };
+  const judge = (picture: typeof far, retrieved: Parameters<typeof referenceLabel>[2]) =>
+    referenceLabel(subject({ picture }), undefined, retrieved);
+
+  it('decides in the order TV, MV, RV, none, by its own distances', () => {
+    // Upper half of the template, lower half of the caption's own picture.
+    const mixed = { ...far, data: far.data.map((v, i) => (i < 96 ? pictures[5]!.data[i]! : v)) };
+    expect(judge(mixed, { nearest: other, template })).toMatchObject({
+      verdict: 'TV',
+      threshold: 2500,
+      trainingIndex: 5,
+      family: 'family-0000005',
+      mask,
+    });
+    expect(judge(pictures[3]!, { nearest: other, template })).toMatchObject({
+      verdict: 'MV',
+      trainingIndex: 3,
+    });
+    expect(judge(pictures[6]!, { nearest: other, template })).toMatchObject({
+      verdict: 'RV',
+      threshold: 3000,
+      trainingIndex: 6,
+    });
+    expect(judge(far, { nearest: other, template })).toMatchObject({ verdict: 'none', trainingIndex: 3 });
+    expect(judge(pictures[5]!, { template })).toMatchObject({ verdict: 'TV', distance: 0 });
+  });
+
+  it('needs less than the threshold, and its own for a retrieved picture', () => {
+    const { distance } = judge(disturbed(pictures[3]!, 60, 1), {});
+    const at = (threshold: number) =>
+      referenceLabel(subject({ picture: disturbed(pictures[3]!, 60, 1) }), threshold).verdict;
+    expect(at(distance!)).toBe('none');
+    expect(at(distance! * (1 + 1e-12))).toBe('MV');
+  });
+});
+
+describe('calibratedLabel', () => {
+  it('decides in the order TV, MV, RV, none, and takes thresholds in', () => {
+    const verdict = (own: number, nearest: number, ratio: number | null) =>
+      calibratedLabel(
+        subject({ picture: pictures[own]! }),
+        { index: 7, distance: nearest },
+        0.05,
+        ratio === null ? null : near(ratio),
+      ).verdict;
+    expect(verdict(3, 0, 0.5)).toBe('TV');
+    expect(verdict(3, 0, 0.5 + 1e-9)).toBe('MV');
+    expect(verdict(4, 0.05, null)).toBe('RV');
+    expect(verdict(4, 0.05 + 1e-9, 0.51)).toBe('none');
+  });
+
+  it('holds a template’s distance against half of that to what else is near', () => {
+    const label = (ratio: number) =>
+      calibratedLabel(subject({}), { index: 7, distance: 0.4 }, 0.05, near(ratio));
+    expect(label(0.2)).toMatchObject({
+      verdict: 'TV',
+      threshold: 0.15,
+      trainingIndex: 5,
+      mask,
+      family: 'family-0000005',
+    });
+    expect(label(0.2).distance).toBeCloseTo(0.06, 12);
+    // A template met exactly has a threshold, too.
+    expect(label(0)).toMatchObject({ verdict: 'TV', distance: 0, threshold: 0.15 });
+  });
+});
+
+describe('labelPictures with the rules aligned and local', () => {
+  const tail = { threshold: 0.4, quantile: 0.001, median: 0.1, scale: 0.05, reached: 0, suspects: 0 };
+  const aligned = { calibration: { whole: tail, part: tail, heldOut: 600 }, familyOf: () => undefined };
+  const copy = {
+    index: 3,
+    transform: { flip: false, scale: 1, x: 0, y: 0 },
+    explained: 0.9,
+    cells: new Array<number>(64).fill(4),
+  };
+  const findings: CopyFindings = {
+    whole: copy,
+    part: copy,
+    own: { whole: copy, part: copy },
+    template: null,
+  };
+  const all = ['reference', 'calibrated', 'aligned', 'local'] as const;
+
+  it('gives each picture its labels in the order of the rules', async () => {
+    const labels = await labelPictures([subject({}), subject({ key: 'b' })], {
+      ...rules,
+      rules: all,
+      aligned,
+      findings: () => findings,
+    });
+    expect(labels.map(({ key, rule, verdict }) => [key, rule, verdict])).toEqual(
+      ['k', 'b'].flatMap((key) => all.map((rule) => [key, rule, 'MV'])),
+    );
+  });
+
+  it('gives errors for a picture that was not looked for, and for one that is not there', async () => {
+    const gone = subject({ key: 'gone', picture: null, image: null, error: 'not generated' });
+    const labels = await labelPictures([subject({}), gone], {
+      ...rules,
+      rules: all,
+      aligned,
+      findings: () => undefined,
+    });
+    expect(labels.map(({ verdict, error }) => [verdict, error])).toEqual([
+      ['MV', null],
+      ['MV', null],
+      ...Array(2).fill([null, 'it was not looked for copies of this picture']),
+      ...Array(4).fill([null, 'not generated']),
+    ]);
+  });
+
+  it('lets the template decide for all rules but local', async () => {
+    const labels = await labelPictures([subject({ picture: pictures[5]! })], {
+      ...rules,
+      rules: all,
+      aligned,
+      findings: () => ({ ...findings, template: near(0.1) }),
+    });
+    expect(labels.map(({ verdict }) => verdict)).toEqual(['TV', 'TV', 'TV', 'MV']);
   });
 });
 

@@ -218,7 +218,7 @@ export function calibratedLabel(
       ...common,
       verdict: 'TV',
       distance: template.distance,
-      threshold: (template.distance / template.ratio) * templateShare,
+      threshold: template.around * templateShare,
       trainingIndex: template.seed,
       trainingImage: null,
       mask: template.mask,

@@ -39,7 +39,14 @@ function tapsOf(from: number, size: number, scale: number, move: number): Taps {
   for (let target = 0; target < size; target++) {
     // q = ½ + scale·(p − ½) + move, solved for p, in source pixels.
     const centre = (((target + 0.5) / size - 0.5 - move) / scale + 0.5) * from;
-    if (centre >= -1e-6 && centre <= from + 1e-6) taps.inside[target] = 1;
+    if (centre < -1e-6 || centre > from + 1e-6) {
+      // The edge is repeated: the filter's few weights that are left there may sum to nearly nothing.
+      taps.first[target] = centre < 0 ? 0 : from - 1;
+      taps.count[target] = 1;
+      taps.weights[target * width] = 1;
+      continue;
+    }
+    taps.inside[target] = 1;
     const low = Math.min(from - 1, Math.max(0, Math.floor(centre - 2 * stretch + 0.5)));
     const high = Math.max(low + 1, Math.min(from, Math.floor(centre + 2 * stretch + 0.5)));
     let sum = 0;
@@ -48,8 +55,6 @@ function tapsOf(from: number, size: number, scale: number, move: number): Taps {
       taps.weights[target * width + i - low] = weight;
       sum += weight;
     }
-    // Far outside all weights are 0: the edge is repeated there, and nothing looks at it.
-    if (sum === 0) taps.weights[target * width] = sum = 1;
     // What weighs nothing is skipped: where pixels meet pixels one tap is left of four.
     let begin = 0;
     let end = high - low;
@@ -73,9 +78,12 @@ export interface Values {
 
 /** Memory that `warp` writes to, for those who call it often and look at its result at once. */
 export interface WarpBuffers {
-  middle: Float32Array;
-  data: Float32Array;
-  inside: Uint8Array;
+  /** [source height, width, 3]. */
+  readonly middle: Float32Array;
+  /** [height, width, 3]. */
+  readonly data: Float32Array;
+  /** [height, width]. */
+  readonly inside: Uint8Array;
 }
 
 /**
@@ -120,8 +128,8 @@ export function warp(
     }
   }
   const stride = width * 3;
-  const data = new Float32Array(height * stride);
-  const inside = new Uint8Array(width * height);
+  const data = buffers?.data.fill(0) ?? new Float32Array(height * stride);
+  const inside = buffers?.inside.fill(0) ?? new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
     const out = y * stride;
     for (let i = 0; i < rows.count[y]!; i++) {

@@ -4,8 +4,9 @@ import {
   type Calibration,
   type CopyCalibration,
   calibrateCopies,
-  calibrateOnPictures,
+  calibrateOnNearest,
   fewestScores,
+  nearestPictures,
 } from '../labels/index.ts';
 import { readTextIfThere, writeJsonAtomic } from '../tables/index.ts';
 import type { Compared } from './compared.ts';
@@ -77,15 +78,15 @@ export async function openCalibration(
     ...(signal && { signal }),
   };
   const { quantile } = config.labels;
-  const inPlace = await calibrateOnPictures(pictures, compared.training, {
+  const nearest = await nearestPictures(pictures, compared.training, {
     ...options,
-    quantile,
     onProgress: (share) => report((1 + share) / 3),
   });
+  const inPlace = calibrateOnNearest(nearest, compared.training.size, quantile);
   // Too few to have a tail: copies are not looked for, as was said with the plan.
   const copies =
     withCopies && pictures.length >= fewestScores
-      ? await calibrateCopies(await compared.unrelated(), compared.copies, quantile, {
+      ? await calibrateCopies(await compared.unrelated(), nearest.neighbours, compared.copies, quantile, {
           ...options,
           onProgress: (share) => report((2 + share) / 3),
         })

@@ -1,5 +1,6 @@
 import {
   type Alignment,
+  type Alignments,
   type Copied,
   type CopyFindings,
   type CopyQuery,
@@ -84,7 +85,7 @@ async function copiesOf(
   const rows = new Map(
     sound.map((subject, i) => {
       const { whole, part } = found[i]!;
-      const own = ownCopies(subject, queries[i]!, { width, height });
+      const own = ownCopies(subject, queries[i]!, found[i]!, { width, height });
       return [
         subject,
         {
@@ -112,16 +113,21 @@ async function copiesOf(
   });
 }
 
-/** The best of the caption's own pictures, as a whole and for a part. */
+/**
+ * The best of the caption's own pictures, as a whole and for a part. How the best of all were laid is tried with them
+ * too: equal pictures stand in a training set under several captions, and must be found equally good.
+ */
 function ownCopies(
   { own }: GeneratedPicture,
   query: CopyQuery,
+  found: Alignments,
   size: { readonly width: number; readonly height: number },
 ): Found['own'] {
   let best: { whole: Copied; part: Copied } | null = null;
   let score = 0;
+  const guesses = [found.whole, found.part].flatMap((laid) => (laid === undefined ? [] : [laid.transform]));
   for (const { index, picture } of own) {
-    const { whole, part } = compareCopies(query, workingPicture(pictureView(picture, size)));
+    const { whole, part } = compareCopies(query, workingPicture(pictureView(picture, size)), guesses);
     if (whole === undefined || part === undefined) continue;
     best = {
       whole: best !== null && best.whole.explained >= whole.explained ? best.whole : copiedOf(whole, index),

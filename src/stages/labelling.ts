@@ -116,6 +116,7 @@ async function withTemplates(
               family: family.name,
               seed: family.seed,
               distance: match!.distance,
+              around: match!.around,
               ratio: match!.ratio,
               mask: family.mask,
             },

@@ -115,7 +115,8 @@ export function align(
   }
   // Those that may win either way are refined: by the whole, and by a part.
   const chosen = new Set([...promising(tried, wholeScore), ...promising(tried, partScore)]);
-  const refined = [...chosen].map((start) => refine(start, attempt));
+  // What a step gains for the part it may lose for the whole, so where they started counts too.
+  const refined = [...[...chosen].map((start) => refine(start, attempt)), ...chosen];
   return { whole: best(refined, wholeScore)[0], part: best(refined, partScore)[0] };
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { dilate, erode, type Mask, type Picture } from '../../images/index.ts';
+import { dilate, type Mask, type Picture } from '../../images/index.ts';
 import { identityTransform } from '../transform.ts';
 import { agreementOf } from './agreement.ts';
 import { localVariance } from './background.ts';
@@ -178,16 +178,25 @@ async function familyOf(
   if (variants < fewestVariants) return undefined;
   const { width, height } = picture;
   const varies = Uint8Array.from(agree, (count) => (count < agreeing * variants ? 1 : 0));
-  // Specks go, gaps close.
-  const region = dilate(erode(erode(dilate({ width, height, data: varies }, 3), 3), 3), 3);
+  // Gaps close, specks go.
+  const region = dilate(shrink(shrink(dilate({ width, height, data: varies }, 3))), 3);
   const varying = region.data.reduce((sum, value) => sum + value, 0) / pixels;
   if (varying < leastVarying || varying > mostVarying) return undefined;
   return {
     seed,
     members: members.sort((a, b) => a - b),
-    mask: { width, height, data: region.data.map((value) => 1 - value) },
+    mask: inverse(region),
     varying,
   };
+}
+
+/** Erodes by a pixel, but not from the picture's border: a region that reaches it goes on beyond. */
+function shrink(mask: Mask): Mask {
+  return inverse(dilate(inverse(mask), 3));
+}
+
+function inverse({ width, height, data }: Mask): Mask {
+  return { width, height, data: data.map((set) => 1 - set) };
 }
 
 /** 1 where the means over 3 × 3 pixels differ by no more than compression makes them. */

@@ -1,4 +1,5 @@
 import { identityTransform } from '../transform.ts';
+import type { Transform } from '../types.ts';
 import { type Alignments, align, hypothesesOf } from './align.ts';
 import type { CopyCollection } from './collection.ts';
 import { matchCollection, matchPair } from './field.ts';
@@ -52,9 +53,20 @@ export async function findCopies(
   return found;
 }
 
-/** The same for one query and one picture, which need not be of a training set. Its position is given as −1. */
-export function compareCopies({ picture, background }: CopyQuery, other: WorkingPicture): Alignments {
+/**
+ * The same for one query and one picture, which need not be of a training set. Its position is given as −1.
+ *
+ * @param guesses transforms that are tried beside those that patches suggest
+ */
+export function compareCopies(
+  { picture, background }: CopyQuery,
+  other: WorkingPicture,
+  guesses: readonly Transform[] = [],
+): Alignments {
   const matches = matchPair(patchesOf(picture), patchesOf(other));
-  const hypotheses = [{ index: -1, transform: identityTransform }, ...hypothesesOf(matches)];
+  const hypotheses = [
+    ...[identityTransform, ...guesses].map((transform) => ({ index: -1, transform })),
+    ...hypothesesOf(matches),
+  ];
   return align(picture, background, hypotheses, new Map([[-1, other]]));
 }

@@ -10,11 +10,11 @@ export interface ScoreTail {
   readonly median: number;
   /** Mean excess over the median: the scale of the exponential tail. */
   readonly scale: number;
-  /** Held-out pictures that reach the threshold, `suspects` among them. */
+  /** Held-out pictures that reach the threshold. */
   readonly reached: number;
   /**
-   * Of those, how many score higher than one in ten sets of this size would have any picture do: most likely copies of
-   * training pictures, which are no held-out pictures. They are left out of the tail.
+   * Held-out pictures that score higher than one in ten sets of this size would have any picture do: most likely copies
+   * of training pictures, which are no held-out pictures. They are left out of the tail.
    */
   readonly suspects: number;
 }

@@ -26,7 +26,9 @@ export interface TemplateMatch {
   readonly family: number;
   /** RMS where the variants agree, values in [0, 1], at the working size. */
   readonly distance: number;
-  /** `distance` over the mean of the nearest pictures that do not belong to the family. */
+  /** Mean of the same to the nearest pictures that do not belong to the family. */
+  readonly around: number;
+  /** `distance` over `around`. */
   readonly ratio: number;
 }
 
@@ -45,7 +47,7 @@ export function workingMask({ mask }: { readonly mask: Mask }): Uint8Array {
  * For every query the template that it comes nearest to, against what else comes near it there: held-out pictures and
  * all training pictures that are not of the family. A blurred or plain query is near to many, and repeats none of them.
  *
- * @returns one per query; null where no template is near
+ * @returns one per query; null where no template is near, or nothing else is there to hold it against
  */
 export async function matchTemplates(
   queries: readonly WorkingPicture[],
@@ -97,9 +99,12 @@ export async function matchTemplates(
     await compare.close();
   }
   for (const { query, family, distance, nearest } of pairs) {
-    const ratio = distance / nearest.mean();
+    const around = nearest.mean();
+    const ratio = distance / around;
     const before = matches[query];
-    if (!(ratio >= (before?.ratio ?? Number.POSITIVE_INFINITY))) matches[query] = { family, distance, ratio };
+    // Not a number, where there is nothing around or all of it repeats the template: then nothing can be said.
+    if (ratio < (before?.ratio ?? Number.POSITIVE_INFINITY))
+      matches[query] = { family, distance, around, ratio };
   }
   return matches;
 }
