@@ -87,12 +87,12 @@ describe('calibrateCopies', () => {
 
 describe('evenlySpaced', () => {
   it('takes all of a few, and 600 of many, each once', () => {
-    expect(evenlySpaced(5)).toEqual([0, 1, 2, 3, 4]);
-    const positions = evenlySpaced(10_000);
+    expect(evenlySpaced(5, 600)).toEqual([0, 1, 2, 3, 4]);
+    const positions = evenlySpaced(10_000, 600);
     expect(positions).toHaveLength(600);
     expect(new Set(positions).size).toBe(600);
     expect(positions[0]).toBe(0);
     expect(positions.at(-1)).toBe(9983);
-    expect(evenlySpaced(0)).toEqual([]);
+    expect(evenlySpaced(0, 600)).toEqual([]);
   });
 });
