@@ -239,8 +239,8 @@ describe('alignedLabel', () => {
 });
 
 describe('localLabel', () => {
-  // Two columns, 16 cells, of 4 nats: 2 above the bar each, .5 per cell of the picture.
-  const half = (index: number | null, from: number, value = 4) =>
+  // Two columns, 16 cells, of 3.5 nats: 2 above the bar each, .5 per cell of the picture.
+  const half = (index: number | null, from: number, value = 3.5) =>
     copied(index, 0.2, {
       cells: columns(from, from + 1, value),
       transform: { ...identityTransform, x: 0.25 },
@@ -255,10 +255,10 @@ describe('localLabel', () => {
   it('decides MV before RV before none', () => {
     const verdict = (own: Copied | null, part: Copied | null) =>
       localLabel(subject, findings(own, part), rules).verdict;
-    expect(verdict(half(3, 2), half(7, 4, 6))).toBe('MV');
-    expect(verdict(half(3, 2, 2.1), half(7, 4))).toBe('RV');
+    expect(verdict(half(3, 2), half(7, 4, 5.5))).toBe('MV');
+    expect(verdict(half(3, 2, 1.6), half(7, 4))).toBe('RV');
     expect(verdict(null, half(7, 4))).toBe('RV');
-    expect(verdict(half(3, 2, 2.1), half(7, 4, 2.2))).toBe('none');
+    expect(verdict(half(3, 2, 1.6), half(7, 4, 1.7))).toBe('none');
     expect(verdict(half(3, 2), null)).toBe('MV');
     expect(verdict(half(null, 2), half(7, 4))).toBe('MV');
   });
@@ -297,7 +297,7 @@ describe('localLabel', () => {
   });
 
   it('never calls one of the caption’s own pictures another’s', () => {
-    const label = localLabel(subject, findings(half(3, 2, 2.1), half(3, 4)), rules);
+    const label = localLabel(subject, findings(half(3, 2, 1.6), half(3, 4)), rules);
     expect(label).toMatchObject({ verdict: 'MV', trainingIndex: 3 });
   });
 

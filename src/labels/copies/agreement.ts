@@ -9,8 +9,8 @@ import { cellCount, cellSide, cellsAcross, type WorkingPicture, workingSide } fr
 export const noiseVariance = 0.02 ** 2;
 /** A cell explains something when unrelated pictures err e times as much there. */
 const explains = 1;
-/** A part stands for itself only where they err e² = 7.4 times as much. */
-const stands = 2;
+/** A part stands for itself only where they err e^1.5 = 4.5 times as much. */
+const stands = 1.5;
 /** A picture in which less than this can be explained per cell (nats) is too plain to be a copy of anything. */
 const plainPotential = 0.1;
 

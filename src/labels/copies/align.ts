@@ -1,6 +1,7 @@
 import { identityTransform } from '../transform.ts';
 import type { Transform } from '../types.ts';
 import { type Agreement, agreementOf, bestPart, type Part } from './agreement.ts';
+import { repeatedEvidence } from './background.ts';
 import type { PatchMatch } from './field.ts';
 import { type WorkingPicture, workingSide } from './working.ts';
 
@@ -84,6 +85,7 @@ export interface Alignment extends Agreement {
 /** The best of the alignments that were tried: by what they explain of the whole, and of a part. */
 export interface Alignments {
   readonly whole: Alignment | undefined;
+  /** Its `cells` are less what the picture has in common with itself (`repeatedEvidence`). */
   readonly part: Alignment | undefined;
 }
 
@@ -117,7 +119,17 @@ export function align(
   const chosen = new Set([...promising(tried, wholeScore), ...promising(tried, partScore)]);
   // What a step gains for the part it may lose for the whole, so where they started counts too.
   const refined = [...[...chosen].map((start) => refine(start, attempt)), ...chosen];
-  return { whole: best(refined, wholeScore)[0], part: best(refined, partScore)[0] };
+  // A part must stand for itself: what decides is taken off here, and not before, where it would hide good guesses.
+  const repeated = repeatedEvidence(query.data, background);
+  const parts = refined.map((alignment) => {
+    const cells = less(alignment.cells, repeated);
+    return { ...alignment, cells, part: bestPart(cells) };
+  });
+  return { whole: best(refined, wholeScore)[0], part: best(parts, partScore)[0] };
+}
+
+function less(cells: Float64Array, repeated: Float64Array): Float64Array {
+  return cells.map((value, cell) => value - repeated[cell]!);
 }
 
 const wholeScore = ({ explained }: Alignment) => explained;

@@ -1,4 +1,4 @@
-import { cellErrors } from './agreement.ts';
+import { cellErrors, noiseVariance } from './agreement.ts';
 import { cellCount, cellSide, cellsAcross, type WorkingPicture, workingSide } from './working.ts';
 
 /** How many held-out pictures stand for unrelated ones: those nearest to the picture as a whole. */
@@ -81,4 +81,64 @@ export function localVariance(data: Float32Array): Float64Array {
       variance[row * cellsAcross + column] = Math.max(0, total / 3);
     }
   return variance;
+}
+
+/** Steps in which a picture is moved against itself, in cells: a cell to each side, and not quite one to each corner. */
+const moves = [
+  [1, 0],
+  [-1, 0],
+  [0, 1],
+  [0, -1],
+  [0.75, 0.75],
+  [0.75, -0.75],
+  [-0.75, 0.75],
+  [-0.75, -0.75],
+] as const;
+/** Pixels around a cell that are compared with it. */
+const around = 1;
+
+/**
+ * How much of the evidence that a cell could give, nats per cell, is not its own: what the picture also has a cell further
+ * in some direction (Moravec 1977 finds corners so). A straight edge, the border of a frame and a row of windows continue,
+ * and many pictures have them in one place or another; a corner does not. It is taken off where a part must stand for
+ * itself.
+ */
+export function repeatedEvidence(data: Float32Array, background: Float64Array): Float64Array {
+  const repeated = new Float64Array(cellCount);
+  for (let row = 0; row < cellsAcross; row++)
+    for (let column = 0; column < cellsAcross; column++) {
+      const cell = row * cellsAcross + column;
+      let least = background[cell]!;
+      for (const [dx, dy] of moves) {
+        const error = movedError(data, column * cellSide, row * cellSide, dx * cellSide, dy * cellSide);
+        // Two noisy values differ by twice what each of them errs.
+        if (error !== undefined) least = Math.min(least, error / 2);
+      }
+      repeated[cell] = Math.log((background[cell]! + noiseVariance) / (least + noiseVariance));
+    }
+  return repeated;
+}
+
+/** Mean squared difference between a cell, with what is around it, and the same moved; undefined where too little is left. */
+function movedError(
+  data: Float32Array,
+  left: number,
+  top: number,
+  dx: number,
+  dy: number,
+): number | undefined {
+  const inside = (v: number) => v >= 0 && v < workingSide;
+  let sum = 0;
+  let pixels = 0;
+  for (let y = top - around; y < top + cellSide + around; y++) {
+    if (!inside(y) || !inside(y + dy)) continue;
+    for (let x = left - around; x < left + cellSide + around; x++) {
+      if (!inside(x) || !inside(x + dx)) continue;
+      pixels++;
+      const a = (y * workingSide + x) * 3;
+      const b = ((y + dy) * workingSide + x + dx) * 3;
+      for (let c = 0; c < 3; c++) sum += (data[a + c]! - data[b + c]!) ** 2;
+    }
+  }
+  return 2 * pixels <= cellSide * cellSide ? undefined : sum / (3 * pixels);
 }
