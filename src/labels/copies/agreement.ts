@@ -1,3 +1,4 @@
+import { maskRegion } from '../region.ts';
 import { type WarpBuffers, warp } from '../transform.ts';
 import type { Region, Transform } from '../types.ts';
 import { cellCount, cellSide, cellsAcross, type WorkingPicture, workingSide } from './working.ts';
@@ -139,22 +140,5 @@ function neighboursOf(cell: number): number[] {
 
 /** Cells as a part of the picture; undefined when there is none. */
 export function regionOf(cells: Uint8Array): Region | undefined {
-  let left = cellsAcross;
-  let top = cellsAcross;
-  let right = 0;
-  let bottom = 0;
-  let count = 0;
-  cells.forEach((inside, cell) => {
-    if (inside === 0) return;
-    const x = cell % cellsAcross;
-    const y = (cell - x) / cellsAcross;
-    count++;
-    left = Math.min(left, x);
-    right = Math.max(right, x + 1);
-    top = Math.min(top, y);
-    bottom = Math.max(bottom, y + 1);
-  });
-  if (count === 0) return undefined;
-  const part = (value: number) => value / cellsAcross;
-  return { share: count / cellCount, box: [part(left), part(top), part(right - left), part(bottom - top)] };
+  return maskRegion({ width: cellsAcross, height: cellsAcross, data: cells }) ?? undefined;
 }
