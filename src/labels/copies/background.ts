@@ -23,12 +23,8 @@ export interface Background {
 export function createBackground(heldOut: readonly WorkingPicture[]): Background {
   return {
     of(query, except = -1) {
-      const distances = heldOut
-        .map((picture, index) => ({ index, error: squaredError(query.data, picture.data) }))
-        .filter(({ index }) => index !== except)
-        .sort((a, b) => a.error - b.error)
-        .slice(0, unrelated);
-      const errors = distances.map(({ index }) => cellErrors(query.data, heldOut[index]!.data));
+      const nearest = nearestOf(query, heldOut, except);
+      const errors = nearest.map((index) => cellErrors(query.data, heldOut[index]!.data));
       const bound = localVariance(query.data);
       if (errors.length === 0) return bound;
       const background = new Float64Array(cellCount);
@@ -41,6 +37,26 @@ export function createBackground(heldOut: readonly WorkingPicture[]): Background
       return background;
     },
   };
+}
+
+/** Positions of the held-out pictures that are nearest to the query, the nearest first; of equals the one that comes first. */
+function nearestOf(query: WorkingPicture, heldOut: readonly WorkingPicture[], except: number): number[] {
+  const errors: number[] = [];
+  const positions: number[] = [];
+  heldOut.forEach((picture, index) => {
+    if (index === except) return;
+    const error = squaredError(query.data, picture.data);
+    let at = errors.length;
+    if (at === unrelated && error >= errors[at - 1]!) return;
+    while (at > 0 && errors[at - 1]! > error) at--;
+    errors.splice(at, 0, error);
+    positions.splice(at, 0, index);
+    if (errors.length > unrelated) {
+      errors.pop();
+      positions.pop();
+    }
+  });
+  return positions;
 }
 
 /** Every second pixel of every second row: enough to say who is near, and a quarter of the work. */
