@@ -31,9 +31,10 @@ import { type LabelledPair, labelledPairs, pairName, readPictures, readReviewed 
 import { threads } from './miniature.ts';
 import { root } from './program.ts';
 
-const help = `npm run bench -- labels [--data FOLDER] [--photographs 2000] [--collection 50000] [--reviewed FILE] [--flagged FILE]
+const help = `npm run bench -- labels [--data FOLDER] [--photographs 1500] [--offset 0] [--collection 50000] [--reviewed FILE] [--flagged FILE]
   --data         folder with train*.parquet and test*.parquet (CIFAR-10 in the Hugging Face layout): ../shared/data/cifar10
-  --photographs  how many are changed, each in every way
+  --photographs  how many are changed, each in every way, evenly spaced
+  --offset       position of the first of them
   --collection   the first so many training pictures
   --reviewed     CSV of pairs of the collection that were looked at: bench/labels/cifar10-reviewed.csv
   --flagged      writes the other pairs that ours labels, to be looked at
@@ -59,7 +60,8 @@ export async function main(args: readonly string[]): Promise<void> {
     args: [...args],
     options: {
       data: { type: 'string', default: `${root}../shared/data/cifar10` },
-      photographs: { type: 'string', default: '2000' },
+      photographs: { type: 'string', default: '1500' },
+      offset: { type: 'string', default: '0' },
       collection: { type: 'string', default: '50000' },
       reviewed: { type: 'string', default: `${root}bench/labels/cifar10-reviewed.csv` },
       flagged: { type: 'string' },
@@ -92,6 +94,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const strict = { ...copies, whole: strictly(copies.whole), part: strictly(copies.part) };
   const pairs = await labelledPairs(collection, hosts, Number(values.photographs), {
     threads,
+    offset: Number(values.offset),
     onProgress: (done, of) => say(`pairs ${done}/${of}`),
   });
   const reviewed = await readReviewed(values.reviewed);

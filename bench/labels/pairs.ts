@@ -37,11 +37,16 @@ export async function labelledPairs(
   collection: readonly Picture[],
   hosts: readonly Picture[],
   count: number,
-  options: { readonly threads: number; readonly onProgress: (done: number, of: number) => void },
+  options: {
+    readonly threads: number;
+    /** Position of the first photograph. */
+    readonly offset: number;
+    readonly onProgress: (done: number, of: number) => void;
+  },
 ): Promise<LabelledPair[]> {
   const made: { kind: Kind; query: Picture; source: number }[] = [];
   for (let i = 0; i < count; i++) {
-    const source = Math.floor((i * collection.length) / count);
+    const source = (Math.floor((i * collection.length) / count) + options.offset) % collection.length;
     for (const kind of kinds) {
       const random = createRandom(hashSeed('labelled pairs', kind, i));
       made.push({
