@@ -35,6 +35,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'exact nearest neighbours against faiss-cpu, queries per second',
     load: () => import('./exactSearch.ts'),
   },
+  phash: {
+    about: 'perceptual hashes of 10,000 photographs against imagehash: how many are equal, and how fast',
+    load: () => import('./phash.ts'),
+  },
   demo: {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
     load: () => import('./demo.ts'),
