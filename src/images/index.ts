@@ -8,7 +8,7 @@ export {
   sumSquaredDifference,
 } from './distance.ts';
 export { encodeJpeg, encodePng } from './encode.ts';
-export { dilate, erode, type Mask, maskPicture, maskShare } from './mask.ts';
+export { dilate, erode, type Mask, maskPicture, maskShare, pictureMask } from './mask.ts';
 export type { Picture } from './picture.ts';
 export { type ResizeFilter, resize } from './resize.ts';
 export { edgeMap, sobelMagnitude } from './sobel.ts';

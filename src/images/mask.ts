@@ -16,6 +16,15 @@ export function maskPicture({ width, height, data: set }: Mask): Picture {
   return { width, height, data };
 }
 
+/** The mask that a picture of one shows: set where red is 128 or more. */
+export function pictureMask({ width, height, data }: Picture): Mask {
+  return {
+    width,
+    height,
+    data: Uint8Array.from({ length: width * height }, (_, pixel) => (data[3 * pixel]! >= 128 ? 1 : 0)),
+  };
+}
+
 /** The share of pixels that are set. */
 export function maskShare(mask: Mask): number {
   let set = 0;

@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodePng, type Mask, type Picture } from '../images/index.ts';
+import { encodePng, type Mask, type Picture, pictureMask } from '../images/index.ts';
 import { identityTransform, pictureView, type Rule, transformPicture } from '../labels/index.ts';
 import type { GenerationRow, RunFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
@@ -14,7 +14,7 @@ import {
   outlined,
 } from './evidence-pictures.ts';
 import type { Gallery } from './gallery.ts';
-import { type CopiedImage, maskOf, readStored, resizedMask } from './images.ts';
+import { type CopiedImage, readStored, resizedMask } from './images.ts';
 import { isMoved, labelWords, parsed, regionOf, transformOf } from './words.ts';
 
 /** What lies in the folder of one item; a picture that cannot be had is absent. */
@@ -154,7 +154,7 @@ async function masksOf(
   const masks = new Map<Rule, { bytes: Uint8Array; mask: Mask }>();
   for (const rule of rules) {
     const stored = await readStored(run, sample.labels[rule]?.mask ?? null);
-    if (stored !== undefined) masks.set(rule, { bytes: stored.bytes, mask: maskOf(stored.picture) });
+    if (stored !== undefined) masks.set(rule, { bytes: stored.bytes, mask: pictureMask(stored.picture) });
   }
   return masks;
 }

@@ -1,6 +1,6 @@
 import { copyFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodePicture, type Mask, type Picture } from '../images/index.ts';
+import { decodePicture, type Mask, type Picture, pictureMask } from '../images/index.ts';
 import type { RunFolder } from '../stages/index.ts';
 import { atomically, contentPath } from '../tables/index.ts';
 import type { Gallery } from './gallery.ts';
@@ -60,17 +60,9 @@ export async function readMasks(
     const mask = await readStored(folder, digest);
     if (mask === undefined) continue;
     const { width, height } = (await readStored(folder, image))?.picture ?? mask.picture;
-    masks.set(digest, resizedMask(maskOf(mask.picture), width, height));
+    masks.set(digest, resizedMask(pictureMask(mask.picture), width, height));
   }
   return masks;
-}
-
-export function maskOf({ width, height, data }: Picture): Mask {
-  return {
-    width,
-    height,
-    data: Uint8Array.from({ length: width * height }, (_, i) => (data[i * 3]! >= 128 ? 1 : 0)),
-  };
 }
 
 /** A mask of another size: each pixel takes what lies at its middle. */

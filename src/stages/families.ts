@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodePicture, encodePng, type Mask, maskPicture } from '../images/index.ts';
+import { decodePicture, encodePng, type Mask, maskPicture, pictureMask } from '../images/index.ts';
 import {
   type CopyCalibration,
   findFamilies,
@@ -99,12 +99,7 @@ export async function storeMask(folder: RunFolder, mask: Mask): Promise<string> 
 
 async function readMask(folder: RunFolder, digest: string): Promise<Mask> {
   const name = contentPath(digest, 'png');
-  const { width, height, data } = await decodePicture(await readFile(join(folder.images, name)), {
-    where: `images/${name}`,
-  });
-  return {
-    width,
-    height,
-    data: Uint8Array.from({ length: width * height }, (_, i) => (data[3 * i]! >= 128 ? 1 : 0)),
-  };
+  return pictureMask(
+    await decodePicture(await readFile(join(folder.images, name)), { where: `images/${name}` }),
+  );
 }
