@@ -214,6 +214,31 @@ describe('integers that are known when the graph is built', () => {
   }
 });
 
+describe('matmulInteger', () => {
+  it('is exact for the largest sums, where pairs of products fill 16 bits', async () => {
+    const inner = 64;
+    const graph = g.createGraph();
+    const a = g.input(graph, 'a', 'uint8', ['n', inner]);
+    const b = g.input(graph, 'b', 'int8', [inner, 2]);
+    const finished = g.model(graph, { sums: g.matmulInteger(a, b, 64) });
+    const data = Int8Array.from({ length: 2 * inner }, (_, i) => (i % 2 === 0 ? 127 : -127));
+    const { sums } = await run(finished, {
+      a: { dtype: 'uint8', shape: [2, inner], data: new Uint8Array(2 * inner).fill(127, inner) },
+      b: { dtype: 'int8', shape: [inner, 2], data },
+    });
+    expect(sums!.dtype).toBe('int32');
+    expect([...(sums!.data as Int32Array)]).toEqual(
+      [-64 * 127, 64 * 127, 63 * 127, -63 * 127].map((product) => product * inner),
+    );
+  });
+
+  it('refuses what is no byte', () => {
+    const graph = g.createGraph();
+    const [a, b] = [g.input(graph, 'a', 'uint8', [1, 2]), g.input(graph, 'b', 'float32', [2, 1])];
+    expect(() => g.matmulInteger(a, b)).toThrow('MatMulInteger: takes int8 and uint8, not float32');
+  });
+});
+
 describe('model', () => {
   it('keeps only what its outputs need, and leaves the graph alone', async () => {
     const graph = g.createGraph();

@@ -100,6 +100,11 @@ describe('exact search', () => {
     expect(shares.at(-1)).toBe(1);
     const reason = new Error('enough');
     await expect(exact.search(queries, 2, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    // Stopped on its way: blocks that the engine had were given back, and the next search finds them.
+    const stop = new AbortController();
+    const stopped = exact.search(queries, 2, { signal: stop.signal, onProgress: () => stop.abort(reason) });
+    await expect(stopped).rejects.toBe(reason);
+    expect(await exact.search(queries, 2)).toEqual(bruteForce(queries, rows, 48, 2));
     await exact.close();
   });
 });

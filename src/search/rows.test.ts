@@ -93,4 +93,15 @@ describe('rows in memory', () => {
     expect(await rows.rows([1])).toEqual(values.slice(4, 8));
     expect(() => memoryRows(values, 5)).toThrow('12 values are no rows of 5');
   });
+
+  it('that come in blocks already are taken over, not copied', async () => {
+    const parts = [values.slice(0, 8), values.slice(8)];
+    const rows = memoryRows(parts, 4);
+    expect([rows.count, rows.blockRows]).toEqual([3, 2]);
+    expect((await rows.block(1)).data).toBe(parts[1]);
+    expect(await allRows(rows)).toEqual([...values]);
+    const other = /block 1 of the rows has another size or type than the first/;
+    expect(() => memoryRows([values.slice(0, 4), values.slice(4)], 4)).toThrow(other);
+    expect(() => memoryRows([values.slice(0, 8), new Uint16Array(4)], 4)).toThrow(other);
+  });
 });
