@@ -176,7 +176,7 @@ function oursScore(
   return (query: Picture, other: Picture): number => {
     const findings = findingsOf(query, other);
     const subject: GeneratedPicture = { key: '', sample: 0, image: null, picture: query, own: [] };
-    const rms = { own: rmsBetween(query, other), nearest: null, threshold };
+    const rms = { own: { index: 0, distance: rmsBetween(query, other) }, nearest: null, threshold };
     const aligned = alignedLabel(subject, findings, rms, rules);
     const local = localLabel(subject, findings, rules);
     return Math.max(1 - aligned.distance!, 1 - local.distance! / local.threshold!);

@@ -104,6 +104,17 @@ describe('an audit of an ordinary dataset', { timeout: 240_000 }, () => {
     );
   });
 
+  it('ends without a verdict, not with none found, when held-out pictures leave no rule', async () => {
+    const rules = ['--set', 'labels.rules=[aligned, local]', '--set', 'labels.heldOut=data/unseen', '-q'];
+    const { code, stderr } = await run(
+      ...['audit', 'data/audit.yaml', '-o', 'runs/no-rule', ...rules, '--fail-above', '0'],
+    );
+    expect(stderr).toMatch(
+      /^verbatim: labels: 6 held-out pictures can be read, the rules aligned and local need 20/,
+    );
+    expect(code).toBe(2);
+  });
+
   it('is gated by the reference rule where that is the only one', async () => {
     const rules = ['--set', 'labels.rules=[reference]', '--set', 'labels.referenceThreshold=1e9', '-q'];
     const gated = await run('audit', 'data/audit.yaml', '-o', 'runs/gate', ...rules, '--fail-above', '0');

@@ -156,7 +156,7 @@ describe('alignedLabel', () => {
 
   it('takes what is near in place, where it explains more than one in a hundred unrelated pictures has', () => {
     const inPlace = (own: number | null, nearest: number | null, at = 7) => ({
-      own,
+      own: own === null ? null : { index: 3, distance: own },
       nearest: nearest === null ? null : { index: at, distance: nearest },
       threshold: 0.05,
     });
@@ -176,6 +176,9 @@ describe('alignedLabel', () => {
     // The nearest picture's RMS counts for that picture only.
     expect(alignedLabel(subject, whole(0.1, 0.3), inPlace(null, 0.04), rules).verdict).toBe('RV');
     expect(alignedLabel(subject, whole(0.1, 0.3), inPlace(null, 0.04, 8), rules).verdict).toBe('none');
+    // Of several own pictures the distance counts for the one that it was measured to.
+    const other = { ...inPlace(null, null), own: { index: 4, distance: 0.04 } };
+    expect(alignedLabel(subject, whole(0.3, 0.1), other, rules).verdict).toBe('none');
   });
 
   it('never calls one of the caption’s own pictures another’s', () => {
@@ -199,9 +202,19 @@ describe('alignedLabel', () => {
   });
 
   it('finds an equal picture where the calibrated threshold is 0', () => {
-    const label = alignedLabel(subject, whole(0.9, 0.2), { own: 0, nearest: null, threshold: 0 }, rules);
+    const label = alignedLabel(
+      subject,
+      whole(0.9, 0.2),
+      { own: { index: 3, distance: 0 }, nearest: null, threshold: 0 },
+      rules,
+    );
     expect(label).toMatchObject({ verdict: 'MV', distance: 0 });
-    const near = alignedLabel(subject, whole(0.3, 0.2), { own: 0.01, nearest: null, threshold: 0 }, rules);
+    const near = alignedLabel(
+      subject,
+      whole(0.3, 0.2),
+      { own: { index: 3, distance: 0.01 }, nearest: null, threshold: 0 },
+      rules,
+    );
     expect(near.verdict).toBe('none');
   });
 
@@ -219,7 +232,11 @@ describe('alignedLabel', () => {
           const label = alignedLabel(
             subject,
             whole(own, other),
-            { own: near, nearest: near === null ? null : { index: 7, distance: near }, threshold: limit },
+            {
+              own: near === null ? null : { index: 3, distance: near },
+              nearest: near === null ? null : { index: 7, distance: near },
+              threshold: limit,
+            },
             { calibration: calibrationOf(at, 0.2), familyOf: () => undefined },
           );
           expect(label.distance).toBeGreaterThanOrEqual(0);

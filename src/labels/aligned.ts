@@ -44,7 +44,8 @@ export interface NearTemplate {
 
 /** RMS distances in place, which the rule 'calibrated' goes by. */
 export interface InPlace {
-  readonly own: number | null;
+  /** The nearest of the caption's own pictures. */
+  readonly own: { readonly index: number | null; readonly distance: number } | null;
   readonly nearest: { readonly index: number; readonly distance: number } | null;
   readonly threshold: number;
 }
@@ -91,10 +92,11 @@ export function alignedLabel(
     // Equal pictures are at 0 also where the threshold is.
     return Math.min(explained, rms === 0 ? 0 : rms / inPlace.threshold);
   };
-  const rmsOf = (copied: Copied) =>
-    inPlace.nearest !== null && inPlace.nearest.index === copied.index ? inPlace.nearest.distance : null;
-  const ownDistance = own === null ? undefined : distanceOf(own, inPlace.own);
-  const otherDistance = whole === null ? undefined : distanceOf(whole, rmsOf(whole));
+  // A distance in place counts for the picture that it was measured to.
+  const rmsOf = (copied: Copied, near: InPlace['own']) =>
+    near !== null && near.index === copied.index ? near.distance : null;
+  const ownDistance = own === null ? undefined : distanceOf(own, rmsOf(own, inPlace.own));
+  const otherDistance = whole === null ? undefined : distanceOf(whole, rmsOf(whole, inPlace.nearest));
   const common = {
     ...labelOf(subject, 'aligned'),
     threshold: 1,

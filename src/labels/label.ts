@@ -51,7 +51,7 @@ export async function labelPictures(
   const size = commonSize(subjects);
   const problems = subjects.map((subject) => problemOf(subject, size));
   const sound = subjects.filter((_, i) => problems[i] === undefined);
-  // Without held-out pictures nothing says how near is near, and the reference rule compares with own pictures alone.
+  // Without held-out pictures nothing says how near is near: then the reference rule compares with own pictures alone.
   const { neighbours } =
     calibration === undefined
       ? { neighbours: [] }
@@ -99,8 +99,9 @@ async function labelByRule(
       if (aligned === undefined || found === undefined)
         return failedLabel(subject, rule, 'it was not looked for copies of this picture');
       if (rule === 'local') return localLabel(subject, found, aligned);
+      const own = nearestOwnRms(subject);
       const inPlace = {
-        own: nearestOwnRms(subject)?.distance ?? null,
+        own: own === undefined ? null : { index: own.own.index, distance: own.distance },
         nearest,
         threshold: calibration!.threshold,
       };

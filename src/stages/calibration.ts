@@ -77,7 +77,13 @@ export async function openCalibration(
     ...(config.threads !== undefined && { threads: config.threads }),
     ...(signal && { signal }),
   };
-  const { quantile } = config.labels;
+  const { quantile, rules } = config.labels;
+  // A run without labels must not look like one in which nothing was found.
+  if (pictures.length < fewestScores && rules.every((rule) => rule === 'aligned' || rule === 'local'))
+    throw new VerbatimError(
+      `labels: ${pictures.length} held-out pictures can be read, the rules ${rules.join(' and ')} need ${fewestScores}, and no other rule is left; name more pictures in labels.heldOut, or add calibrated to labels.rules`,
+      { exitCode: 2 },
+    );
   const nearest = await nearestPictures(pictures, compared.training, {
     ...options,
     onProgress: (share) => report((1 + share) / 3),

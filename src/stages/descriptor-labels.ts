@@ -39,6 +39,7 @@ export async function openDescriptorLabels(
   if (config === undefined) return undefined;
   const index = await openIndex(config.index);
   const { dataset, model } = index.description;
+  let opened: { close(): Promise<void> } | undefined;
   try {
     if (dataset.digest !== data.digest)
       throw new VerbatimError(
@@ -47,6 +48,7 @@ export async function openDescriptorLabels(
       );
     const options = threads === undefined ? {} : { threads };
     const descriptor = await openDescriptor(model.name, config.network, options);
+    opened = descriptor;
     requireDescriptor(config.index, index, descriptor);
     if (descriptor.kind === 'bits')
       throw new VerbatimError(
@@ -60,7 +62,7 @@ export async function openDescriptorLabels(
       config.threshold,
     );
   } catch (error) {
-    await index.vectors.close();
+    await Promise.all([index.vectors.close(), opened?.close()]);
     throw error;
   }
 }

@@ -19,7 +19,7 @@ export interface RunDescription {
   readonly versions: Readonly<Record<string, string>>;
   readonly model: { readonly name: string; readonly digest: string };
   readonly dataset: { readonly name: string; readonly digest: string; readonly size: number };
-  /** What the calibrated rule's threshold comes from; null where no such pictures were given. */
+  /** What the thresholds of all rules but 'reference' come from; null where no such pictures were given. */
   readonly heldOut: { readonly digest: string; readonly size: number } | null;
   readonly config: { readonly [key: string]: Json };
 }

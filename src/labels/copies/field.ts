@@ -206,10 +206,14 @@ function insert(
 ): boolean {
   const { nearest } = best;
   const start = row * nearest;
-  let at = start + nearest - 1;
+  const last = start + nearest - 1;
+  let at = last;
   if (!(similarity > best.similarity[at]!)) return false;
-  for (; at > start && best.similarity[at - 1]! < similarity; at--)
-    for (const list of [best.similarity, best.index, best.x, best.y]) list[at] = list[at - 1]!;
+  while (at > start && best.similarity[at - 1]! < similarity) at--;
+  best.similarity.copyWithin(at + 1, at, last);
+  best.index.copyWithin(at + 1, at, last);
+  best.x.copyWithin(at + 1, at, last);
+  best.y.copyWithin(at + 1, at, last);
   best.similarity[at] = similarity;
   best.index[at] = block.owner[found]!;
   best.x[at] = block.x[found]!;
