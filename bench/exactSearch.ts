@@ -10,9 +10,8 @@ import {
   openExactSearch,
   openNpyRows,
   type VectorRows,
-  writeNpy,
 } from '../src/search/index.ts';
-import { npyHeader } from '../src/search/npy.ts';
+import { npyHeader, writeNpy } from '../src/tables/index.ts';
 import { compare } from './compare.ts';
 import { threads } from './miniature.ts';
 import { startPeer } from './peer.ts';

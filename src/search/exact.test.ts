@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toFloat16, toFloat32 } from '../math/index.ts';
+import { npyHeader } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { memoryRows, openExactSearch, openNpyRows, type VectorRows } from './index.ts';
-import { npyHeader } from './npy.ts';
 import { bruteForce, unitRows } from './testing/vectors.ts';
 
 const folder = temporaryFolder('exact');

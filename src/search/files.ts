@@ -1,7 +1,7 @@
 import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { VerbatimError } from '../errors.ts';
-import { type NpyHeader, npyItemBytes, readNpyHeader } from './npy.ts';
+import { type NpyHeader, npyItemBytes, readNpyHeader } from '../tables/index.ts';
 
 /** NumPy files [rows, width] of one element type, one after another, as one long array. */
 export interface RowFiles {

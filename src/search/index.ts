@@ -4,11 +4,30 @@ export {
   openApproximateSearch,
   searchRecall,
 } from './approximate.ts';
+export { type DistinctBits, distinctBits, mostBitsApart } from './bits.ts';
 export type { CodePaths } from './coded.ts';
 export { type Codes, encodeRows } from './codes.ts';
 export { type ExactOptions, openExactSearch } from './exact.ts';
-export { writeNpy } from './npy.ts';
+export {
+  type FoundBits,
+  type HammingIndex,
+  type HammingOptions,
+  type HammingPairs,
+  hammingIndex,
+  hammingPairs,
+} from './hamming.ts';
+export { leastSimilarity } from './least.ts';
+export { measurePairRecall, type PairRecall, type PairRecallOptions, type Share } from './pairRecall.ts';
+export { openPairSearch, type PairOptions, type PairReport, type PairSearch } from './pairs.ts';
+export {
+  type Assignments,
+  assignRows,
+  type Partition,
+  type PartitionOptions,
+  trainPartition,
+} from './partition.ts';
 export { memoryRows, openNpyRows } from './rows.ts';
+export type { SimilarPairs } from './tiles.ts';
 export type {
   CodedBlock,
   CodedRows,

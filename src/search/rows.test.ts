@@ -2,9 +2,9 @@ import { open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toFloat32 } from '../math/index.ts';
+import { npyHeader, readNpyHeader } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { memoryRows, openNpyRows, type VectorRows } from './index.ts';
-import { npyHeader, readNpyHeader } from './npy.ts';
 
 const folder = temporaryFolder('rows');
 const fixture = (name: string) => new URL(`fixtures/${name}.npy`, import.meta.url).pathname;

@@ -1,6 +1,7 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { messageOf, VerbatimError } from '../errors.ts';
 
+let instance: Promise<DuckDBInstance> | undefined;
 let opened: Promise<DuckDBConnection> | undefined;
 
 /**
@@ -8,21 +9,25 @@ let opened: Promise<DuckDBConnection> | undefined;
  * on every machine. Extensions are neither fetched nor loaded: nothing here touches the network.
  */
 export function connection(): Promise<DuckDBConnection> {
-  opened ??= open();
+  opened ??= connect();
   return opened;
 }
 
-async function open(): Promise<DuckDBConnection> {
+async function connect(): Promise<DuckDBConnection> {
+  instance ??= create();
+  return (await instance).connect();
+}
+
+async function create(): Promise<DuckDBInstance> {
   // Loaded on first use: the command line must start quickly.
   const { DuckDBInstance } = await import('@duckdb/node-api');
-  const instance = await DuckDBInstance.create(':memory:', {
+  return DuckDBInstance.create(':memory:', {
     threads: '1',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     // An in-memory database would spill to the current folder.
     temp_directory: '',
   });
-  return instance.connect();
 }
 
 /** A SQL string literal. */
@@ -59,14 +64,32 @@ export async function sql<T = Record<string, SqlValue>>(query: string): Promise<
   const db = await connection();
   try {
     const reader = await db.runAndReadAll(query);
-    return reader.getRowObjectsJS().map((row) => {
-      const plain: Record<string, unknown> = {};
-      for (const [name, value] of Object.entries(row)) plain[name] = plainValue(value);
-      return plain as T;
-    });
+    return reader.getRowObjectsJS().map((row) => plainRow<T>(row));
   } catch (error) {
     throw new VerbatimError(`DuckDB: ${firstLine(error)}`, { cause: error });
   }
+}
+
+/**
+ * As `sql`, a few thousand rows at a time: what is in memory does not grow with the answer. On a connection of its
+ * own, because another query would end the answer of this one.
+ */
+export async function* sqlStream<T = Record<string, SqlValue>>(query: string): AsyncGenerator<T[]> {
+  const db = await connect();
+  try {
+    const result = await db.stream(query);
+    for await (const rows of result.yieldRowObjectJs()) yield rows.map((row) => plainRow<T>(row));
+  } catch (error) {
+    throw new VerbatimError(`DuckDB: ${firstLine(error)}`, { cause: error });
+  } finally {
+    db.closeSync();
+  }
+}
+
+function plainRow<T>(row: Readonly<Record<string, unknown>>): T {
+  const plain: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(row)) plain[name] = plainValue(value);
+  return plain as T;
 }
 
 function plainValue(value: unknown): unknown {

@@ -9,7 +9,8 @@ export {
 } from './atomic.ts';
 export type { Column, Columns, ColumnType, ColumnValues, Row } from './columns.ts';
 export { column, nullable } from './columns.ts';
-export { fromParquet, identifier, type SqlValue, sql, textLiteral } from './database.ts';
-export { hashFile, sha256 } from './digest.ts';
-export { readTable, tableFiles, writeNewTable, writeTable } from './parquet.ts';
+export { fromParquet, identifier, type SqlValue, sql, sqlStream, textLiteral } from './database.ts';
+export { fileDigest, hashFile, sha256, wholeDigestBytes } from './digest.ts';
+export { type NpyHeader, npyHeader, npyItemBytes, readNpyHeader, writeNpy } from './npy.ts';
+export { copyTables, readTable, tableFiles, writeNewTable, writeTable } from './parquet.ts';
 export { readJsonObject, readTextFile, readTextIfThere } from './read.ts';

@@ -132,6 +132,24 @@ function expected(what: string, value: unknown): string {
 }
 
 /**
+ * Writes the rows of several Parquet files of one layout as one, in the order of some columns; whole or not at all. Equal rows
+ * by those columns stay in the order of the files.
+ */
+export async function copyTables(
+  paths: readonly string[],
+  output: string,
+  orderBy: readonly string[],
+): Promise<void> {
+  const db = await connection();
+  await atomically(output, async (temporary) => {
+    await db.run(
+      `COPY (SELECT * FROM ${fromParquet(paths)} ORDER BY ${orderBy.map(identifier).join(', ')})
+         TO ${textLiteral(temporary)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroupSize})`,
+    );
+  });
+}
+
+/**
  * The Parquet files of a table: every `.parquet` below `folder`, sorted by path, none when the folder
  * does not exist. Absolute or relative as `folder` is.
  */

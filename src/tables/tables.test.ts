@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import {
   atomically,
   column,
   contentPath,
+  fileDigest,
   fromParquet,
   nullable,
   putFile,
@@ -15,7 +16,9 @@ import {
   readTable,
   removeTemporaries,
   sql,
+  sqlStream,
   tableFiles,
+  wholeDigestBytes,
   writeFileAtomic,
   writeJsonAtomic,
   writeNewTable,
@@ -217,5 +220,56 @@ describe('content-addressed files', () => {
     await truncate(path, 3);
     await putFile(root, bytes, 'png');
     expect(await readFile(path)).toEqual(bytes);
+  });
+});
+
+describe('digests of files', () => {
+  it('are SHA-256 of all bytes of a file that is not large', async () => {
+    for (const content of ['', 'abc', 'x'.repeat(3_000_000)]) {
+      const path = join(folder, 'small');
+      await writeFile(path, content);
+      expect(await fileDigest(path)).toBe(createHash('sha256').update(content).digest('hex'));
+    }
+  });
+
+  it('see size, beginning and end of a large one, and a change in a block, without reading all', async () => {
+    const path = join(folder, 'large');
+    await writeFile(path, '');
+    const size = 4 * wholeDigestBytes;
+    await truncate(path, size);
+    const digests = [await fileDigest(path)];
+    const put = async (at: number) => {
+      const file = await open(path, 'r+');
+      await file.write(Buffer.of(digests.length), 0, 1, at);
+      await file.close();
+      digests.push(await fileDigest(path));
+    };
+    for (const at of [0, size - 1, Math.floor((512 * (size - 65_536)) / 1023)]) await put(at);
+    await truncate(path, size + 1);
+    digests.push(await fileDigest(path));
+    expect(new Set(digests).size).toBe(5);
+    expect(await fileDigest(path)).toBe(digests.at(-1));
+    // Between the first two blocks.
+    await put(100_000);
+    expect(digests.at(-1)).toBe(digests.at(-2));
+  });
+});
+
+describe('a streamed answer', () => {
+  it('comes in parts, is not ended by other queries, and can be left', async () => {
+    let rows = 0;
+    for await (const part of sqlStream<{ n: number }>('SELECT i AS n FROM range(10000) t(i)')) {
+      expect(part.length).toBeLessThan(5000);
+      expect(part[0]!.n).toBe(rows);
+      rows += part.length;
+      await sql('SELECT 1');
+    }
+    expect(rows).toBe(10_000);
+    for await (const [first] of sqlStream<{ n: number }>('SELECT 7 AS n FROM range(10000)')) {
+      expect(first).toEqual({ n: 7 });
+      break;
+    }
+    const wrong = sqlStream('SELECT nothing');
+    await expect(wrong.next()).rejects.toThrow(/^DuckDB: /);
   });
 });

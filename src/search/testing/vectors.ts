@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRandom, dot } from '../../math/index.ts';
-import { encodeRows, type Found, openNpyRows, type VectorRows, writeNpy } from '../index.ts';
+import { writeNpy } from '../../tables/index.ts';
+import { encodeRows, type Found, openNpyRows, type PairSearch, type VectorRows } from '../index.ts';
 
 /** Rows of length 1 in random directions, around a few centres, so that there are near ones and far ones. */
 export function unitRows(count: number, dimension: number, seed: number): Float32Array {
@@ -61,4 +62,54 @@ export async function codedRows(
     await writeNpy(path('bounds'), bounds, 3);
   }
   return openNpyRows(paths.rows, blockRows, { codes: paths.codes, bounds: paths.bounds });
+}
+
+/** A pair of rows, its positions in their order. */
+export type Pair = readonly [a: number, b: number, similarity: number];
+
+/** All pairs of rows that are at least so similar, one product at a time, in order; rows of zeros have none. */
+export function pairsOneByOne(rows: Float32Array, dimension: number, threshold: number, newFrom = 0): Pair[] {
+  const row = (at: number) => rows.subarray(at * dimension, (at + 1) * dimension);
+  const found: Pair[] = [];
+  const count = rows.length / dimension;
+  for (let a = 0; a < count; a++)
+    for (let b = Math.max(a + 1, newFrom); b < count; b++) {
+      const similarity = dot(row(a), row(b));
+      if (similarity >= threshold) found.push([a, b, similarity]);
+    }
+  return found;
+}
+
+/** The pairs of a search in order, its units asked for in the order given. */
+export async function pairsOf(search: PairSearch, units?: readonly number[]): Promise<Pair[]> {
+  const found: Pair[] = [];
+  for (const unit of units ?? Array.from({ length: search.units }, (_, i) => i)) {
+    const { a, b, similarity } = await search.pairs(unit);
+    a.forEach((first, i) => {
+      found.push([first, b[i]!, similarity[i]!]);
+    });
+  }
+  return found.sort((one, other) => one[0] - other[0] || one[1] - other[1]);
+}
+
+/**
+ * Rows of length 1 in random directions around a few centres, among them near copies, exact copies and rows of zeros.
+ */
+export function rowsWithCopies(count: number, dimension: number, seed: number): Float32Array {
+  const rows = unitRows(count, dimension, seed);
+  const random = createRandom(seed + 1);
+  for (let i = 1; i < count; i++) {
+    const kind = random.uniform();
+    const target = rows.subarray(i * dimension, (i + 1) * dimension);
+    const source = rows.subarray(random.integer(i) * dimension).subarray(0, dimension);
+    if (kind < 0.02) target.fill(0);
+    else if (kind < 0.06) target.set(source);
+    else if (kind < 0.4) {
+      const spread = random.uniform() / Math.sqrt(dimension);
+      target.set(source.map((value) => value + spread * random.normal()));
+      const length = Math.hypot(...target) || 1;
+      target.set(target.map((value) => value / length));
+    }
+  }
+  return rows;
 }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { VerbatimError } from '../errors.ts';
-import { writeFileAtomic } from '../tables/index.ts';
+import { writeFileAtomic } from './atomic.ts';
 
 /**
  * NumPy's file format for one array (numpy.lib.format, versions 1 to 3): a header in Python's notation, then the
