@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodePicture, type Picture } from '../images/index.ts';
-import { dhash, dhashDescriptor, hammingDistance, phash, phashDescriptor } from './index.ts';
+import { decodePicture, encodeJpeg, encodePng, type Picture } from '../images/index.ts';
+import { dhash, dhashDescriptor, hammingDistance, phash, phashDescriptor, phashOfEncoded } from './index.ts';
 
 // Written by bench/peers/make_descriptors_fixtures.py with imagehash and Pillow.
 const golden = JSON.parse(readFileSync(new URL('fixtures/hashes.json', import.meta.url), 'utf8')) as {
@@ -36,6 +36,55 @@ describe('hashes', () => {
       const other = pictures[(i + 1) % pictures.length]!;
       expect(hammingDistance(phash(picture), phash(other))).toBeGreaterThan(12);
     }
+  });
+
+  it('of a file is that of its picture, with its size', async () => {
+    for (const { png, ...expected } of golden.cases.slice(0, 6)) {
+      const bytes = Buffer.from(png, 'base64');
+      const { width, height } = await photograph(png);
+      const found = await phashOfEncoded(bytes, { where: 'golden' });
+      expect({ ...found, hash: hex(found.hash) }).toEqual({
+        hash: expected.phash,
+        width,
+        height,
+        flat: false,
+      });
+      expect(hex((await phashOfEncoded(bytes, { where: 'golden', side: 16 })).hash)).toBe(expected.phash16);
+    }
+  });
+
+  it('says of a picture of one colour, and of faint noise, that there is nothing to describe', async () => {
+    const picture = (value: (i: number) => number): Picture => ({
+      width: 60,
+      height: 45,
+      data: Uint8Array.from({ length: 60 * 45 * 3 }, (_, i) => value(i)),
+    });
+    const flat = async (bytes: Uint8Array) => (await phashOfEncoded(bytes, { where: 'flat' })).flat;
+    for (const plain of [
+      picture(() => 255),
+      picture((i) => [200, 30, 90][i % 3]!),
+      picture((i) => 120 + ((i * 7919) % 3)),
+    ]) {
+      expect(await flat(await encodePng(plain))).toBe(true);
+      expect(await flat(await encodeJpeg(plain))).toBe(true);
+    }
+    // Four levels from left to right are little, but there is something to see.
+    expect(await flat(await encodePng(picture((i) => 100 + Math.floor((Math.floor(i / 3) % 60) / 12))))).toBe(
+      false,
+    );
+  });
+
+  it('of a damaged file or one that is too large is an error that says where', async () => {
+    const png = Buffer.from(golden.cases[0]!.png, 'base64');
+    await expect(phashOfEncoded(png.subarray(0, 400), { where: 'a/b.png' })).rejects.toThrow(
+      /^a\/b\.png: .*damaged/,
+    );
+    await expect(phashOfEncoded(png, { where: 'c.png', maxPixels: 10 })).rejects.toThrow(
+      /^c\.png: .*exceed the limit of 10/,
+    );
+    await expect(phashOfEncoded(new Uint8Array(9), { where: 'd.png' })).rejects.toThrow(
+      /^d\.png: not a picture/,
+    );
   });
 
   it('come as rows of packed bits, whatever sizes the pictures have', async () => {

@@ -1,4 +1,11 @@
-export { dhash, dhashDescriptor, phash, phashDescriptor } from './hashes.ts';
+export {
+  dhash,
+  dhashDescriptor,
+  type EncodedHash,
+  phash,
+  phashDescriptor,
+  phashOfEncoded,
+} from './hashes.ts';
 export {
   type NetworkDescription,
   type NetworkOptions,

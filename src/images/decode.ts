@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { messageOf, VerbatimError } from '../errors.ts';
 import type { Picture } from './picture.ts';
 
@@ -21,25 +21,22 @@ export const DEFAULT_MAX_PIXELS = 100_000_000;
  * Pillow's plain `convert('RGB')`, which ignores the profile.
  */
 export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
+  return guardedDecode(bytes, options, (picture) => picture);
+}
+
+/** What `decodePicture` does and refuses, with a step of sharp's while the picture is decoded. */
+export async function guardedDecode(
+  bytes: Uint8Array,
+  options: DecodeOptions,
+  step: (picture: Sharp) => Sharp,
+): Promise<Picture> {
   const { where, maxPixels = DEFAULT_MAX_PIXELS } = options;
   if (bytes.length === 0) throw new VerbatimError(`${where}: the picture is empty (0 bytes).`);
   if (!isKnownRaster(bytes))
     throw new VerbatimError(
       `${where}: not a picture that can be read (JPEG, PNG, WebP, GIF, TIFF or AVIF); convert it or leave it out.`,
     );
-  // Reads the header only: the claimed size is judged before a pixel is allocated.
-  const { width, height } = await guarded(where, () => sharp(bytes, { limitInputPixels: false }).metadata());
-  if (width * height > maxPixels)
-    throw new VerbatimError(
-      `${where}: ${width} × ${height} pixels exceed the limit of ${maxPixels}; shrink the picture or raise the limit.`,
-    );
-  const { data, info } = await guarded(where, () =>
-    sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', autoOrient: true })
-      .flatten({ background: '#ffffff' })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true }),
-  );
+  const { data, info } = await decoded(bytes, where, maxPixels, step);
   if (info.channels !== 3)
     throw new VerbatimError(`${where}: the picture decodes to ${info.channels} channels, not to RGB.`);
   return {
@@ -49,17 +46,42 @@ export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): 
   };
 }
 
-async function guarded<T>(where: string, work: () => Promise<T>): Promise<T> {
+async function decoded(bytes: Uint8Array, where: string, maxPixels: number, step: (picture: Sharp) => Sharp) {
   try {
-    return await work();
+    // The claimed size is judged from the header, before a pixel is allocated.
+    const opened = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', autoOrient: true });
+    return await step(opened)
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
   } catch (cause) {
-    throw new VerbatimError(
-      `${where}: the picture is damaged (${messageOf(cause)}); replace it or leave it out.`,
-      {
-        cause,
-      },
+    throw (
+      (await tooLarge(bytes, where, maxPixels)) ??
+      new VerbatimError(
+        `${where}: the picture is damaged (${messageOf(cause)}); replace it or leave it out.`,
+        { cause },
+      )
     );
   }
+}
+
+/**
+ * The error for a picture that claims more pixels than may be. Reading a header takes about as long as decoding a small
+ * picture, so it is read only when that has failed.
+ */
+async function tooLarge(
+  bytes: Uint8Array,
+  where: string,
+  maxPixels: number,
+): Promise<VerbatimError | undefined> {
+  const header = await sharp(bytes, { limitInputPixels: false })
+    .metadata()
+    .catch(() => undefined);
+  if (!header || header.width * header.height <= maxPixels) return undefined;
+  return new VerbatimError(
+    `${where}: ${header.width} × ${header.height} pixels exceed the limit of ${maxPixels}; shrink the picture or raise the limit.`,
+  );
 }
 
 /** By signature, so that no other loader (SVG, PDF, raw …) ever sees bytes from outside. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
-import { decodePicture, encodeJpeg, encodePng, rms } from './index.ts';
+import { decodePicture, decodeThumbnail, encodeJpeg, encodePng, resize, rms } from './index.ts';
 import { bytesFrom, type Golden, pictureFrom } from './testing/golden.ts';
 
 const golden = JSON.parse(readFileSync(new URL('fixtures/golden.json', import.meta.url), 'utf8')) as Golden;
@@ -98,6 +98,28 @@ describe('encoding', () => {
   it('a picture whose data do not fit is a defect of the caller', async () => {
     await expect(encodePng({ width: 2, height: 2, data: new Uint8Array(11) })).rejects.toThrow(
       /12 values, not 11/,
+    );
+  });
+});
+
+describe('decodeThumbnail', () => {
+  it('is the picture in small, whatever its shape, near to what decoding and resizing give', async () => {
+    const large = resize(source, 424, 344, 'bicubic');
+    for (const bytes of [await encodeJpeg(large), await encodePng(large)]) {
+      const small = await decodeThumbnail(bytes, 32, { where: 'x' });
+      expect([small.width, small.height]).toEqual([32, 32]);
+      const slow = resize(await decodePicture(bytes, { where: 'x' }), 32, 32, 'lanczos');
+      expect(rms(small, slow)).toBeLessThan(0.02);
+    }
+  });
+
+  it('refuses what decodePicture refuses', async () => {
+    const small = (bytes: Uint8Array) => decodeThumbnail(bytes, 32, { where: 'set.csv row 7' });
+    await expect(small(pngHeader(50_000, 50_000))).rejects.toThrow('set.csv row 7: 50000 × 50000 pixels');
+    await expect(small(Buffer.from('hello'))).rejects.toThrow('set.csv row 7: not a picture');
+    const jpeg = await encodeJpeg(source);
+    await expect(small(jpeg.subarray(0, jpeg.length / 2))).rejects.toThrow(
+      'set.csv row 7: the picture is damaged',
     );
   });
 });

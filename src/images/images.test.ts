@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
 import { floatTensor } from '../math/index.ts';
+import { narrowRows } from './grey.ts';
 import {
   allPictures,
   centreCrop,
@@ -20,12 +21,15 @@ import {
   pictureToTensor,
   type ResizeFilter,
   resize,
+  resizeGrey,
   rms,
   sobelMagnitude,
   squareThumbnail,
   sumSquaredDifference,
   tensorToPictures,
 } from './index.ts';
+import { narrowByVectors } from './narrow.ts';
+import { weightsFor } from './resize.ts';
 import { bytesFrom, type Golden, pictureFrom } from './testing/golden.ts';
 
 const golden = JSON.parse(readFileSync(new URL('fixtures/golden.json', import.meta.url), 'utf8')) as Golden;
@@ -45,6 +49,60 @@ const pictures = fc
       .uint8Array({ minLength: width * height * 3, maxLength: width * height * 3 })
       .map((data): Picture => ({ width, height, data })),
   );
+
+describe('resizeGrey', () => {
+  /** Pillow's convert('L'), all channels alike. */
+  const grey = ({ width, height, data }: Picture): Picture => ({
+    width,
+    height,
+    data: data.map((_, i) => {
+      const [r, g, b] = data.subarray(i - (i % 3), i - (i % 3) + 3);
+      return (r! * 19595 + g! * 38470 + b! * 7471 + 0x8000) >> 16;
+    }),
+  });
+
+  it('has the levels of the resized grey picture', () => {
+    const side = fc.integer({ min: 1, max: 24 });
+    const filter = fc.constantFrom('box', 'bilinear', 'hamming', 'bicubic', 'lanczos');
+    fc.assert(
+      fc.property(pictures, side, side, filter, (picture, width, height, by) => {
+        const expected = resize(grey(picture), width, height, by).data.filter((_, i) => i % 3 === 0);
+        expect(resizeGrey(picture, width, height, by)).toEqual(expected);
+      }),
+    );
+    for (const picture of [source, large])
+      expect(resizeGrey(picture, 32, 32, 'lanczos')).toEqual(
+        resize(grey(picture), 32, 32, 'lanczos').data.filter((_, i) => i % 3 === 0),
+      );
+  });
+
+  it('has the same levels with vectors and without, in extreme pictures and over many bands', () => {
+    const noise = (width: number, height: number, extreme: boolean): Picture => ({
+      width,
+      height,
+      data: Uint8Array.from({ length: width * height * 3 }, (_, i) => {
+        const value = Math.imul(i + 1, 0x9e3779b1) >>> 24;
+        return extreme ? (value > 127 ? 255 : 0) : value;
+      }),
+    });
+    for (const [width, height, to] of [
+      [1, 1, 3],
+      [7, 5, 32],
+      [33, 9, 32],
+      [640, 150, 32],
+      [9001, 9, 16],
+      [50, 40, 700],
+    ] as const)
+      for (const extreme of [false, true])
+        for (const filter of ['box', 'lanczos'] as const) {
+          const picture = noise(width, height, extreme);
+          const across = weightsFor(filter, width, to);
+          expect(narrowByVectors(picture.data, width, height, across)).toEqual(
+            narrowRows(picture, to, across),
+          );
+        }
+  });
+});
 
 describe('resize', () => {
   it.each(golden.resize)('$filter to $width × $height is Pillow’s, to the last level', (wanted) => {

@@ -8,6 +8,7 @@ export {
   sumSquaredDifference,
 } from './distance.ts';
 export { encodeJpeg, encodePng } from './encode.ts';
+export { resizeGrey } from './grey.ts';
 export { dilate, erode, type Mask, maskPicture, maskShare, pictureMask } from './mask.ts';
 export type { Picture } from './picture.ts';
 export { type ResizeFilter, resize } from './resize.ts';
@@ -20,3 +21,4 @@ export {
   pictureToTensor,
   tensorToPictures,
 } from './tensors.ts';
+export { decodeThumbnail } from './thumbnail.ts';

@@ -55,11 +55,12 @@ export function resize(picture: Picture, width: number, height: number, filter: 
 }
 
 /** Fraction bits of a weight: 32 less 8 for the pixel and 2 for overshoot. */
-const PRECISION_BITS = 32 - 8 - 2;
-const HALF = 1 << (PRECISION_BITS - 1);
+export const PRECISION_BITS = 32 - 8 - 2;
+/** Half a level: what rounds a sum of weighted levels. */
+export const ROUNDING = 1 << (PRECISION_BITS - 1);
 
 /** For each target position: its first source position, how many, and their weights. */
-interface Weights {
+export interface Weights {
   readonly size: number;
   readonly first: Int32Array;
   readonly count: Int32Array;
@@ -68,11 +69,11 @@ interface Weights {
   readonly taps: number;
 }
 
-/** Thousands of pictures share a few sizes; the oldest entry goes first. */
+/** Thousands of pictures share a few sizes. An entry takes about 24 bytes for each source position. */
 const cache = new Map<string, Weights>();
-const CACHE_ENTRIES = 64;
+const CACHE_ENTRIES = 256;
 
-function weightsFor(filter: Exclude<ResizeFilter, 'nearest'>, from: number, to: number): Weights {
+export function weightsFor(filter: Exclude<ResizeFilter, 'nearest'>, from: number, to: number): Weights {
   const key = `${filter} ${from} ${to}`;
   let weights = cache.get(key);
   if (!weights) {
@@ -121,9 +122,9 @@ function horizontalPass(picture: Picture, weights: Weights): Picture {
     const row = y * picture.width;
     for (let x = 0; x < width; x++) {
       let at = (row + first[x]!) * 3;
-      let red = HALF;
-      let green = HALF;
-      let blue = HALF;
+      let red = ROUNDING;
+      let green = ROUNDING;
+      let blue = ROUNDING;
       const end = x * taps + count[x]!;
       for (let tap = x * taps; tap < end; tap++, at += 3) {
         const weight = values[tap]!;
@@ -146,7 +147,7 @@ function verticalPass(picture: Picture, weights: Weights): Picture {
   const data = new Uint8ClampedArray(stride * height);
   const sums = new Int32Array(stride);
   for (let y = 0; y < height; y++) {
-    sums.fill(HALF);
+    sums.fill(ROUNDING);
     const taps0 = y * taps;
     // Three rows at a time: sums are read and written a third as often, which is what takes long.
     for (let tap = 0; tap < count[y]!; tap += 3) {
