@@ -1,3 +1,4 @@
+export { type ExportedRow, type ExportOptions, writeImg2dataset } from './export.ts';
 export { datasetFormats, detectFormat, openDataset } from './formats/index.ts';
 export { type PhotographOptions, photographSource } from './photographs.ts';
 export { type PlantedConfig, plantedConfigSchema, plantedItemsSchema, plantedSet } from './planted.ts';
@@ -13,4 +14,15 @@ export {
   truthTable,
   twinDataset,
 } from './twins.ts';
-export type { Dataset, DatasetRow, Membership, PlantedKind, PlantedSet, TruthRow } from './types.ts';
+export type {
+  CopyOptions,
+  Dataset,
+  DatasetEmbeddings,
+  DatasetProblem,
+  DatasetRow,
+  DatasetShard,
+  Membership,
+  PlantedKind,
+  PlantedSet,
+  TruthRow,
+} from './types.ts';

@@ -32,7 +32,7 @@ export function trainingEntries(set: PlantedSet, twin: 'A' | 'B'): TrainingEntri
   return { pictureIndices, captionIndices, captions: rows.map((row) => row.caption) };
 }
 
-/** Columns of truth.parquet; see docs/datasets.md. */
+/** Columns of truth.parquet; see docs/datasets/planted.md. */
 export const truthColumns = {
   key: column('VARCHAR'),
   kind: column('VARCHAR'),
@@ -72,10 +72,16 @@ export function truthTable(set: Pick<PlantedSet, 'truth'>): Row<typeof truthColu
 export function truthDataset(set: PlantedSet, name: string, keep: (row: TruthRow) => boolean): Dataset {
   const chosen = set.truth.filter(keep);
   const rows: DatasetRow[] = chosen.map(({ key, caption }, index) => ({ index, key, caption }));
+  const digest = sha256(JSON.stringify([set.digest, chosen.map((row) => row.key)]));
+  let positions: Map<string, number> | undefined;
   return {
     name,
-    digest: sha256(JSON.stringify([set.digest, chosen.map((row) => row.key)])),
+    digest,
     size: rows.length,
+    format: 'planted',
+    shards: [{ name, from: 0, to: rows.length, digest }],
+    problems: [],
+    hasPictures: true,
     async *rows(from = 0, to = rows.length) {
       yield* rows.slice(from, to);
     },
@@ -85,6 +91,10 @@ export function truthDataset(set: PlantedSet, name: string, keep: (row: TruthRow
         throw new VerbatimError(`${name}: there is no row ${index}; the dataset has ${chosen.length} rows.`);
       }
       return set.picture(row.pictureIndex);
+    },
+    async find(key) {
+      positions ??= new Map(rows.map((row) => [row.key, row.index]));
+      return positions.get(key);
     },
     close: async () => {},
   };

@@ -7,17 +7,70 @@ export interface DatasetRow {
   /** Unique within the dataset; never used as a path. */
   readonly key: string;
   readonly caption: string;
+  /**
+   * Why the row is known to have no picture (a download that failed, a member that is missing); absent where it
+   * has one as far as is known without reading it. picture() throws the same.
+   */
+  readonly error?: string;
+}
+
+/** A stretch of rows that is stored together: a tar, a Parquet file, a top-level folder of pictures. */
+export interface DatasetShard {
+  /** Unique in the dataset, the same when others are added: the file's name without its ending, relative. */
+  readonly name: string;
+  /** Rows [from, to) of the dataset. */
+  readonly from: number;
+  readonly to: number;
+  /** SHA-256 over what it holds, hex (see fileDigest). */
+  readonly digest: string;
+}
+
+/** What could not be opened and was left out: never silent. */
+export interface DatasetProblem {
+  /** File, row or member. */
+  readonly where: string;
+  readonly what: string;
+  /** Rows lost, where that is known. */
+  readonly rows: number | null;
+}
+
+/** Precomputed vectors, one per row without `error`, in order. */
+export interface DatasetEmbeddings {
+  /** NumPy files (.npy), one per shard, float16 or float32 [rows of that shard, dimension]; row i of a file is row i of the shard. */
+  readonly paths: readonly string[];
+}
+
+export interface CopyOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** A captioned picture set that can be listed in order and looked into at random. */
 export interface Dataset {
   readonly name: string;
-  /** SHA-256 over what the dataset contains or is generated from, hex. */
+  /** SHA-256 over the format, the options that matter and the shards' names and digests, hex; or over what it is generated from. */
   readonly digest: string;
   readonly size: number;
+  /** The format's name. */
+  readonly format: string;
+  /** In order; together they are all rows. */
+  readonly shards: readonly DatasetShard[];
+  readonly problems: readonly DatasetProblem[];
+  /** False where it holds captions (or vectors) alone: picture() then throws a line that says so. */
+  readonly hasPictures: boolean;
+  readonly embeddings?: DatasetEmbeddings;
   rows(from?: number, to?: number): AsyncIterable<DatasetRow>;
   /** Throws a VerbatimError that names the row when its picture cannot be read. */
   picture(index: number): Promise<Picture>;
+  /** The bytes of the picture's file as stored; absent where pictures are drawn. Throws as picture(). */
+  encoded?(index: number): Promise<Uint8Array>;
+  /** The row with that key, or undefined. */
+  find(key: string): Promise<number | undefined>;
+  /**
+   * Writes the rows that `keep` chooses into a new folder (or file) in the same format; whole or not at all per
+   * file. Absent where pictures are drawn.
+   */
+  copyTo?(output: string, keep: (index: number) => boolean, options?: CopyOptions): Promise<{ rows: number }>;
   close(): Promise<void>;
 }
 

@@ -7,7 +7,7 @@ import { encodePng } from '../../images/index.ts';
 import { sql, textLiteral } from '../../tables/index.ts';
 import { temporaryFolder } from '../../testing/folder.ts';
 import { openDataset, sceneSource } from '../index.ts';
-import { refusal } from './image-folder.ts';
+import { refusal } from '../storage/paths.ts';
 
 const root = temporaryFolder('faults');
 let png: Uint8Array;
@@ -143,7 +143,9 @@ describe('parquet', () => {
     for await (const row of dataset.rows()) captions.push(row.caption);
     expect(captions).toEqual(['a', 'b', '']);
     expect((await dataset.picture(0)).width).toBe(64);
-    await expect(dataset.picture(1)).rejects.toThrow(/\.parquet, row 1: holds no picture bytes/);
+    await expect(dataset.picture(1)).rejects.toThrow(
+      /\.parquet, row 1: file name "\/etc\/passwd" is an absolute path/,
+    );
     await expect(dataset.picture(2)).rejects.toThrow(/\.parquet, row 2: not a picture/);
   });
 
@@ -165,16 +167,54 @@ describe('parquet', () => {
 
   it('names the columns that it would have needed', async () => {
     const path = await parquet(`SELECT 1 AS a, 'x' AS text`);
-    await expect(openDataset(path)).rejects.toThrow(
-      'no column holds pictures (struct{bytes, path} or bytes); the columns are "a", "text"',
+    const format = 'parquet';
+    await expect(openDataset({ format, path })).rejects.toThrow(
+      'no column holds pictures (struct{bytes, path}, bytes or file names); the columns are "a", "text"',
     );
-    await expect(openDataset({ path, imageColumn: 'b' })).rejects.toThrow('column "b" holds no pictures');
+    await expect(openDataset({ format, path, imageColumn: 'b' })).rejects.toThrow(
+      'column "b" holds no pictures',
+    );
   });
 
   it('names a file that is cut short', async () => {
     const path = await parquet(`SELECT ${image()} AS image, 'a' AS text`);
     await truncate(path, 100);
     await expect(openDataset(path)).rejects.toThrow(`${path}: not a readable Parquet file`);
+  });
+});
+
+describe('parquet with file names', () => {
+  it.each(['../a.png', '/etc/passwd', 'https://example.com/a.png', 'a\\..\\..\\b.png'])(
+    'has an error in the row that names %j',
+    async (file) => {
+      const path = await folder({ 'x/a.png': png });
+      await sql(
+        `COPY (SELECT unnest(['x/a.png', ${textLiteral(file)}, NULL, 'x/gone.png']) AS image, 'a' AS text) TO ${textLiteral(join(path, 'a.parquet'))} (FORMAT parquet)`,
+      );
+      const dataset = await openDataset(join(path, 'a.parquet'));
+      const errors: (string | undefined)[] = [];
+      for await (const { error } of dataset.rows()) errors.push(error);
+      expect(errors[0]).toBeUndefined();
+      expect(errors[1]).toMatch(/row 1: file name ".*" (contains|is)/);
+      expect(errors[2]).toMatch(/row 2: holds no picture bytes and no file name/);
+      expect(errors[3]).toBeUndefined();
+      expect((await dataset.picture(0)).width).toBe(64);
+      await expect(dataset.picture(1)).rejects.toThrow(errors[1]);
+      await expect(dataset.picture(3)).rejects.toThrow('no such file in');
+    },
+  );
+
+  it('looks in the folder that is given as images, and follows no link out of it', async () => {
+    const pictures = await folder({ 'a.png': png });
+    await symlink(join(root, 'outside.png'), join(pictures, 'b.png'));
+    await writeFile(join(root, 'outside.png'), png);
+    const path = await parquet(`SELECT unnest(['a.png', 'b.png']) AS image, 'x' AS text`);
+    const dataset = await openDataset({ format: 'parquet', path, images: pictures });
+    expect((await dataset.picture(0)).width).toBe(64);
+    await expect(dataset.picture(1)).rejects.toThrow('is a link that leads out');
+    await expect(openDataset({ format: 'parquet', path, images: join(root, 'no') })).rejects.toThrow(
+      'images: ',
+    );
   });
 });
 

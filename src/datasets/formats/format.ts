@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
-import type { Dataset } from '../types.ts';
+import { sha256 } from '../../tables/index.ts';
+import type { Look } from '../storage/look.ts';
+import type { Dataset, DatasetShard } from '../types.ts';
 
 /**
  * One dataset format: a name, the options it takes, how to recognise it, how to open it. Each format is one file in
@@ -11,13 +13,10 @@ export interface DatasetFormat<Schema extends z.ZodType = z.ZodType> {
   /** A strict object whose `format` is the literal name. */
   readonly schema: Schema;
   /** Whether the file or folder looks like this format; absent when the format has no path. */
-  readonly detect?: (path: string) => Promise<boolean>;
+  readonly detect?: (look: Look) => Promise<boolean>;
   /** Relative paths are taken from the working folder. @throws VerbatimError naming the file, row or column. */
   readonly open: (spec: z.infer<Schema>) => Promise<Dataset>;
 }
-
-/** Columns that hold captions, in the order in which they are looked for. */
-export const captionColumns = ['text', 'caption', 'prompt'] as const;
 
 /** The row at `index`, or an error that says how many there are. */
 export function checkIndex(name: string, index: number, size: number): void {
@@ -35,4 +34,24 @@ export function clampRange(size: number, from = 0, to = size): readonly [number,
 /** "a" or "an", as captions made from class names need it. */
 export function article(word: string): string {
   return /^[aeiou]/i.test(word) ? 'an' : 'a';
+}
+
+/** A file's path in its dataset as the name of a shard: without its ending, with forward slashes. */
+export function shardName(relativePath: string): string {
+  return relativePath.replaceAll('\\', '/').replace(/\.[^./]+$/, '');
+}
+
+/** SHA-256 over a format, the options that decide what is read, and the shards: where the folder lies is no part of it. */
+export function datasetDigest(
+  format: string,
+  options: readonly unknown[],
+  shards: readonly Pick<DatasetShard, 'name' | 'digest'>[],
+): string {
+  return sha256(
+    JSON.stringify([
+      format,
+      options.map((value) => value ?? null),
+      shards.map(({ name, digest }) => [name, digest]),
+    ]),
+  );
 }

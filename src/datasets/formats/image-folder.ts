@@ -1,12 +1,32 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
+import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
-import { decodePicture } from '../../images/index.ts';
-import { fromParquet, hashFile, identifier, sql, textLiteral } from '../../tables/index.ts';
-import type { Dataset, DatasetRow } from '../types.ts';
-import { captionColumns, checkIndex, clampRange, type DatasetFormat } from './format.ts';
+import {
+  atomically,
+  fromParquet,
+  identifier,
+  sql,
+  textLiteral,
+  wholeDigestBytes,
+} from '../../tables/index.ts';
+import { createRecent, type StoredFile, storedFile } from '../storage/files.ts';
+import { copyLines } from '../storage/lines.ts';
+import type { Look } from '../storage/look.ts';
+import { captionColumnOf, filterParquet, maskedBy, quotedNames } from '../storage/parquet-file.ts';
+import {
+  copyPicture,
+  filesBelow,
+  isPictureName,
+  locatePicture,
+  pictureEndings,
+  readPicture,
+  refusal,
+} from '../storage/paths.ts';
+import { datasetOf, type StoredRow, type StoredShard } from '../storage/store.ts';
+import type { Dataset } from '../types.ts';
+import type { DatasetFormat } from './format.ts';
 
 const schema = z.strictObject({
   format: z.literal('image-folder'),
@@ -19,28 +39,17 @@ const schema = z.strictObject({
 
 export type ImageFolderSpec = z.infer<typeof schema>;
 
-const extensions = new Set(['.png', '.jpg', '.jpeg', '.webp', '.gif', '.tif', '.tiff', '.avif']);
 const metadataFiles = ['metadata.csv', 'metadata.jsonl', 'metadata.parquet'] as const;
-/** A picture file larger than this is refused before it is read. */
-const maxFileBytes = 512 * 2 ** 20;
 
 interface Entry {
   /** Relative to the folder, with forward slashes. */
   readonly file: string;
   readonly caption: string;
-  /** For errors: the metadata file's row, or nothing. */
-  readonly row: string;
 }
 
-/** Why a file name from a metadata file may not be followed, or undefined. */
-export function refusal(file: string): string | undefined {
-  if (file === '') return 'is empty';
-  if (file.includes('\0')) return 'contains a NUL character';
-  if (/^[a-z][a-z0-9+.-]*:/i.test(file)) return 'is a URL or a drive; only files in the folder are read';
-  if (file.startsWith('/') || file.startsWith('\\'))
-    return 'is an absolute path; it must be relative to the folder';
-  if (file.split(/[/\\]/).includes('..')) return 'contains ".."; it must stay in the folder';
-  return undefined;
+interface Shard extends StoredShard {
+  /** Its first entry. */
+  readonly first: number;
 }
 
 /** The SQL expression that reads a metadata file; every column named in `texts` as text: a caption "007" stays one. */
@@ -98,7 +107,7 @@ async function fromMetadata(metadata: string, spec: ImageFolderSpec): Promise<En
     const fault = await brokenLine(metadata, only!);
     if (fault !== undefined) throw new VerbatimError(`${metadata}: ${fault}; mend that line.`);
   }
-  const caption = spec.captionColumn ?? captionColumns.find((name) => names.includes(name));
+  const caption = spec.captionColumn ?? captionColumnOf(names, undefined);
   for (const [needed, name] of [
     ['file names', 'file_name'],
     ['captions', caption],
@@ -106,7 +115,7 @@ async function fromMetadata(metadata: string, spec: ImageFolderSpec): Promise<En
     if (name !== undefined && names.includes(name)) continue;
     const wanted = name === undefined ? 'text, caption or prompt' : `"${name}"`;
     throw new VerbatimError(
-      `${metadata}: no column ${wanted} for the ${needed}; the columns are ${names.map((known) => `"${known}"`).join(', ')}.`,
+      `${metadata}: no column ${wanted} for the ${needed}; the columns are ${quotedNames(names)}.`,
     );
   }
   const rows = await sql<{ file: string | null; caption: string | null }>(
@@ -119,31 +128,78 @@ async function fromMetadata(metadata: string, spec: ImageFolderSpec): Promise<En
     if (problem !== undefined)
       throw new VerbatimError(`${row}: file_name ${JSON.stringify(file)} ${problem}.`);
     // An empty field of a CSV file is an empty caption, which a generator may well be asked for.
-    return { file, caption: caption ?? '', row };
+    return { file, caption: caption ?? '' };
   });
 }
 
 /** Pictures below the folder in the order of their paths; a caption is the name of the folder that holds the picture,
  * or of the file itself when it lies at the top. */
 async function fromNames(root: string): Promise<Entry[]> {
-  const found = await readdir(root, { recursive: true, withFileTypes: true });
-  const files = found
-    .filter((entry) => !entry.isDirectory() && extensions.has(extname(entry.name).toLowerCase()))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter((file) => !file.split('/').some((part) => part.startsWith('.')));
-  return files
-    .sort((a, b) => (a < b ? -1 : 1))
-    .map((file) => {
-      const folder = basename(dirname(file));
-      const words = folder === '.' || folder === '' ? basename(file, extname(file)) : folder;
-      return { file, caption: words.replace(/[_-]+/g, ' ').trim(), row: '' };
-    });
+  const top = (file: string) => !file.includes('/');
+  const files = await filesBelow(root, isPictureName);
+  // Files at the top first: each shard is then one stretch, whatever the names are.
+  return [...files.filter(top), ...files.filter((file) => !top(file))].map((file) => {
+    const folder = basename(dirname(file));
+    const words = folder === '.' || folder === '' ? basename(file, extname(file)) : folder;
+    return { file, caption: words.replace(/[_-]+/g, ' ').trim() };
+  });
+}
+
+/** Stats of so many files are asked for at a time. */
+const askedTogether = 64;
+const sampledFiles = 1024;
+const sampledBytes = 64 * 2 ** 10;
+
+/**
+ * SHA-256 over names, captions and sizes of pictures, and over their bytes up to 64 MiB together; of more, over the
+ * first 64 KiB of 1,024 of them, spread evenly. As fileDigest, so that opening a large folder does not read it.
+ */
+async function entriesDigest(
+  entries: readonly Entry[],
+  locate: (entry: Entry) => Promise<string>,
+): Promise<string> {
+  const hash = createHash('sha256');
+  const present: string[] = [];
+  let bytes = 0;
+  for (let at = 0; at < entries.length; at += askedTogether) {
+    const together = entries.slice(at, at + askedTogether);
+    // A missing picture is an error of its row, later; here it only has to count as something else than a present one.
+    const found = await Promise.all(
+      together.map(async (entry) => {
+        const path = await locate(entry).catch(() => undefined);
+        return path === undefined ? undefined : { path, size: (await stat(path)).size };
+      }),
+    );
+    for (const [offset, entry] of together.entries()) {
+      const one = found[offset];
+      hash.update(JSON.stringify([entry.file, entry.caption, one?.size ?? 'missing']));
+      if (one === undefined) continue;
+      present.push(one.path);
+      bytes += one.size;
+    }
+  }
+  if (bytes <= wholeDigestBytes) {
+    for (const path of present) hash.update(await readFile(path));
+    return hash.digest('hex');
+  }
+  const buffer = Buffer.alloc(sampledBytes);
+  const sampled = Math.min(sampledFiles, present.length);
+  for (let i = 0; i < sampled; i++) {
+    const file = await open(present[Math.floor((i * present.length) / sampled)]!);
+    try {
+      const { bytesRead } = await file.read(buffer, 0, sampledBytes, 0);
+      hash.update(buffer.subarray(0, bytesRead));
+    } finally {
+      await file.close();
+    }
+  }
+  return hash.digest('hex');
 }
 
 /**
  * A folder of pictures as Hugging Face's "imagefolder": metadata.csv, .jsonl or .parquet at its top with file_name and
  * a caption; without one, folder names are the captions. File names are untrusted: absolute paths, "..", URLs and links
- * that lead out of the folder are refused. The digest covers names, captions and the bytes of all pictures.
+ * that lead out of the folder are refused. Names and captions are in memory, pictures are not.
  */
 export async function openImageFolder(spec: ImageFolderSpec): Promise<Dataset> {
   const folder = await stat(spec.path).catch(() => undefined);
@@ -153,81 +209,103 @@ export async function openImageFolder(spec: ImageFolderSpec): Promise<Dataset> {
     });
   const root = await realpath(spec.path);
   const present = new Set(await readdir(root));
-  const metadata = metadataFiles.filter((file) => present.has(file));
-  if (metadata.length > 1) {
-    throw new VerbatimError(`${spec.path}: has both ${metadata.join(' and ')}; keep one of them.`);
+  const several = metadataFiles.filter((file) => present.has(file));
+  if (several.length > 1) {
+    throw new VerbatimError(`${spec.path}: has both ${several.join(' and ')}; keep one of them.`);
   }
-  const entries =
-    metadata[0] === undefined ? await fromNames(root) : await fromMetadata(join(root, metadata[0]), spec);
+  const metadata = several[0] === undefined ? undefined : await storedFile(join(root, several[0]));
+  const entries = metadata === undefined ? await fromNames(root) : await fromMetadata(metadata.path, spec);
   if (entries.length === 0) {
     throw new VerbatimError(
-      `${spec.path}: holds no pictures (${[...extensions].join(' ')}) and no metadata that names any.`,
+      `${spec.path}: holds no pictures (${[...pictureEndings].join(' ')}) and no metadata that names any.`,
     );
   }
-  const name = basename(resolve(spec.path));
 
-  /** The real path of a picture, or an error: it must be a file inside the folder, links followed. */
-  async function locate({ file, row }: Entry): Promise<string> {
-    const where = row === '' ? join(spec.path, file) : `${row} (${file})`;
-    const path = await realpath(join(root, file)).catch(() => undefined);
-    if (path === undefined) throw new VerbatimError(`${where}: no such file in ${spec.path}.`);
-    if (!path.startsWith(root + sep))
-      throw new VerbatimError(`${where}: is a link that leads out of ${spec.path}.`);
-    const found = await stat(path);
-    if (!found.isFile()) throw new VerbatimError(`${where}: is not a file.`);
-    if (found.size > maxFileBytes)
-      throw new VerbatimError(`${where}: ${found.size} bytes exceed the limit of ${maxFileBytes}.`);
-    return path;
+  const where = ({ first }: Shard, row: number) => {
+    const { file } = entries[first + row]!;
+    return metadata === undefined ? join(spec.path, file) : `${metadata.path}, row ${first + row} (${file})`;
+  };
+
+  /** A top-level folder is a shard, and so are the files at the top; with a metadata file everything is one. */
+  const shardOf = ({ file }: Entry) =>
+    metadata === undefined && file.includes('/') ? file.slice(0, file.indexOf('/')) : '.';
+  const shards: Shard[] = [];
+  for (let from = 0; from < entries.length; ) {
+    const name = shardOf(entries[from]!);
+    let to = from;
+    while (to < entries.length && shardOf(entries[to]!) === name) to++;
+    const digest = await entriesDigest(entries.slice(from, to), ({ file }) =>
+      locatePicture(root, file, file, spec.path),
+    );
+    shards.push({ name, first: from, size: to - from, digest });
+    from = to;
   }
 
-  const hash = createHash('sha256').update('image-folder');
-  for (const entry of entries) {
-    hash.update(JSON.stringify([entry.file, entry.caption]));
-    // A missing picture is an error of its row, later; here it only has to count as something else than a present one.
-    const path = await locate(entry).catch(() => undefined);
-    if (path === undefined) hash.update('missing');
-    else await hashFile(hash, path);
-  }
-
-  const seen = new Set<string>();
-  const rows: DatasetRow[] = entries.map(({ file, caption }, index) => {
-    const key = seen.has(file) ? `${file}#${index}` : file;
-    seen.add(file);
-    return { index, key, caption };
+  const positions = createRecent(1, async (_all: 'all') => {
+    const positions = new Map<string, number>();
+    for (const [index, { file }] of entries.entries())
+      positions.set(positions.has(file) ? `${file}#${index}` : file, index);
+    return positions;
   });
 
-  return {
-    name,
-    digest: hash.digest('hex'),
-    size: rows.length,
-    async *rows(from, to) {
-      yield* rows.slice(...clampRange(rows.length, from, to));
+  return datasetOf<Shard>({
+    format: 'image-folder',
+    path: spec.path,
+    options: [spec.captionColumn],
+    shards,
+    problems: [],
+    maxPixels: spec.maxPixels,
+    async *rows({ first }, from, to): AsyncGenerator<StoredRow> {
+      const known = metadata === undefined ? undefined : await positions.get('all');
+      for (let index = first + from; index < first + to; index++) {
+        const { file, caption } = entries[index]!;
+        // Only metadata can name a file twice.
+        yield { key: (known?.get(file) ?? index) === index ? file : `${file}#${index}`, caption };
+      }
     },
-    async picture(index) {
-      checkIndex(name, index, rows.length);
-      const entry = entries[index]!;
-      const path = await locate(entry);
-      const where = entry.row === '' ? join(spec.path, entry.file) : `${entry.row} (${entry.file})`;
-      return decodePicture(await readFile(path), {
-        where,
-        ...(spec.maxPixels && { maxPixels: spec.maxPixels }),
-      });
+    encoded: (shard, row) =>
+      readPicture(root, entries[shard.first + row]!.file, where(shard, row), spec.path),
+    where,
+    async find(key) {
+      const index = (await positions.get('all')).get(key);
+      const shard = shards.find(
+        ({ first, size }) => index !== undefined && first <= index && index < first + size,
+      );
+      return shard && { shard, row: index! - shard.first };
     },
-    close: async () => {},
-  };
+    async copy({ first }, mask, output, signal) {
+      for (const [row, kept] of mask.entries()) {
+        if (kept === 0) continue;
+        signal?.throwIfAborted();
+        await copyPicture(root, entries[first + row]!.file, output);
+      }
+      // Last: a folder with its metadata is a whole one.
+      if (metadata !== undefined) await copyMetadata(metadata, mask, output);
+    },
+    close: async () => positions.clear(),
+  });
+}
+
+/** Writes the rows of a metadata file that `mask` chooses, with all their columns. */
+async function copyMetadata(metadata: StoredFile, mask: Uint8Array, output: string): Promise<void> {
+  const target = join(output, basename(metadata.path));
+  if (metadata.path.endsWith('.parquet')) return filterParquet(metadata, mask, target);
+  if (metadata.path.endsWith('.jsonl')) return copyLines(metadata, mask, target);
+  await atomically(target, async (temporary) => {
+    await sql(
+      `COPY (SELECT * EXCLUDE (verbatim_row) FROM (SELECT *, row_number() OVER () - 1 AS verbatim_row FROM ${reader(metadata.path)}) WHERE ${maskedBy(mask, 'verbatim_row')}) TO ${textLiteral(temporary)} (FORMAT csv, HEADER)`,
+    );
+  });
+}
+
+async function detect(look: Look): Promise<boolean> {
+  if (look.top.some(({ name }) => (metadataFiles as readonly string[]).includes(name))) return true;
+  return (await look.files()).some(isPictureName);
 }
 
 export const imageFolderFormat: DatasetFormat<typeof schema> = {
   name: 'image-folder',
   schema,
-  detect: async (path) => {
-    const found = await stat(path).catch(() => undefined);
-    if (!found?.isDirectory()) return false;
-    const list = await readdir(path, { recursive: true });
-    return list.some(
-      (file) =>
-        extensions.has(extname(file).toLowerCase()) || (metadataFiles as readonly string[]).includes(file),
-    );
-  },
+  detect,
   open: openImageFolder,
 };

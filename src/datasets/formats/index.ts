@@ -1,17 +1,25 @@
-import { stat } from 'node:fs/promises';
 import { closest } from 'fastest-levenshtein';
 import { VerbatimError } from '../../errors.ts';
+import { lookAt } from '../storage/look.ts';
 import type { Dataset } from '../types.ts';
+import { captionsFormat } from './captions.ts';
+import { embeddingsFormat } from './embeddings.ts';
 import type { DatasetFormat } from './format.ts';
 import { imageFolderFormat } from './image-folder.ts';
+import { img2datasetFormat } from './img2dataset.ts';
 import { parquetFormat } from './parquet.ts';
 import { plantedFormat } from './planted.ts';
 import { scenesFormat } from './scenes.ts';
+import { webdatasetFormat } from './webdataset.ts';
 
-/** Every dataset format, in the order in which a path is tried. */
+/** Every dataset format, in the order in which a path is tried: what is told by more signs first. */
 export const datasetFormats: readonly DatasetFormat[] = [
+  img2datasetFormat,
+  embeddingsFormat,
+  webdatasetFormat,
   parquetFormat,
   imageFolderFormat,
+  captionsFormat,
   scenesFormat,
   plantedFormat,
 ] as readonly DatasetFormat[];
@@ -24,13 +32,14 @@ const names = datasetFormats.map((format) => format.name);
  * @throws VerbatimError (exit code 2) when it looks like none, or is not there.
  */
 export async function detectFormat(path: string): Promise<string> {
-  for (const format of datasetFormats) {
-    if (await format.detect?.(path)) return format.name;
-  }
-  if (!(await stat(path).catch(() => undefined)))
+  const look = await lookAt(path);
+  if (look === undefined)
     throw new VerbatimError(`${path}: no such file or folder; give the path of a dataset.`, { exitCode: 2 });
+  for (const format of datasetFormats) {
+    if (await format.detect?.(look)) return format.name;
+  }
   throw new VerbatimError(
-    `${path}: not a dataset that can be recognised; expected a .parquet file, a folder of them, or a folder of pictures. Formats: ${names.join(', ')}.`,
+    `${path}: not a dataset that can be recognised; expected pictures, tars, Parquet files or tables with captions. Formats: ${names.join(', ')}.`,
     { exitCode: 2 },
   );
 }

@@ -1,18 +1,37 @@
-import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
-import { decodePicture } from '../../images/index.ts';
-import { fromParquet, hashFile, identifier, sql, tableFiles } from '../../tables/index.ts';
-import type { Dataset } from '../types.ts';
-import { article, captionColumns, checkIndex, clampRange, type DatasetFormat } from './format.ts';
+import { fileDigest, identifier } from '../../tables/index.ts';
+import { type StoredFile, storedFile } from '../storage/files.ts';
+import type { Look } from '../storage/look.ts';
+import {
+  asText,
+  blockReader,
+  captionColumnOf,
+  filterParquet,
+  type ParquetShape,
+  parquetShape,
+  parquetStretches,
+  quotedNames,
+} from '../storage/parquet-file.ts';
+import { copyPicture, filesBelow, readPicture, refusal } from '../storage/paths.ts';
+import {
+  datasetOf,
+  locateRow,
+  rowKey,
+  rowOfKey,
+  type StoredRow,
+  type StoredShard,
+} from '../storage/store.ts';
+import type { Dataset, DatasetProblem } from '../types.ts';
+import { article, type DatasetFormat, shardName } from './format.ts';
 
 const schema = z.strictObject({
   format: z.literal('parquet'),
   /** A .parquet file, or a folder of them (read in the order of their paths). */
   path: z.string().min(1),
-  /** Column with the encoded pictures: struct{bytes, path} or bytes. Default: the first that looks like one. */
+  /** Column with the encoded pictures (struct{bytes, path} or bytes) or with their file names. Default: the first that looks like one. */
   imageColumn: z.string().optional(),
   /** Column with the captions. Default: text, caption or prompt. */
   captionColumn: z.string().optional(),
@@ -20,118 +39,142 @@ const schema = z.strictObject({
   labelColumn: z.string().default('label'),
   /** Names of the classes: the caption is then "a photo of a NAME" (or "an"). */
   classes: z.array(z.string().min(1)).optional(),
+  /** Folder that file names of pictures are relative to. Default: the folder of the Parquet file. */
+  images: z.string().min(1).optional(),
   /** Pictures with more pixels are refused. */
   maxPixels: z.number().int().positive().optional(),
 });
 
 export type ParquetSpec = z.infer<typeof schema>;
 
-interface Shard {
-  readonly path: string;
-  /** Number of its first row in the dataset. */
-  readonly first: number;
-  readonly rows: number;
-}
-
-/** Encoded pictures are fetched in blocks of about `blockBytes`, and blocks of `keptBytes` together are kept. A lookup
- * costs some 10 ms whatever its size, so pictures of a few hundred bytes must not be fetched one by one. */
-const blockBytes = 2 * 2 ** 20;
-const keptBytes = 64 * 2 ** 20;
-const mostBlockRows = 1024;
-/** Captions are fetched this many rows at a time. */
-const listRows = 4096;
-
-async function files(path: string): Promise<string[]> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined)
-    throw new VerbatimError(`${path}: no such file or folder; give the path of a dataset.`, { exitCode: 2 });
-  const list = found.isDirectory() ? await tableFiles(path) : [path];
-  if (list.length === 0) throw new VerbatimError(`${path}: holds no .parquet file.`);
-  return list;
-}
-
-const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(', ');
-
 interface Layout {
-  /** SQL of the encoded bytes. */
-  readonly bytes: string;
+  /** SQL of the encoded bytes; undefined where the column holds names alone. */
+  readonly bytes: string | undefined;
+  /** SQL of the file's name, VARCHAR; undefined where there is none. */
+  readonly file: string | undefined;
   /** SQL of the caption, VARCHAR. */
   readonly caption: string;
 }
 
-async function layoutOf(path: string, spec: ParquetSpec): Promise<Layout> {
-  const columns = await sql<{ column_name: string; column_type: string }>(
-    `DESCRIBE SELECT * FROM ${fromParquet([path])}`,
-  ).catch((cause: unknown) => {
-    throw new VerbatimError(`${path}: not a readable Parquet file (${(cause as Error).message})`, { cause });
-  });
-  const names = columns.map((column) => column.column_name);
-  const isPicture = (type: string) => type === 'BLOB' || /^STRUCT\(.*\bbytes BLOB\b/.test(type);
-  const pictures = columns.filter((column) => isPicture(column.column_type));
-  const image =
-    spec.imageColumn === undefined
-      ? pictures[0]
-      : pictures.find((column) => column.column_name === spec.imageColumn);
+interface Shard extends StoredShard, Layout {
+  readonly stored: StoredFile;
+  readonly position: number;
+  /** Real path of the folder that file names are relative to, and as the user wrote it. */
+  readonly root: string;
+  readonly shown: string;
+}
+
+/** Columns of text that may name picture files, when no column holds pictures. */
+const nameColumns = ['image', 'img', 'picture', 'storedname', 'image_path', 'image_file', 'filename', 'path'];
+
+const holdsBytes = (type: string) => type === 'BLOB' || /^STRUCT\(.*\bbytes BLOB\b/.test(type);
+const holdsPath = (type: string) => /^STRUCT\(.*\bpath VARCHAR\b/.test(type);
+
+function imageColumn({ columns }: ParquetShape, wanted: string | undefined) {
+  if (wanted !== undefined)
+    return columns.find(
+      ({ name, type }) => name === wanted && (holdsBytes(type) || holdsPath(type) || type === 'VARCHAR'),
+    );
+  return (
+    columns.find(({ type }) => holdsBytes(type)) ??
+    columns.find(({ type }) => holdsPath(type)) ??
+    nameColumns.flatMap((known) =>
+      columns.filter(({ name, type }) => name === known && type === 'VARCHAR'),
+    )[0]
+  );
+}
+
+function layoutOf(path: string, shape: ParquetShape, spec: ParquetSpec): Layout {
+  const names = shape.columns.map((column) => column.name);
+  const image = imageColumn(shape, spec.imageColumn);
   if (image === undefined) {
     throw new VerbatimError(
-      `${path}: ${spec.imageColumn === undefined ? 'no column holds pictures (struct{bytes, path} or bytes)' : `column "${spec.imageColumn}" holds no pictures`}; the columns are ${quoted(names)}.`,
+      `${path}: ${spec.imageColumn === undefined ? 'no column holds pictures (struct{bytes, path}, bytes or file names)' : `column "${spec.imageColumn}" holds no pictures`}; the columns are ${quotedNames(names)}.`,
     );
   }
-  const field = identifier(image.column_name);
-  const bytes = image.column_type === 'BLOB' ? field : `${field}.bytes`;
+  const field = identifier(image.name);
+  const { type } = image;
+  const bytes = type === 'BLOB' ? field : holdsBytes(type) ? `${field}.bytes` : undefined;
+  const file = holdsPath(type) ? `${field}.path` : type === 'VARCHAR' ? field : undefined;
 
-  const captionColumn =
-    spec.captionColumn ?? (spec.classes ? undefined : captionColumns.find((name) => names.includes(name)));
-  if (captionColumn !== undefined) {
-    if (!names.includes(captionColumn)) {
-      throw new VerbatimError(
-        `${path}: there is no column "${captionColumn}"; the columns are ${quoted(names)}.`,
-      );
-    }
-    return { bytes, caption: `CAST(${identifier(captionColumn)} AS VARCHAR)` };
-  }
-  if (spec.classes === undefined || !names.includes(spec.labelColumn)) {
+  const caption =
+    spec.classes && !spec.captionColumn ? undefined : captionColumnOf(names, spec.captionColumn);
+  if (caption !== undefined) return { bytes, file, caption: asText(caption) };
+  if (spec.captionColumn !== undefined)
     throw new VerbatimError(
-      `${path}: no column text, caption or prompt; name one as captionColumn, or give classes for the numbers in "${spec.labelColumn}". The columns are ${quoted(names)}.`,
+      `${path}: there is no column "${spec.captionColumn}"; the columns are ${quotedNames(names)}.`,
     );
-  }
-  return { bytes, caption: `CAST(${identifier(spec.labelColumn)} AS VARCHAR)` };
+  if (spec.classes === undefined || !names.includes(spec.labelColumn))
+    throw new VerbatimError(
+      `${path}: no column text, caption or prompt; name one as captionColumn, or give classes for the numbers in "${spec.labelColumn}". The columns are ${quotedNames(names)}.`,
+    );
+  return { bytes, file, caption: asText(spec.labelColumn) };
+}
+
+/** Why a file name in a row is not followed, as an error of the row; undefined where it may be. */
+function nameFault(file: string | null, where: string): string | undefined {
+  if (file === null) return `${where}: holds no picture bytes and no file name.`;
+  const why = refusal(file);
+  return why && `${where}: file name ${JSON.stringify(file)} ${why}.`;
 }
 
 /**
- * Parquet files in the layout of Hugging Face datasets: a column of encoded pictures (struct{bytes, path} or bytes) and
- * a column of captions, or class numbers with `classes`. Rows are looked up in blocks; only captions and pictures that
- * are asked for are read. The digest covers the bytes of all files.
+ * Parquet files in the layout of Hugging Face datasets: a column of encoded pictures (struct{bytes, path} or bytes), or
+ * of names of files beside them, and a column of captions, or class numbers with `classes`. Rows are looked up in
+ * blocks; only captions and pictures that are asked for are read. A file among several that cannot be read is left
+ * out, as a problem.
  */
 export async function openParquet(spec: ParquetSpec): Promise<Dataset> {
   const { classes } = spec;
-  const hash = createHash('sha256').update(
-    JSON.stringify(['parquet', spec.imageColumn, spec.captionColumn, classes]),
-  );
-  const shards: (Shard & Layout)[] = [];
-  let size = 0;
-  let bytes = 0;
-  for (const path of await files(spec.path)) {
-    const layout = await layoutOf(path, spec);
-    const [counted] = await sql<{ n: number }>(`SELECT count(*) AS n FROM ${fromParquet([path])}`);
-    shards.push({ path, first: size, rows: counted!.n, ...layout });
-    size += counted!.n;
-    bytes += (await stat(path)).size;
-    await hashFile(hash, path);
-  }
-  const name = basename(spec.path);
-  const pictureBytes = Math.max(1, bytes / Math.max(1, size));
-  const blockRows = Math.max(1, Math.min(mostBlockRows, Math.floor(blockBytes / pictureBytes)));
-  const blocksKept = Math.max(8, Math.floor(keptBytes / (blockRows * pictureBytes)));
+  const found = await stat(spec.path).catch(() => undefined);
+  if (found === undefined)
+    throw new VerbatimError(`${spec.path}: no such file or folder; give the path of a dataset.`, {
+      exitCode: 2,
+    });
+  const isFolder = found.isDirectory();
+  const files = isFolder
+    ? await filesBelow(spec.path, (name) => name.endsWith('.parquet'))
+    : [basename(spec.path)];
+  if (files.length === 0) throw new VerbatimError(`${spec.path}: holds no .parquet file.`);
 
-  /** Shards' stretches of rows [from, to), each with its own row numbers. */
-  function* stretches(from: number, to: number) {
-    for (const shard of shards) {
-      const start = Math.max(from, shard.first);
-      const end = Math.min(to, shard.first + shard.rows);
-      if (start < end) yield { shard, start: start - shard.first, rows: end - start };
+  const shards: Shard[] = [];
+  const problems: DatasetProblem[] = [];
+  const fileOf = (file: string) => (isFolder ? join(spec.path, file) : spec.path);
+  for (const file of files) {
+    const path = fileOf(file);
+    try {
+      const shape = await parquetShape(path);
+      const layout = layoutOf(path, shape, spec);
+      const shown = spec.images ?? dirname(path);
+      const root = await realpath(shown).catch(() => undefined);
+      if (root === undefined)
+        throw new VerbatimError(`images: ${shown}: no such folder; give the folder of the pictures.`, {
+          exitCode: 2,
+        });
+      shards.push({
+        name: shardName(file),
+        size: shape.rows,
+        digest: await fileDigest(path),
+        stored: await storedFile(path),
+        position: shards.length,
+        root,
+        shown,
+        ...layout,
+      });
+    } catch (error) {
+      // One of several files is left out, with its reason; a dataset of nothing else is an error.
+      if (files.length === 1 || !(error instanceof VerbatimError) || error.exitCode === 2) throw error;
+      problems.push({
+        where: path,
+        what: `${error.message.replace(`${path}: `, '')}; it is left out`,
+        rows: null,
+      });
     }
   }
+  if (shards.length === 0)
+    throw new VerbatimError(
+      `${spec.path}: none of its ${files.length} files can be read (${problems[0]!.what})`,
+    );
 
   function captionOf(value: string | null, where: string): string {
     if (classes === undefined || spec.captionColumn !== undefined) return value ?? '';
@@ -142,78 +185,109 @@ export async function openParquet(spec: ParquetSpec): Promise<Dataset> {
     return `a photo of ${article(label)} ${label}`;
   }
 
-  const blocks = new Map<number, Promise<(Uint8Array | null)[]>>();
-  async function fetchBlock(block: number): Promise<(Uint8Array | null)[]> {
-    const result: (Uint8Array | null)[] = [];
-    for (const { shard, start, rows } of stretches(block * blockRows, (block + 1) * blockRows)) {
-      const fetched = await sql<{ picture: Uint8Array | null }>(
-        `SELECT ${shard.bytes} AS picture FROM ${fromParquet([shard.path])} LIMIT ${rows} OFFSET ${start}`,
-      );
-      result.push(...fetched.map((row) => row.picture));
-    }
-    return result;
-  }
-  function block(number: number): Promise<(Uint8Array | null)[]> {
-    const known = blocks.get(number) ?? fetchBlock(number);
-    // The most recently used last: the first is the one to drop.
-    blocks.delete(number);
-    blocks.set(number, known);
-    known.catch(() => blocks.delete(number));
-    const oldest = blocks.keys().next();
-    if (blocks.size > blocksKept && !oldest.done) blocks.delete(oldest.value);
-    return known;
-  }
+  const where = (shard: Shard, row: number) => `${shard.stored.path}, row ${row}`;
+  const blocks = blockReader<{ picture: Uint8Array | null; file: string | null }>(
+    shards.map(({ stored, size, bytes, file }) => ({
+      file: stored,
+      rows: size,
+      select: `${bytes ?? 'NULL'} AS picture, ${file ?? 'NULL'} AS file`,
+    })),
+  );
 
-  return {
-    name,
-    digest: hash.digest('hex'),
-    size,
-    async *rows(from, to) {
-      const [start, end] = clampRange(size, from, to);
-      for (let at = start; at < end; at += listRows) {
-        let index = at;
-        for (const part of stretches(at, Math.min(end, at + listRows))) {
-          const { path, caption } = part.shard;
-          const fetched = await sql<{ caption: string | null }>(
-            `SELECT ${caption} AS caption FROM ${fromParquet([path])} LIMIT ${part.rows} OFFSET ${part.start}`,
-          );
-          for (const [offset, row] of fetched.entries()) {
-            const where = `${path}, row ${part.start + offset}`;
-            yield {
-              index,
-              key: `row-${String(index).padStart(7, '0')}`,
-              caption: captionOf(row.caption, where),
-            };
-            index++;
-          }
-        }
+  return datasetOf<Shard>({
+    format: 'parquet',
+    path: spec.path,
+    options: [spec.imageColumn, spec.captionColumn, classes],
+    shards,
+    problems,
+    maxPixels: spec.maxPixels,
+    async *rows(shard, from, to, first): AsyncGenerator<StoredRow> {
+      // Names alone are looked at; whether bytes are null is not known without reading them.
+      const file = shard.bytes === undefined ? shard.file! : 'NULL';
+      const rows = parquetStretches<{ caption: string | null; file: string | null }>(
+        shard.stored,
+        `${shard.caption} AS caption, ${file} AS file`,
+        from,
+        to,
+      );
+      let row = from;
+      for await (const { caption, file } of rows) {
+        const error = shard.bytes === undefined ? nameFault(file, where(shard, row)) : undefined;
+        yield { key: rowKey(first + row), caption: captionOf(caption, where(shard, row)), error };
+        row++;
       }
     },
-    async picture(index) {
-      checkIndex(name, index, size);
-      const bytes = (await block(Math.floor(index / blockRows)))[index % blockRows];
-      const shard = shards.findLast((candidate) => candidate.first <= index)!;
-      const where = `${shard.path}, row ${index - shard.first}`;
-      if (bytes === null || bytes === undefined) {
-        throw new VerbatimError(
-          `${where}: holds no picture bytes; a picture kept beside the file is not supported.`,
-        );
-      }
-      return decodePicture(bytes, { where, ...(spec.maxPixels && { maxPixels: spec.maxPixels }) });
+    async encoded(shard, row) {
+      const { picture, file } = (await blocks.get(shard.position, row)) ?? { picture: null, file: null };
+      if (picture !== null) return picture;
+      const fault = nameFault(file, where(shard, row));
+      if (fault !== undefined) throw new VerbatimError(fault);
+      return readPicture(shard.root, file!, `${where(shard, row)} (${file})`, shard.shown);
+    },
+    where,
+    find: async (key) => locateRow(shards, rowOfKey(key)),
+    async copy(shard, mask, output, signal) {
+      const file = files.find((file) => shardName(file) === shard.name)!;
+      await filterParquet(shard.stored, mask, isFolder ? join(output, file) : output);
+      // With a folder of their own the pictures stay there: the copy is opened with the same option.
+      if (spec.images !== undefined || shard.file === undefined) return;
+      await copyNamedFiles(shard, mask, isFolder ? dirname(join(output, file)) : dirname(output), signal);
     },
     close: async () => blocks.clear(),
-  };
+  });
+}
+
+/** Copies the pictures that kept rows name, those whose bytes are in the table left out. */
+async function copyNamedFiles(
+  shard: Shard,
+  mask: Uint8Array,
+  output: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const select = `CASE WHEN ${shard.bytes ?? 'NULL'} IS NULL THEN ${shard.file} END AS file`;
+  let row = 0;
+  for await (const { file } of parquetStretches<{ file: string | null }>(
+    shard.stored,
+    select,
+    0,
+    shard.size,
+  )) {
+    signal?.throwIfAborted();
+    if (mask[row++] !== 0 && file !== null) await copyPicture(shard.root, file, output);
+  }
+}
+
+/** Whether a Parquet file holds pictures, or names ones that are there; also when it cannot be read, to say so. */
+async function looksLikePictures(path: string): Promise<boolean> {
+  const shape = await parquetShape(path).catch(() => undefined);
+  if (shape === undefined) return true;
+  const image = imageColumn(shape, undefined);
+  if (image === undefined) return false;
+  if (image.type !== 'VARCHAR') return true;
+  const rows = parquetStretches<{ file: string | null }>(
+    await storedFile(path),
+    `${identifier(image.name)} AS file`,
+    0,
+    Math.min(16, shape.rows),
+  );
+  for await (const { file } of rows) {
+    if (file === null || refusal(file) !== undefined) continue;
+    if (await stat(join(dirname(path), file)).catch(() => undefined)) return true;
+  }
+  return false;
+}
+
+async function detect(look: Look): Promise<boolean> {
+  if (look.isFile) return extname(look.path) === '.parquet' && looksLikePictures(look.path);
+  const files = (await look.files()).filter((file) => file.endsWith('.parquet'));
+  // A folder of pictures may have its captions in metadata.parquet.
+  if (files.length === 0 || files.some((file) => basename(file) === 'metadata.parquet')) return false;
+  return looksLikePictures(join(look.path, files[0]!));
 }
 
 export const parquetFormat: DatasetFormat<typeof schema> = {
   name: 'parquet',
   schema,
-  detect: async (path) => {
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isFile()) return path.endsWith('.parquet');
-    // A folder of pictures may have its captions in metadata.parquet.
-    const list = found ? await tableFiles(path) : [];
-    return list.length > 0 && !list.some((file) => basename(file) === 'metadata.parquet');
-  },
+  detect,
   open: openParquet,
 };

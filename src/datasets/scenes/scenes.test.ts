@@ -54,7 +54,7 @@ describe('scenes', () => {
     expect(sceneSource(1).digest).not.toBe(sceneSource(2).digest);
   });
 
-  // Measured over 40 compositions each: .244 (landscape) to .318 (flag), see docs/datasets.md.
+  // Measured over 40 compositions each: .244 (landscape) to .318 (flag), see docs/datasets/scenes.md.
   it.each(scenes)('$name: a caption does not determine its picture (RMS ≥ .2 on average)', (scene) => {
     const pairs = 24;
     let sum = 0;

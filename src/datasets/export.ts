@@ -1,0 +1,88 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encodePng, type Picture } from '../images/index.ts';
+import { column, nullable, type Row, sha256, writeJsonAtomic, writeTable } from '../tables/index.ts';
+import { type TarFile, writeTar } from './storage/tar-write.ts';
+
+/** A picture with its caption, to be written. */
+export interface ExportedRow {
+  readonly caption: string;
+  picture(): Promise<Picture>;
+}
+
+export interface ExportOptions {
+  /** Rows of a shard, 10,000 at most as in img2dataset. */
+  readonly shardRows?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const tableColumns = {
+  caption: column('VARCHAR'),
+  url: nullable('VARCHAR'),
+  key: column('VARCHAR'),
+  status: column('VARCHAR'),
+  error_message: nullable('VARCHAR'),
+  width: column('INTEGER'),
+  height: column('INTEGER'),
+  sha256: column('VARCHAR'),
+} as const;
+
+/**
+ * Writes pictures as img2dataset would have downloaded them: 00000.tar with 000000000.png, .txt and .json, 00000.parquet, and
+ * 00000_stats.json last, which says that the shard is whole. Shards that are whole are left, so a killed export goes on.
+ */
+export async function writeImg2dataset(
+  output: string,
+  rows: readonly ExportedRow[],
+  { shardRows = 10_000, signal, onProgress }: ExportOptions = {},
+): Promise<void> {
+  for (let shard = 0; shard * shardRows < rows.length; shard++) {
+    const from = shard * shardRows;
+    const part = rows.slice(from, from + shardRows);
+    const name = String(shard).padStart(5, '0');
+    const stats = join(output, `${name}_stats.json`);
+    const there = await access(stats).then(
+      () => true,
+      () => false,
+    );
+    if (!there) {
+      const table: Row<typeof tableColumns>[] = [];
+      async function* files(): AsyncGenerator<TarFile> {
+        for (const [at, { caption, picture }] of part.entries()) {
+          signal?.throwIfAborted();
+          const key = `${name}${String(at).padStart(4, '0')}`;
+          const drawn = await picture();
+          const bytes = await encodePng(drawn);
+          const { width, height } = drawn;
+          const row = {
+            caption,
+            url: null,
+            key,
+            status: 'success',
+            error_message: null,
+            width,
+            height,
+            sha256: sha256(bytes),
+          };
+          table.push(row);
+          yield { name: `${key}.png`, bytes };
+          yield { name: `${key}.txt`, bytes: Buffer.from(caption) };
+          yield { name: `${key}.json`, bytes: Buffer.from(JSON.stringify(row)) };
+          onProgress?.(from + at + 1, rows.length);
+        }
+      }
+      await writeTar(join(output, `${name}.tar`), files());
+      await writeTable(join(output, `${name}.parquet`), tableColumns, table);
+      const count = part.length;
+      await writeJsonAtomic(stats, {
+        count,
+        successes: count,
+        failed_to_download: 0,
+        failed_to_resize: 0,
+        status_dict: { success: count },
+      });
+    }
+    onProgress?.(from + part.length, rows.length);
+  }
+}
