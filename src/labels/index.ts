@@ -18,6 +18,7 @@ export {
 export {
   type Alignment,
   type Alignments,
+  assembleFamilies,
   type Background,
   type CopyCollection,
   type CopyQuery,

@@ -60,5 +60,6 @@ export function chooseCandidates(
     const kept = new Set(drawn(ofRole, most, config.seed));
     rows = rows.filter((row) => row.role !== role || kept.has(row));
   }
-  return drawn(rows, limit, config.seed);
+  // What comes ranked is cut, not drawn.
+  return config.candidates.from === undefined ? drawn(rows, limit, config.seed) : rows.slice(0, limit);
 }

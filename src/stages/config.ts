@@ -77,7 +77,15 @@ export const auditConfigSchema = z.strictObject({
   seed: seed.default(0).describe('Draws the candidates where a limit cuts them.'),
   candidates: z
     .strictObject({
-      limit: positive.optional().describe('At most so many captions, drawn with `seed`.'),
+      from: z
+        .string()
+        .optional()
+        .describe(
+          'A folder that `verbatim dedup` made of this dataset: its most duplicated captions, in that order.',
+        ),
+      limit: positive
+        .optional()
+        .describe('At most so many captions, drawn with `seed`; of `from` the first ones.'),
       roles: roleLimits.optional(),
     })
     .prefault({})

@@ -37,6 +37,11 @@ describe('a training set without truth', () => {
     name: 'plain',
     digest: 'e'.repeat(64),
     size: captions.length,
+    format: 'captions',
+    shards: [{ name: 'plain', from: 0, to: captions.length, digest: 'e'.repeat(64) }],
+    problems: [],
+    hasPictures: true,
+    find: async (key) => captions.findIndex((_, index) => key === `row-${index}`),
     async *rows() {
       for (const [index, caption] of captions.entries()) yield { index, key: `row-${index}`, caption };
     },
@@ -62,6 +67,42 @@ describe('a training set without truth', () => {
     await expect(
       listCandidates(dataOfDataset(dataset), fakeConfig({ candidates: { roles: { unique: 1 } } })),
     ).rejects.toThrow('candidates.roles.unique: the truth of this dataset is not known');
+  });
+
+  it('has the captions that were chosen, in their order, with their different pictures', async () => {
+    const chosen = [
+      { key: 'row-3', caption: 'c', dataset_index: 3, copies: 40, rows: [3] },
+      { key: 'row-1', caption: 'b', dataset_index: 1, copies: 7, rows: [1, 4] },
+    ];
+    const data = dataOfDataset(dataset, undefined, chosen);
+    const config = fakeConfig({ candidates: { from: 'runs/dedup' } });
+    const rows = await listCandidates(data, config);
+    expect(rows.map(({ key, copies, role }) => [key, copies, role])).toEqual([
+      ['row-3', 40, null],
+      ['row-1', 7, null],
+    ]);
+    expect(data.own(rows[1]!).map(({ index }) => index)).toEqual([1, 4]);
+    // The first ones, not some that are drawn.
+    const cut = await listCandidates(data, fakeConfig({ candidates: { from: 'runs/dedup', limit: 1 } }));
+    expect(cut.map(({ key }) => key)).toEqual(['row-3']);
+  });
+
+  it('takes no row that is known to have no picture, and no dataset without pictures', async () => {
+    const broken: Dataset = {
+      ...dataset,
+      async *rows() {
+        for (const [index, caption] of captions.entries())
+          yield { index, key: `row-${index}`, caption, ...(index % 3 === 0 && { error: 'gone' }) };
+      },
+    };
+    const rows = await listCandidates(dataOfDataset(broken), fakeConfig({}));
+    expect(rows.map(({ caption, dataset_index, copies }) => [caption, dataset_index, copies])).toEqual([
+      ['b', 1, 2],
+      ['a', 2, 2],
+    ]);
+    expect(() => dataOfDataset({ ...dataset, hasPictures: false })).toThrow(
+      'plain (format captions) holds captions without pictures, and an audit needs pictures',
+    );
   });
 
   it('compares a caption with the pictures of all rows that have it', async () => {

@@ -1,11 +1,13 @@
 import {
   type Dataset,
+  type DatasetProblem,
   isMember,
   type PlantedSet,
   type TruthRow,
   truthDataset,
   twinDataset,
 } from '../datasets/index.ts';
+import { VerbatimError } from '../errors.ts';
 import type { Picture } from '../images/index.ts';
 import type { PictureCollection } from '../labels/index.ts';
 import { sha256 } from '../tables/index.ts';
@@ -49,6 +51,8 @@ export interface HeldOut extends PictureCollection {
 export interface AuditData {
   readonly name: string;
   readonly digest: string;
+  /** What could not be opened of the training set and was left out. */
+  readonly problems: readonly DatasetProblem[];
   /** Rows of the training set, copies counted. */
   readonly size: number;
   /** The distinct pictures to compare with, of any size; positions are `dataset_index` and `training_index`. */
@@ -63,38 +67,65 @@ export interface AuditData {
   readonly truth: readonly TruthTableRow[] | undefined;
 }
 
+/** @throws VerbatimError (exit code 2) for a dataset of captions alone, where pictures are needed: `purpose` says what for */
+export function requirePictures(dataset: Dataset, purpose: string): void {
+  if (!dataset.hasPictures)
+    throw new VerbatimError(
+      `${dataset.name} (format ${dataset.format}) holds captions without pictures, and ${purpose} needs pictures; give a dataset that has them${dataset.embeddings ? ', or the folder of its pictures as images' : ''}`,
+      { exitCode: 2 },
+    );
+}
+
+/** A caption to audit, and how often its picture stands in the training set, as `verbatim dedup` found it. */
+export interface ChosenCaption extends Pick<CandidateRow, 'key' | 'caption' | 'dataset_index' | 'copies'> {
+  /** Rows of the dataset that have it, one for each of its different pictures. */
+  readonly rows: readonly number[];
+}
+
+/** Pictures of one caption that are compared with as its own; what repeats another one is found as retrieved (RV). */
+const mostOwn = 16;
+
 /**
  * A training set without truth. Its distinct captions are the candidates: the first row that has a caption
- * gives key and position, `copies` counts the rows that share it.
+ * gives key and position, `copies` counts the rows that share it. Rows that are known to have no picture are none of
+ * them: the model was not trained on these.
+ *
+ * @param chosen the captions to audit instead, in that order
+ * @throws VerbatimError (exit code 2) when the dataset has no pictures
  */
-export function dataOfDataset(dataset: Dataset, heldOut?: HeldOut): AuditData {
-  const rowsOf = new Map<string, number[]>();
+export function dataOfDataset(
+  dataset: Dataset,
+  heldOut?: HeldOut,
+  chosen?: readonly ChosenCaption[],
+): AuditData {
+  requirePictures(dataset, 'an audit');
+  const rowsOf = new Map<string, readonly number[]>(chosen?.map(({ caption, rows }) => [caption, rows]));
   return {
     name: dataset.name,
     digest: dataset.digest,
+    problems: dataset.problems,
     size: dataset.size,
     training: dataset,
     heldOut,
     truth: undefined,
     async *candidates() {
-      const keys = new Map<string, string>();
-      rowsOf.clear();
-      for await (const { index, key, caption } of dataset.rows()) {
-        const rows = rowsOf.get(caption);
-        if (rows === undefined) {
-          rowsOf.set(caption, [index]);
-          keys.set(caption, key);
-        } else rows.push(index);
+      if (chosen) {
+        for (const { rows: _, ...row } of chosen) yield { ...row, role: null, error: null };
+        return;
       }
-      for (const [caption, rows] of rowsOf)
-        yield {
-          key: keys.get(caption)!,
-          caption,
-          dataset_index: rows[0]!,
-          copies: rows.length,
-          role: null,
-          error: null,
-        };
+      const found = new Map<string, { key: string; copies: number; rows: number[] }>();
+      for await (const { index, key, caption, error } of dataset.rows()) {
+        // What was never downloaded, the model has not seen.
+        if (error !== undefined) continue;
+        const known = found.get(caption) ?? { key, copies: 0, rows: [] };
+        found.set(caption, known);
+        known.copies += 1;
+        if (known.rows.length < mostOwn) known.rows.push(index);
+      }
+      for (const [caption, { key, copies, rows }] of found) {
+        rowsOf.set(caption, rows);
+        yield { key, caption, dataset_index: rows[0]!, copies, role: null, error: null };
+      }
     },
     own(candidate) {
       // A resumed run has its candidates from the table and has not listed the rows.
@@ -143,6 +174,7 @@ export function dataOfPlanted(set: PlantedSet, twin: 'A' | 'B'): AuditData {
   return {
     name: training.name,
     digest: training.digest,
+    problems: [],
     size: members.reduce((sum, row) => sum + row.repeats, 0),
     training,
     heldOut: truthDataset(set, `${set.name}-held-out`, (row) => row.kind === 'held-out'),

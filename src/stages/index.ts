@@ -12,7 +12,39 @@ export {
   auditConfigSchema,
   auditDatasetSchema,
 } from './config.ts';
-export { type AuditData, dataOfDataset, dataOfPlanted, drawn } from './data.ts';
+export {
+  type AuditData,
+  type ChosenCaption,
+  dataOfDataset,
+  dataOfPlanted,
+  drawn,
+  requirePictures,
+} from './data.ts';
+export {
+  type DedupConfig,
+  type DedupDescription,
+  type DedupFamilyRow,
+  type DedupSummary,
+  type DuplicatedRow,
+  dedupConfigSchema,
+  dedupFamilyColumns,
+  duplicatedColumns,
+  edgeColumns,
+  findDuplicates,
+  isChained,
+  itemColumns,
+  levelsFor,
+  type MemberRow,
+  memberColumns,
+  type PartRow,
+  type Piece,
+  partColumns,
+  piecePath,
+  piecesOf,
+  type ResolvedDedupConfig,
+  readChosen,
+  readDuplicated,
+} from './dedup/index.ts';
 export { type NamedFamily, readFamilies } from './families.ts';
 export { auditNoise, type ModelInput, noiseName, type StageInput } from './flow.ts';
 export { runGenerations } from './generations.ts';

@@ -13,10 +13,10 @@ import {
   searchRecall,
   type VectorDType,
   type VectorRows,
-  writeNpy,
 } from '../search/index.ts';
-import { readTable, writeJsonAtomic } from '../tables/index.ts';
+import { readTable, writeJsonAtomic, writeNpy } from '../tables/index.ts';
 import { type IndexRow, indexColumns } from './columns.ts';
+import { requirePictures } from './data.ts';
 import { openRun, type RunDescription, readRun, runFolder, runTable } from './run-folder.ts';
 import { errorText, runStage, type StageProgress, shardName } from './stage.ts';
 
@@ -45,10 +45,11 @@ const describedTogether = 64;
  * Describes every picture of a dataset: a folder with tables/index (a row per picture, with its error where it
  * could not be read) and vectors/NNNNN.npy beside it, with --int8 also int8/NNNNN.{codes,bounds}.npy. A killed run goes on from its shards and ends with the same bytes.
  *
- * @throws VerbatimError when the folder holds another index, or no picture can be read
+ * @throws VerbatimError when the folder holds another index, the dataset has no pictures, or none can be read
  */
 export async function makeIndex(options: IndexOptions): Promise<{ rows: number; failed: number }> {
   const { dataset, descriptor, shardSize, signal } = options;
+  requirePictures(dataset, 'an index');
   const { folder, release } = await openRun(options.output, {
     command: 'index',
     verbatim: options.verbatim,
@@ -127,10 +128,10 @@ async function describeRows(
   rows: IndexRow[],
 ): Promise<Tensor<'float32'>> {
   const pictures: Picture[] = [];
-  for (const { index, key, caption } of from) {
-    let error: string | null = null;
+  for (const { index, key, caption, error: known } of from) {
+    let error = known ?? null;
     try {
-      pictures.push(await dataset.picture(index));
+      if (error === null) pictures.push(await dataset.picture(index));
     } catch (caught) {
       error = errorText(caught);
     }

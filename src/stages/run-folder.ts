@@ -140,7 +140,8 @@ export async function readRun(path: string): Promise<RunDescription> {
   });
 }
 
-async function refuseForeignFolder(path: string): Promise<void> {
+/** @throws VerbatimError (exit code 2) when a folder holds files that are no run's */
+export async function refuseForeignFolder(path: string): Promise<void> {
   const foreign = (await readdir(path)).filter((name) => !name.startsWith('.') && !name.startsWith(lockName));
   if (foreign.length > 0)
     throw new VerbatimError(

@@ -71,12 +71,28 @@ export async function findFamilies(
     inPlace: true,
     nearest: neighbours,
   });
+  const candidates = new Map(readable.map((seed, i) => [seed, rankedPictures(fields[i]!, seed)]));
+  return assembleFamilies(readable, (seed) => candidates.get(seed)!, collection, options.signal);
+}
+
+/**
+ * The families of seeds whose likely variants are known. A seed that is found to belong to an earlier one's family is not
+ * looked at again.
+ *
+ * @param candidatesOf positions of the pictures to compare with a seed, the likeliest first; at most 128 are
+ */
+export async function assembleFamilies(
+  seeds: Iterable<number>,
+  candidatesOf: (seed: number) => readonly number[],
+  collection: Pick<CopyCollection, 'working' | 'picture'>,
+  signal?: AbortSignal,
+): Promise<TemplateFamily[]> {
   const families: TemplateFamily[] = [];
   const known = new Set<number>();
-  for (const [i, seed] of readable.entries()) {
-    options.signal?.throwIfAborted();
+  for (const seed of seeds) {
+    signal?.throwIfAborted();
     if (known.has(seed)) continue;
-    const family = await familyOf(seed, rankedPictures(fields[i]!, seed), collection);
+    const family = await familyOf(seed, candidatesOf(seed).slice(0, mostCompared), collection);
     if (family === undefined) continue;
     for (const member of family.members) known.add(member);
     const older = await sameFamily(families, family, collection);
@@ -100,7 +116,7 @@ const sameMask = 0.7;
 async function sameFamily(
   families: readonly TemplateFamily[],
   family: TemplateFamily,
-  collection: CopyCollection,
+  collection: Pick<CopyCollection, 'picture'>,
 ): Promise<number | undefined> {
   const seed = await collection.picture(family.seed);
   for (const [at, older] of families.entries()) {
@@ -137,16 +153,13 @@ function rankedPictures(
     const apart = Math.max(Math.abs(query[0]! - training[0]!), Math.abs(query[1]! - training[1]!));
     if (index !== seed && apart <= 1) votes.set(index, (votes.get(index) ?? 0) + 1);
   }
-  return [...votes]
-    .sort(([a, first], [b, second]) => second - first || a - b)
-    .slice(0, mostCompared)
-    .map(([index]) => index);
+  return [...votes].sort(([a, first], [b, second]) => second - first || a - b).map(([index]) => index);
 }
 
 async function familyOf(
   seed: number,
   candidates: readonly number[],
-  collection: CopyCollection,
+  collection: Pick<CopyCollection, 'working' | 'picture'>,
 ): Promise<TemplateFamily | undefined> {
   if (candidates.length < fewestVariants) return undefined;
   const working = await collection.working(seed);
