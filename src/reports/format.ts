@@ -62,18 +62,24 @@ export function list(words: readonly string[]): string {
 }
 
 const longestCaption = 220;
+/** More marks on one letter than any script needs: they would climb over the lines around. */
+const stackedMarks = /(\p{M}{4})\p{M}+/gu;
 
 /**
  * A caption for the page: control characters (NUL, line feeds, and the direction overrides that could turn
- * the text around it) become visible or blanks, and what is longer than 220 characters is cut with its
- * length. Escaping is the template's work, not this function's.
+ * the text around it) become visible or blanks, marks that pile up on one letter end after four, and what is longer than 220 characters is cut with its
+ * length (with `readAtMost`, a text that has so many characters may have been cut before). Escaping is the template's work, not this function's.
  */
-export function captionText(caption: string): string {
-  const visible = [...caption.slice(0, 4 * longestCaption)].map(visibleCharacter).join('');
+export function captionText(caption: string, readAtMost = Number.POSITIVE_INFINITY): string {
+  const visible = [...caption.slice(0, 4 * longestCaption)]
+    .map(visibleCharacter)
+    .join('')
+    .replace(stackedMarks, '$1');
   const characters = [...visible];
   if (characters.length <= longestCaption && caption.length <= 4 * longestCaption)
     return visible.trim() === '' ? '(empty caption)' : visible;
-  return `${characters.slice(0, longestCaption).join('')}… (${counted([...caption].length, 'character')})`;
+  const { length } = [...caption];
+  return `${characters.slice(0, longestCaption).join('')}… (${length >= readAtMost ? `${integer(length)} characters or more` : counted(length, 'character')})`;
 }
 
 function visibleCharacter(character: string): string {

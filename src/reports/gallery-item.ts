@@ -2,6 +2,7 @@ import type { Rule } from '../labels/index.ts';
 import type { LabelRow } from '../stages/index.ts';
 import { type Caption, comparisonsOf, rules, type Sample } from './captions.ts';
 import type { Evidence } from './evidence.ts';
+import { type FigureOptions, fact, figure } from './figure.ts';
 import { captionText, distance, integer, score } from './format.ts';
 import type { GallerySection } from './gallery.ts';
 import type { CopiedImage, CopiedImages } from './images.ts';
@@ -48,7 +49,7 @@ ${shown.label.family === null ? null : fact('family', shown.label.family)}${know
   const said = all.some((row) => row.said !== '');
   return html`<article class="item"><div class="pictures">
 ${figure(stored(images, picture?.image), picture === undefined ? 'not compared' : 'not stored', pictureTitle(caption))}
-${figure(stored(images, sample.image), 'missing', `sample ${sample.sample}`, verdict !== 'none')}
+${figure(stored(images, sample.image), 'missing', `sample ${sample.sample}`, matching(verdict !== 'none'))}
 ${evidence?.moved === true ? figure(evidence.pictures.aligned, '', 'laid over the sample') : null}
 ${evidence?.pictures.overlay === undefined ? null : figure(evidence.pictures.overlay, '', 'overlay')}
 ${evidence?.pictures.difference === undefined ? null : figure(evidence.pictures.difference, '', 'difference')}
@@ -62,14 +63,12 @@ ${facts}</div>
 ${evidence === undefined ? null : html`<p class="note"><code>${evidence.folder}</code> · key <code>${captionText(caption.key)}</code></p>`}</details></article>`;
 }
 
+const matching = (matches: boolean): FigureOptions => (matches ? { frame: 'match' } : {});
+
 /** @param said in words; undefined where no row of the table has any */
 function labelRow(label: LabelRow, said: string | undefined): Markup {
   const shown = (value: number | null) => (value === null ? '–' : distance(value, label.rule as Rule));
   return html`<tr><td>${label.sample}</td><td class="text">${label.rule}</td><td class="text">${label.verdict ?? 'failed'}</td><td>${shown(label.distance)}</td><td>${shown(label.threshold)}</td><td>${label.training_index ?? '–'}</td>${said === undefined ? null : html`<td class="text words">${said}</td>`}</tr>`;
-}
-
-function fact(name: string, value: string): Markup {
-  return html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 }
 
 function ownTitle({ neverSeen }: Caption): string {
@@ -91,23 +90,14 @@ function sampleFigure(images: CopiedImages, sample: Sample, { rule }: Caption): 
   const short =
     near === undefined ? null : rule === 'reference' ? integer(near.distance) : near.distance.toFixed(3);
   const text = html`sample ${sample.sample}${short === null ? null : html`<br>${found ? html`<b>${short} ${label.verdict}</b>` : short}`}`;
-  return figure(stored(images, sample.image), sample.error === null ? 'missing' : 'failed', text, found);
+  return figure(
+    stored(images, sample.image),
+    sample.error === null ? 'missing' : 'failed',
+    text,
+    matching(found),
+  );
 }
 
 function stored(images: CopiedImages, digest: string | null | undefined): CopiedImage | undefined {
   return digest == null ? undefined : images.get(digest);
-}
-
-function figure(
-  image: CopiedImage | undefined,
-  otherwise: string,
-  text: Markup | string,
-  matches = false,
-): Markup {
-  const alternative = typeof text === 'string' && !('isEscaped' in Object(text)) ? text : 'sample';
-  const content =
-    image === undefined
-      ? html`<div class="missing">${otherwise}</div>`
-      : html`<img src="${image.path}" alt="${alternative}" width="${image.width}" height="${image.height}" loading="lazy"${image.width <= 128 ? html` class="small"` : null}>`;
-  return html`<figure${matches ? html` class="match"` : null}>${content}<figcaption>${text}</figcaption></figure>`;
 }

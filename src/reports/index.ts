@@ -10,6 +10,7 @@ export {
 } from './captions.ts';
 export type { CarliniCost, Failure, StageFigures } from './costs.ts';
 export { type ReportData, readReportData } from './data.ts';
+export { type ReportedDataset, writeDedupReport } from './dedup/index.ts';
 export { type FamilyRecall, recallByFamily } from './families.ts';
 export {
   countFound,

@@ -1,0 +1,2 @@
+export type { ReportedDataset } from './data.ts';
+export { writeDedupReport } from './write.ts';
