@@ -47,7 +47,11 @@ export {
   type AuditData,
   type AuditOptions,
   auditConfigSchema,
+  type DedupConfig,
+  type DedupSummary,
   dataOfDataset,
+  dedupConfigSchema,
+  findDuplicates,
   type RunFolder,
   runAudit,
 } from './stages/index.ts';

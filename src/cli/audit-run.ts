@@ -5,7 +5,7 @@ import { exitCodes } from './exit-codes.ts';
 import { foundLine } from './found.ts';
 import { openAuditData, openAuditModel } from './open.ts';
 import { decidingVersions, packageVersion } from './package.ts';
-import { count, createProgress, formatDuration } from './progress.ts';
+import { count, createProgress, formatDuration, problemLines } from './progress.ts';
 
 export interface AuditRunOptions {
   readonly signal: AbortSignal;
@@ -37,6 +37,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
   try {
     progress.note(`model    ${pipeline.name} ${pipeline.digest.slice(0, 12)}`);
     progress.note(`data     ${data.name}, ${count(data.size)} training pictures`);
+    for (const line of problemLines(data.problems)) progress.note(line);
     const warning = stages.heldOutWarning(config, data.heldOut);
     if (warning !== undefined) progress.note(`warning  ${warning}`);
     if (options.dryRun === true) {

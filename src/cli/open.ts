@@ -32,15 +32,22 @@ export async function openAuditModel(
  *   no held-out pictures that can be read.
  */
 export async function openAuditData(
-  config: Pick<AuditConfig, 'dataset' | 'labels'>,
+  config: Pick<AuditConfig, 'dataset' | 'labels' | 'candidates'>,
   signal?: AbortSignal,
 ): Promise<AuditData & { close(): Promise<void> }> {
-  const { dataOfDataset, dataOfPlanted, requireReadableHeldOut } = await import('../stages/index.ts');
+  const { dataOfDataset, dataOfPlanted, readChosen, requireReadableHeldOut } = await import(
+    '../stages/index.ts'
+  );
   const { openDataset } = await import('../datasets/index.ts');
   const heldOutConfig = config.labels.heldOut;
-  const heldOut = heldOutConfig === undefined ? undefined : await openPlain(heldOutConfig, openDataset);
+  const heldOut = heldOutConfig === undefined ? undefined : await openPlain(heldOutConfig);
   const lab = labSet(config.dataset);
+  const { from } = config.candidates;
   if (lab !== undefined) {
+    if (from !== undefined)
+      throw new VerbatimError('candidates.from: a lab set brings its own captions; leave this key out', {
+        exitCode: 2,
+      });
     const data = dataOfPlanted(await openLabConfig(lab.path), lab.twin);
     await requireReadableHeldOut(config, heldOut ?? data.heldOut, signal);
     return { ...data, heldOut: heldOut ?? data.heldOut, close: async () => heldOut?.close() };
@@ -48,17 +55,18 @@ export async function openAuditData(
   // Before the training set is opened: its digest reads all of its bytes.
   await requireReadableHeldOut(config, heldOut, signal);
   const dataset = await openDataset(config.dataset);
+  const chosen = from === undefined ? undefined : await readChosen(from, dataset);
   return {
-    ...dataOfDataset(dataset, heldOut),
+    ...dataOfDataset(dataset, heldOut, chosen),
     close: async () => {
       await Promise.all([dataset.close(), heldOut?.close()]);
     },
   };
 }
 
-type OpenDataset = typeof import('../datasets/index.ts').openDataset;
-
-async function openPlain(config: AuditDatasetConfig, openDataset: OpenDataset) {
+async function openPlain(config: AuditDatasetConfig) {
+  const { openDataset } = await import('../datasets/index.ts');
+  const { requirePictures } = await import('../stages/index.ts');
   if (labSet(config) !== undefined)
     throw new VerbatimError(
       'labels.heldOut: a lab set brings its own held-out pictures; leave this key out',
@@ -66,7 +74,9 @@ async function openPlain(config: AuditDatasetConfig, openDataset: OpenDataset) {
         exitCode: 2,
       },
     );
-  return openDataset(config);
+  const dataset = await openDataset(config);
+  requirePictures(dataset, 'the calibrated rule');
+  return dataset;
 }
 
 function labSet(config: AuditDatasetConfig): { path: string; twin: 'A' | 'B' } | undefined {
@@ -76,7 +86,7 @@ function labSet(config: AuditDatasetConfig): { path: string; twin: 'A' | 'B' } |
 }
 
 /** The planted set of a lab config file. */
-async function openLabConfig(path: string): Promise<PlantedSet> {
+export async function openLabConfig(path: string): Promise<PlantedSet> {
   const { labConfigSchema, openLabSet } = await import('../lab/index.ts');
   const config = parseConfig(labConfigSchema, await readText(path, 'lab config'), path);
   return openLabSet(config, dirname(resolve(path)));

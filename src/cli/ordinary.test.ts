@@ -6,6 +6,7 @@ import { createRandom } from '../math/index.ts';
 import { labelColumns, runFolder, runTable } from '../stages/index.ts';
 import { readTable } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
+import { configOverrides } from './config/flags.ts';
 import { loadAuditConfig } from './config/load.ts';
 import { parseOverride } from './config/parse.ts';
 import { packageRoot } from './package.ts';
@@ -125,6 +126,8 @@ describe('an audit of an ordinary dataset', { timeout: 240_000 }, () => {
   });
 });
 
+const reference = ['--set', 'labels.rules=[reference]'];
+
 describe('the paths of a config', () => {
   const load = (...overrides: string[]) => loadAuditConfig('data/audit.yaml', overrides.map(parseOverride));
   const folderAt = (path: string) => ({ format: 'image-folder', path: join(process.cwd(), path) });
@@ -161,6 +164,33 @@ describe('the paths of a config', () => {
     );
   });
 
+  it('go with a format that is named by --format, also where the dataset is a path alone', async () => {
+    await writeFile(join(folder, 'data/prompts.jsonl'), '{"text": "a"}\n');
+    const overrides = [
+      parseOverride('dataset=data/prompts.jsonl'),
+      ...configOverrides({ format: 'captions' }),
+    ];
+    const { dataset } = await loadAuditConfig('data/audit.yaml', overrides);
+    expect(dataset).toEqual({ format: 'captions', path: join(process.cwd(), 'data/prompts.jsonl') });
+    const images = parseOverride('dataset={format: embeddings, path: data/e, images: data/pics}');
+    expect((await loadAuditConfig('data/audit.yaml', [images])).dataset).toMatchObject({
+      images: join(process.cwd(), 'data/pics'),
+    });
+  });
+
+  it('lead to pictures: captions alone are refused before the model is opened', async () => {
+    await writeFile(join(folder, 'data/prompts.jsonl'), '{"text": "a"}\n');
+    const refused = await run(
+      'audit',
+      'data/audit.yaml',
+      '--set',
+      'dataset=data/prompts.jsonl',
+      ...reference,
+    );
+    expect(refused.stderr).toMatch(/prompts\.jsonl \(format captions\) holds captions without pictures/);
+    expect(refused.code).toBe(2);
+  });
+
   it.each([
     ['dataset: 3', 'wrong.yaml:5:10: dataset: expected a path or {format, …}, got 3'],
     ['dataset: pics\nlabels: { heldOut: null }', 'labels.heldOut: expected a path or {format, …}, got null'],
@@ -169,7 +199,7 @@ describe('the paths of a config', () => {
       'dataset: pics\nattacks: { alsoScore: [{ attack: seedvariance }] }',
       /attacks\.alsoScore\.0\.attack: .*; did you mean 'seed-variance'\?$/,
     ],
-    ['dataset: { format: tar }', 'dataset.format: expected one of "lab", "parquet"'],
+    ['dataset: { format: tar }', 'dataset.format: expected one of "lab", "img2dataset"'],
     ['dataset: { format: lab, path: x, twn: A }', "unknown key 'twn' in dataset; did you mean 'twin'?"],
     ['dataset: { format: lab, path: x }', 'dataset.twin is missing; give one of "A", "B"'],
     ['', 'dataset is missing'],

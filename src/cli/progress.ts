@@ -1,3 +1,5 @@
+import type { DatasetProblem } from '../datasets/index.ts';
+
 /** What a progress line says; a StageProgress of the stages fits. */
 export interface ProgressState {
   readonly stage: string;
@@ -121,4 +123,18 @@ export function formatDuration(seconds: number): string {
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
   const minutes = Math.ceil(whole / 60);
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+}
+
+/** So many problems of a dataset are told one by one. */
+const toldProblems = 20;
+
+/** What of a dataset was left out, a line each: `problem  a/00003.tar: is cut short …`. */
+export function problemLines(problems: readonly DatasetProblem[]): string[] {
+  const lines = problems
+    .slice(0, toldProblems)
+    // Names come out of archives: no control sequence of theirs reaches a terminal.
+    .map(({ where, what }) => `problem  ${where}: ${what}`.replace(/\p{Cc}/gu, '?'));
+  if (problems.length > toldProblems)
+    lines.push(`problem  and ${count(problems.length - toldProblems)} more`);
+  return lines;
 }

@@ -1,6 +1,7 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { writeFormat } from '../datasets/testing/write-formats.ts';
 import { encodePng, type Picture } from '../images/index.ts';
 import { createRandom } from '../math/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
@@ -30,6 +31,39 @@ beforeAll(async () => {
   for (let i = 0; i < 20; i++)
     await writeFile(join(pictures, `${String(i).padStart(2, '0')}.png`), await encodePng(drawing(i)));
   await writeFile(join(pictures, '07.png'), 'no picture');
+});
+
+describe('an index of what is not whole', () => {
+  it('tells the problems of the dataset, keeps its error rows, and takes --format', async () => {
+    const path = join(folder, 'downloads');
+    const items = await Promise.all(
+      [0, 1, 2, 3].map(async (seed) => ({
+        bytes: await encodePng(drawing(seed)),
+        caption: `caption ${seed}`,
+        key: `00000000${seed}`,
+      })),
+    );
+    await writeFormat('img2dataset', path, items, { perShard: 2 });
+    await rm(join(path, '00001_stats.json'));
+    const tar = await readFile(join(path, '00000.tar'));
+    // In the middle of the second picture.
+    await writeFile(join(path, '00000.tar'), tar.subarray(0, tar.indexOf('000000001.png') + 600));
+    const made = await run('index', path, '-o', join(folder, 'downloads index'), '--threads', '1');
+    expect(made.code).toBe(0);
+    expect(made.stdout).toContain('indexed  1 pictures, 1 could not be read');
+    expect(made.stderr).toMatch(/problem {2}.*00001: .*is not finished/);
+    expect(made.stderr).toMatch(/problem {2}.*00000\.tar: is cut short/);
+    const tars = await run(
+      ...['index', path, '--format', 'webdataset', '-o', join(folder, 'tars index'), '--threads', '1', '-q'],
+    );
+    expect(tars.stdout).toContain('indexed  3 pictures');
+    const captions = await run('index', path, '--format', 'captions', '-o', join(folder, 'none'), '-q');
+    expect(captions).toMatchObject({ code: 2, stdout: '' });
+    expect(captions.stderr).toContain('holds captions without pictures, and an index needs pictures');
+    const unknown = await run('index', path, '--format', 'tars', '-o', join(folder, 'none'), '-q');
+    expect(unknown).toMatchObject({ code: 2 });
+    expect(unknown.stderr).toContain('unknown format "tars"; did you mean');
+  });
 });
 
 describe('index and search', () => {

@@ -42,6 +42,10 @@ export function define(context: CommandContext): Command {
     .description('Finds the training images that a model repeats, and writes a report with the evidence.')
     .argument('<config>', 'a config file (YAML), or the run folder of an audit to go on with');
   return addAuditFlags(command)
+    .option(
+      '--format <name>',
+      'the format of the dataset, where looking finds another (config: dataset.format)',
+    )
     .addHelpText('after', help)
     .action(async (target: string, flags: AuditFlags) => {
       context.exit(await audit(target, flags, context.signal));

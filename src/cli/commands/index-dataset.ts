@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { integerOption } from '../config/flags.ts';
 import { decidingVersions, packageVersion } from '../package.ts';
-import { count, createProgress } from '../progress.ts';
+import { count, createProgress, problemLines } from '../progress.ts';
 import type { CommandContext } from './command.ts';
 
 interface IndexFlags {
@@ -14,6 +14,7 @@ interface IndexFlags {
   readonly shardSize: number;
   readonly threads?: number;
   readonly quiet?: boolean;
+  readonly format?: string;
 }
 
 const help = `
@@ -30,8 +31,9 @@ export function define(context: CommandContext): Command {
     .description(
       'Describes every picture of a dataset, so that "verbatim search" finds the most similar ones.',
     )
-    .argument('<dataset>', 'a folder or file of pictures; its format is found by looking')
+    .argument('<dataset>', 'a folder or file of pictures, tars or tables; its format is found by looking')
     .option('-o, --output <folder>', 'the index folder', 'runs/index')
+    .option('--format <name>', 'the format of the dataset, where looking finds another (docs/datasets.md)')
     .option('--descriptor <name>', 'what describes a picture', 'pixels')
     .option('--network <file>', 'the exported network (ONNX) of the descriptor')
     .addOption(
@@ -54,9 +56,10 @@ async function indexDataset(path: string, flags: IndexFlags, signal: AbortSignal
   const threads = flags.threads === undefined ? {} : { threads: flags.threads };
   const descriptor = await openDescriptor(flags.descriptor, flags.network, { ...threads, signal });
   try {
-    const dataset = await openDataset(path);
+    const dataset = await openDataset({ path, ...(flags.format && { format: flags.format }) });
     try {
-      progress.note(`data     ${dataset.name}, ${count(dataset.size)} pictures`);
+      progress.note(`data     ${dataset.name} (${dataset.format}), ${count(dataset.size)} pictures`);
+      for (const line of problemLines(dataset.problems)) progress.note(line);
       progress.note(`by       ${descriptor.id}, ${count(descriptor.dimension)} values`);
       const { rows, failed } = await makeIndex({
         dataset,

@@ -44,6 +44,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./review.ts'),
   },
   {
+    name: 'dedup',
+    summary: 'find duplicates in a dataset, what to keep, and the captions to audit first',
+    load: () => import('./dedup.ts'),
+  },
+  {
     name: 'index',
     summary: 'describe every picture of a dataset, for searching',
     load: () => import('./index-dataset.ts'),

@@ -1,10 +1,10 @@
 import { dirname, join, resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { LabConfig } from '../../lab/index.ts';
 import { integerOption, setOption } from '../config/flags.ts';
 import { type Override, parseConfig } from '../config/parse.ts';
 import { fromWorkingFolder } from '../config/paths.ts';
-import { createProgress, type Progress } from '../progress.ts';
+import { count, createProgress, type Progress } from '../progress.ts';
 import type { CommandContext } from './command.ts';
 
 interface TrainFlags {
@@ -43,7 +43,48 @@ export function define(context: CommandContext): Command {
     .option('--json', 'print lab.json on stdout')
     .addHelpText('after', help)
     .action(async (target: string, flags: TrainFlags) => train(target, flags, context));
+  lab
+    .command('export')
+    .description(
+      "Writes a twin's training set as files, repeats written out: an img2dataset folder, as a curator would have it.",
+    )
+    .argument('<config>', 'a lab config (YAML)')
+    .addOption(new Option('--twin <name>', 'whose training set').choices(['A', 'B']).default('A'))
+    .option('-o, --output <folder>', 'where it goes', 'runs/training-set')
+    .option('-q, --quiet', 'no progress')
+    .addHelpText('after', exportHelp)
+    .action(async (target: string, flags: ExportFlags) => exportSet(target, flags, context));
   return lab;
+}
+
+interface ExportFlags {
+  readonly twin: 'A' | 'B';
+  readonly output: string;
+  readonly quiet?: boolean;
+}
+
+const exportHelp = `
+Example: find the planted duplicates, and audit the twin with them:
+  verbatim lab export models/lab.yaml --twin A --output runs/set-a
+  verbatim dedup runs/set-a --output runs/dedup-a --top 200`;
+
+async function exportSet(target: string, flags: ExportFlags, { signal }: CommandContext): Promise<void> {
+  const { openLabConfig } = await import('../open.ts');
+  const { trainingEntries, writeImg2dataset } = await import('../../datasets/index.ts');
+  const set = await openLabConfig(target);
+  const { pictureIndices, captionIndices, captions } = trainingEntries(set, flags.twin);
+  const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
+  const rows = Array.from(pictureIndices, (picture, i) => ({
+    caption: captions[captionIndices[i]!]!,
+    picture: () => set.picture(picture),
+  }));
+  await writeImg2dataset(flags.output, rows, {
+    signal,
+    onProgress: (done, total) =>
+      progress.update({ stage: 'export', done, total, resumed: 0, failed: 0, evaluations: 0 }),
+  });
+  progress.end();
+  process.stdout.write(`${flags.output}: ${count(rows.length)} pictures as an img2dataset folder\n`);
 }
 
 async function train(target: string, flags: TrainFlags, context: CommandContext): Promise<void> {

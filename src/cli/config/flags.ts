@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
 import type { Provider } from '../../runtime/index.ts';
 import { type Override, parseOverride } from './parse.ts';
@@ -14,6 +15,7 @@ export interface ConfigFlags {
   readonly threads?: number;
   readonly provider?: string;
   readonly maxEvaluations?: number;
+  readonly format?: string;
   readonly set?: readonly Override[];
 }
 
@@ -27,6 +29,7 @@ export const configKeys: Readonly<Record<string, string>> = {
   threads: 'threads',
   provider: 'provider',
   maxEvaluations: 'maxEvaluations',
+  format: 'dataset.format',
 };
 
 const configSeed = () =>
@@ -74,6 +77,7 @@ export function configOverrides(flags: ConfigFlags, keys = configKeys): Override
         path: key.split('.'),
         value: name === 'model' ? resolve(String(value)) : value,
         origin: `${spelled(name)} ${value}`,
+        ...(name === 'format' && { under: 'path' }),
       };
     }),
     ...(flags.set ?? []),
@@ -115,4 +119,37 @@ export function numberOption(flags: string, description: string): Option {
       throw new InvalidArgumentError('Expected a number of at least 0.');
     return value;
   });
+}
+
+/** A dataset as a command is told of it: a path, the name of its format, options of the format. */
+export function datasetSpec(
+  path: string,
+  { format, set = [] }: { readonly format?: string; readonly set?: readonly Override[] },
+): Record<string, unknown> {
+  const options = Object.fromEntries(set.map(({ path: [key], value }) => [key, value]));
+  return { path, ...(format !== undefined && { format }), ...options };
+}
+
+/** An option that takes one of some words. */
+export function choicesOption(flags: string, description: string, choices: readonly string[]): Option {
+  return new Option(flags, description).choices(choices);
+}
+
+/**
+ * Values of flags as a config whose keys they are.
+ *
+ * @param spelling what a key is called on the command line, where it is not its own name: { levels: '--level' }
+ * @throws VerbatimError (exit code 2) naming the flag
+ */
+export function parseFlags<Schema extends z.ZodType>(
+  schema: Schema,
+  values: Readonly<Record<string, unknown>>,
+  spelling: Readonly<Record<string, string>> = {},
+): z.output<Schema> {
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const key = String(issue.path[0]);
+  const choices = issue.code === 'invalid_value' ? `; give one of ${issue.values.join(', ')}` : '';
+  throw new VerbatimError(`${spelling[key] ?? spelled(key)}: ${issue.message}${choices}`, { exitCode: 2 });
 }

@@ -17,8 +17,11 @@ const pathKeys = [
   'model',
   'dataset',
   'dataset.path',
+  'dataset.images',
+  'candidates.from',
   'labels.heldOut',
   'labels.heldOut.path',
+  'labels.heldOut.images',
   'labels.descriptor.index',
   'labels.descriptor.network',
 ];
@@ -44,6 +47,9 @@ export async function loadAuditConfig(
     ...config,
     model: resolve(folder, config.model),
     dataset: await located(config.dataset, folder),
+    ...(config.candidates.from !== undefined && {
+      candidates: { ...config.candidates, from: resolve(folder, config.candidates.from) },
+    }),
     labels: {
       ...labels,
       ...(heldOut !== undefined && { heldOut }),
@@ -94,6 +100,11 @@ async function located(data: AuditDatasetConfig, folder: string): Promise<AuditD
       );
     return auditDatasetSchema.parse({ format: await detectFormat(path), path });
   }
-  const path: unknown = 'path' in data ? data.path : undefined;
-  return { ...data, ...(typeof path === 'string' && { path: resolve(folder, path) }) };
+  const paths = Object.entries(data).filter(
+    ([key, value]) => (key === 'path' || key === 'images') && typeof value === 'string',
+  );
+  return {
+    ...data,
+    ...Object.fromEntries(paths.map(([key, value]) => [key, resolve(folder, String(value))])),
+  };
 }

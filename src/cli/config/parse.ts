@@ -10,6 +10,8 @@ export interface Override {
   readonly value: unknown;
   /** What the user typed, for error messages. */
   readonly origin: string;
+  /** A text that stands where the path leads through becomes a map with the text under this key: `dataset: a` is `dataset: {path: a}`. */
+  readonly under?: string;
 }
 
 type Path = readonly PropertyKey[];
@@ -81,6 +83,8 @@ export function parseOverride(text: string): Override {
 function setIn(target: unknown, override: Override, depth: number): unknown {
   if (depth === override.path.length) return override.value;
   const key = override.path[depth]!;
+  if (typeof target === 'string' && override.under !== undefined)
+    return setIn({ [override.under]: target }, override, depth);
   if (target !== undefined && target !== null && (typeof target !== 'object' || Array.isArray(target)))
     throw configError(
       override.origin,
