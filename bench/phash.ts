@@ -1,63 +1,116 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
-import { dhash, phash } from '../src/descriptors/index.ts';
-import { resize } from '../src/images/index.ts';
+import { parseArgs } from 'node:util';
+import { dhash, phash, phashOfEncoded } from '../src/descriptors/index.ts';
+import { encodeJpeg, type Picture, resize } from '../src/images/index.ts';
+import { mapConcurrently } from '../src/runtime/index.ts';
+import { compare } from './compare.ts';
 import { readPictures } from './labels/pairs.ts';
-import { ensurePeers, peerFolder, python } from './peer.ts';
+import { type Peer, startPeer } from './peer.ts';
+import { writePhotographs } from './photographs.ts';
 import { root } from './program.ts';
 
-const help = `npm run bench -- phash [--data FILE] [--photographs 10000]
+const help = `npm run bench -- phash [--data FILE] [--files 1000] [--photographs 10000] [--rounds 3]
   --data         a Parquet file with photographs of one size: ../shared/data/cifar10/test-00000-of-00001.parquet
+  --files        JPEGs of 256 to 1024 pixels a side that are hashed from the disk, and as many of 96 × 80
+  --photographs  pictures of 96 × 80 that are hashed from memory
 `;
 
-/** Photographs of CIFAR's 32×32 pixels are enlarged to this, so that both hashes have something to shrink. */
-const width = 96;
-const height = 80;
-const kinds = { phash, dhash };
+/** Photographs of CIFAR's 32×32 pixels are enlarged to this, so that a hash has something to shrink. */
+const [width, height] = [96, 80];
+/** Both sides: threads that decode here, processes there. */
+const threads = 2;
+/** Pictures under way: while some are decoded, others are reduced. */
+const underWay = threads + 2;
 
-/** Hashes of many photographs against imagehash: how many are equal bit for bit, and how long one thread takes. */
+/** Hashes of files and of pictures in memory against imagehash: how many are equal, and how long they take. */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
       data: { type: 'string', default: `${root}../shared/data/cifar10/test-00000-of-00001.parquet` },
+      files: { type: 'string', default: '1000' },
       photographs: { type: 'string', default: '10000' },
+      rounds: { type: 'string', default: '3' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return void process.stdout.write(help);
-  await ensurePeers();
-  const photographs = (await readPictures(values.data))
-    .slice(0, Number(values.photographs))
-    .map((picture) => resize(picture, width, height, 'bicubic'));
+  const count = Number(values.files);
+  const rounds = Number(values.rounds);
+  const photographs = await readPictures(values.data);
   const folder = await mkdtemp(join(tmpdir(), 'verbatim-phash-'));
   try {
-    const raw = join(folder, 'pictures');
-    await writeFile(raw, Buffer.concat(photographs.map(({ data }) => data)));
-    const peer = await promisify(execFile)(
-      python,
-      [`${peerFolder}hash_photographs.py`, raw, String(width), String(height)],
-      { maxBuffer: 2 ** 26 },
-    );
-    const theirs = JSON.parse(peer.stdout) as Record<string, unknown>;
-    for (const [name, hash] of Object.entries(kinds)) {
-      const started = performance.now();
-      const ours = photographs.map((picture) => Buffer.from(hash(picture)).toString('hex'));
-      const seconds = (performance.now() - started) / 1000;
-      const expected = theirs[name] as string[];
-      const equal = ours.filter((value, i) => value === expected[i]).length;
-      const rate = (time: number) => (photographs.length / time).toFixed(0);
-      const theirSeconds = theirs[`${name}Seconds`] as number;
-      process.stdout.write(
-        `${name}: ${equal} of ${photographs.length} equal to imagehash ${String(theirs['imagehash'])} (${((100 * equal) / photographs.length).toFixed(2)}%), one thread each\n` +
-          `${name}: ratio ${(theirSeconds / seconds).toFixed(2)} (ours ${rate(seconds)} pictures/s, imagehash ${rate(theirSeconds)} pictures/s)\n`,
-      );
-      if (equal < 0.999 * photographs.length) process.exitCode = 1;
-    }
+    const small = photographs
+      .slice(0, Number(values.photographs))
+      .map((picture) => resize(picture, width, height, 'bicubic'));
+    await inMemory(small, join(folder, 'pictures'), rounds);
+    await ofFiles('files of 96×80', await writeSmall(folder, small.slice(0, count)), rounds);
+    await ofFiles('files', await writePhotographs(folder, photographs, count), rounds);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function writeSmall(folder: string, pictures: readonly Picture[]): Promise<string[]> {
+  const paths: string[] = [];
+  for (const [i, picture] of pictures.entries()) {
+    const path = join(folder, `small-${i}.jpg`);
+    await writeFile(path, await encodeJpeg(picture));
+    paths.push(path);
+  }
+  return paths;
+}
+
+async function inMemory(pictures: readonly Picture[], raw: string, rounds: number): Promise<void> {
+  await writeFile(raw, Buffer.concat(pictures.map(({ data }) => data)));
+  for (const [name, hash] of Object.entries({ dhash, phash })) {
+    const peer = await startPeer(name, { pixels: raw, width, height, hash: name }, 'hash_photographs.py');
+    let ours: string[] = [];
+    await report(`${name} from memory`, peer, pictures.length, rounds, async () => {
+      ours = pictures.map((picture) => Buffer.from(hash(picture)).toString('hex'));
+      return ours;
+    });
+  }
+}
+
+async function ofFiles(name: string, paths: readonly string[], rounds: number): Promise<void> {
+  const peer = await startPeer('phash', { paths, processes: threads }, 'hash_photographs.py');
+  await report(`phash of ${name}`, peer, paths.length, rounds, async () => {
+    const ours: string[] = [];
+    const hashes = mapConcurrently(paths, underWay, async (path) =>
+      phashOfEncoded(await readFile(path), { where: path }),
+    );
+    for await (const { hash } of hashes) ours.push(Buffer.from(hash).toString('hex'));
+    return ours;
+  });
+}
+
+/** Prints how many hashes are equal and the ratio; the program fails where fewer than 99.9% are. */
+async function report(
+  name: string,
+  peer: Peer,
+  count: number,
+  rounds: number,
+  hashes: () => Promise<string[]>,
+): Promise<void> {
+  try {
+    let ours: string[] = [];
+    const run = async () => {
+      ours = await hashes();
+    };
+    const { ratio, ourSeconds, theirSeconds } = await compare(run, peer, { rounds, runs: 1, warmup: 1 });
+    const theirs = peer.results as { readonly rowsFirst: string[]; readonly plain: string[] };
+    const equalTo = (expected: string[]) => ours.filter((value, i) => value === expected[i]).length;
+    const equal = equalTo(theirs.rowsFirst);
+    const rate = (seconds: number) => (count / seconds).toFixed(0);
+    process.stdout.write(
+      `${name}: ${equal} of ${count} equal to ${peer.name} (${((100 * equal) / count).toFixed(2)}%), ${equalTo(theirs.plain)} to the same with Pillow's newer order of passes\n` +
+        `${name}: ratio ${ratio.toFixed(2)} (ours ${rate(ourSeconds)} pictures/s, ${peer.name} ${rate(theirSeconds)} pictures/s), ${peer.threads} each\n`,
+    );
+    if (equal < 0.999 * count) process.exitCode = 1;
+  } finally {
+    peer.close();
   }
 }

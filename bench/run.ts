@@ -35,9 +35,26 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'exact nearest neighbours against faiss-cpu, queries per second',
     load: () => import('./exactSearch.ts'),
   },
+  'dedup-vectors': {
+    about: 'all pairs of similar vectors, up to a million, against faiss-cpu, seconds and recall',
+    load: () => import('./dedupVectors.ts'),
+  },
   phash: {
     about: 'perceptual hashes of 10,000 photographs against imagehash: how many are equal, and how fast',
     load: () => import('./phash.ts'),
+  },
+  'dedup-levels': {
+    about: 'precision and recall of each level of dedup over changed copies, per kind of change',
+    load: () => import('./dedupLevels.ts'),
+  },
+  'cifar-duplicates': {
+    about: 'near-duplicates of CIFAR-10 at several thresholds, with pictures of the largest groups',
+    load: () => import('./cifarDuplicates.ts'),
+  },
+  'read-shards': {
+    about:
+      'JPEGs in tars and Parquet decoded to 64×64 against PyTorch DataLoader and Pillow, pictures per second',
+    load: () => import('./readShards.ts'),
   },
   demo: {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
@@ -50,7 +67,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
 };
 
 function usage(): string {
-  const lines = Object.entries(benchmarks).map(([name, { about }]) => `  ${name.padEnd(12)}${about}`);
+  const lines = Object.entries(benchmarks).map(([name, { about }]) => `  ${name.padEnd(14)}${about}`);
   return `usage: npm run bench -- NAME [OPTIONS]\n\n${lines.join('\n')}\n\nnpm run bench -- NAME --help lists the options of one that has some.\n`;
 }
 

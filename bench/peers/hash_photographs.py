@@ -1,19 +1,19 @@
-"""Hashes of photographs by imagehash, for `npm run bench -- phash`.
+"""imagehash over files: see serve.py for how it is asked. Needs the folder's `paths` and the number of `processes`.
 
-Arguments: a file of raw 8-bit RGB pictures of one size, width, height. Prints one line of JSON: imagehash's
-version, the hashes as hexadecimal digits, and the seconds that hashing took. Pillow from 13 on may resize columns
-before rows; the order of all versions before is forced, as in make_images_fixtures.py.
+A run hashes all files by phash, from opening to the hash, in a pool of processes that is there before the first run.
+Its answers are timed with Pillow as it is. Its hashes are given twice: those, and those with rows resized before columns,
+the order of all versions before 13, as in make_images_fixtures.py. With `pixels` it hashes that file of raw 8-bit RGB pictures of one
+size instead, in one process, by the function that `hash` names.
 """
 
-import json
-import sys
-import time
+from multiprocessing import Pool
 
 import imagehash
 import numpy as np
 from PIL import Image
 
-path, width, height = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+from serve import serve
+
 resize = Image.Image.resize
 
 
@@ -21,12 +21,35 @@ def rows_first(self, size, resample=None, **rest):
     return resize(resize(self, (size[0], self.height), resample, **rest), size, resample, **rest)
 
 
-Image.Image.resize = rows_first
-pictures = np.fromfile(path, np.uint8).reshape(-1, height, width, 3)
-images = [Image.fromarray(picture) for picture in pictures]
-result = {"imagehash": imagehash.__version__}
-for name in ("phash", "dhash"):
-    start = time.perf_counter()
-    result[name] = [str(getattr(imagehash, name)(image)) for image in images]
-    result[f"{name}Seconds"] = time.perf_counter() - start
-print(json.dumps(result))
+def hash_file(path):
+    with Image.open(path) as image:
+        return str(imagehash.phash(image))
+
+
+def hash_file_rows_first(path):
+    Image.Image.resize = rows_first
+    try:
+        return hash_file(path)
+    finally:
+        Image.Image.resize = resize
+
+
+def main(request):
+    hello = dict(peer=f"imagehash {imagehash.__version__}", flops=0)
+    if "pixels" in request:
+        pixels = np.fromfile(request["pixels"], np.uint8).reshape(-1, request["height"], request["width"], 3)
+        images = [Image.fromarray(picture) for picture in pixels]
+        function = getattr(imagehash, request["hash"])
+        run = lambda: [str(function(image)) for image in images]
+        Image.Image.resize = rows_first
+        hashes = run()
+        Image.Image.resize = resize
+        return run, dict(hello, threads=1, results=dict(rowsFirst=hashes, plain=run()))
+    pool = Pool(request["processes"])
+    run = lambda: pool.map(hash_file, request["paths"], chunksize=16)
+    rows = pool.map(hash_file_rows_first, request["paths"], chunksize=16)
+    return run, dict(hello, threads=request["processes"], results=dict(rowsFirst=rows, plain=run()))
+
+
+if __name__ == "__main__":
+    serve(main)
