@@ -180,7 +180,7 @@ describe('a data set', () => {
     [
       'without captions',
       { 'metadata.csv': 'file_name,title\na.png,x\n' },
-      'no column text, caption or prompt',
+      'has no captions; there is nothing to audit',
     ],
     ['with empty metadata', { 'metadata.jsonl': ' \n' }, 'metadata.jsonl: is empty'],
     [

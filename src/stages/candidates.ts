@@ -38,8 +38,11 @@ export async function listCandidates(
 ): Promise<readonly CandidateRow[]> {
   const all: CandidateRow[] = [];
   for await (const row of data.candidates()) all.push(row);
-  if (all.length === 0)
-    throw new VerbatimError(`${data.name} has no captions; there is nothing to audit`, { exitCode: 2 });
+  if (all.every(({ caption }) => caption.trim() === ''))
+    throw new VerbatimError(
+      `${data.name} has no captions; there is nothing to audit. If they stand in a column of another name, give it as captionColumn`,
+      { exitCode: 2 },
+    );
   return chooseCandidates(all, config);
 }
 

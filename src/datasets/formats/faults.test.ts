@@ -6,7 +6,7 @@ import { VerbatimError } from '../../errors.ts';
 import { encodePng } from '../../images/index.ts';
 import { sql, textLiteral } from '../../tables/index.ts';
 import { temporaryFolder } from '../../testing/folder.ts';
-import { openDataset, sceneSource } from '../index.ts';
+import { type Dataset, type DatasetRow, openDataset, sceneSource } from '../index.ts';
 import { refusal } from '../storage/paths.ts';
 
 const root = temporaryFolder('faults');
@@ -32,6 +32,12 @@ async function parquet(select: string): Promise<string> {
   return path;
 }
 
+async function listed(dataset: Dataset): Promise<DatasetRow[]> {
+  const rows: DatasetRow[] = [];
+  for await (const row of dataset.rows()) rows.push(row);
+  return rows;
+}
+
 const image = () => `{bytes: from_base64('${Buffer.from(png).toString('base64')}'), path: 'a.png'}`;
 
 describe('image-folder', () => {
@@ -46,16 +52,26 @@ describe('image-folder', () => {
     ['C:\\secret.png', 'URL or a drive'],
     ['', 'is empty'],
     ['a\0.png', 'NUL'],
-  ])('refuses %j in metadata, naming the row', async (file, why) => {
-    const path = await folder({
-      'a.png': png,
-      'metadata.jsonl': `${JSON.stringify({ file_name: 'a.png', text: 'x' })}\n${JSON.stringify({ file_name: file, text: 'y' })}\n`,
-    });
-    const problem = openDataset(path);
-    await expect(problem).rejects.toThrow(VerbatimError);
-    await expect(problem).rejects.toThrow(/metadata\.jsonl, row 1: /);
-    await expect(problem).rejects.toThrow(why);
-  });
+  ])(
+    'does not follow %j in metadata: an error of that row, or of a folder of nothing else',
+    async (file, why) => {
+      const path = await folder({
+        'a.png': png,
+        'metadata.jsonl': `${JSON.stringify({ file_name: 'a.png', text: 'x' })}\n${JSON.stringify({ file_name: file, text: 'y' })}\n`,
+      });
+      const dataset = await openDataset(path);
+      const rows = await listed(dataset);
+      expect(rows.map(({ caption }) => caption)).toEqual(['x', 'y']);
+      expect(rows[0]!.error).toBeUndefined();
+      expect(rows[1]!.error).toMatch(/metadata\.jsonl, row 1: /);
+      expect(rows[1]!.error).toContain(why);
+      expect((await dataset.picture(0)).width).toBe(64);
+      await expect(dataset.picture(1)).rejects.toThrow(VerbatimError);
+      await expect(dataset.picture(1)).rejects.toThrow(rows[1]!.error);
+      await writeFile(join(path, 'metadata.jsonl'), `${JSON.stringify({ file_name: file, text: 'y' })}\n`);
+      await expect(openDataset(path)).rejects.toThrow(why);
+    },
+  );
 
   it('lets no accepted name lead out of the folder', () => {
     const part = fc.constantFrom('..', '.', 'a', '/', '\\', 'C:', 'b.png', '%2e%2e', ' ');
@@ -120,13 +136,19 @@ describe('image-folder', () => {
     ]);
   });
 
-  it('names the columns when the captions are not found, and two metadata files', async () => {
+  it('has empty captions where no column holds any, and names the columns when the wanted one is lacking', async () => {
     const path = await folder({ 'a.png': png, 'metadata.csv': 'file_name,title\na.png,x\n' });
-    await expect(openDataset(path)).rejects.toThrow(
-      'no column text, caption or prompt for the captions; the columns are "file_name", "title"',
+    const captions = async (options: object) =>
+      (await listed(await openDataset({ path, ...options }))).map(({ caption }) => caption);
+    expect(await captions({})).toEqual(['']);
+    expect(await captions({ captionColumn: 'title' })).toEqual(['x']);
+    await expect(openDataset({ path, captionColumn: 'name' })).rejects.toThrow(
+      'no column "name" for the captions; the columns are "file_name", "title"',
     );
-    const named = await openDataset({ path, captionColumn: 'title' });
-    expect(named.size).toBe(1);
+  });
+
+  it('names two metadata files', async () => {
+    const path = await folder({ 'a.png': png, 'metadata.csv': 'file_name,text\na.png,x\n' });
     await writeFile(join(path, 'metadata.jsonl'), '{"file_name": "a.png", "text": "x"}\n');
     await expect(openDataset(path)).rejects.toThrow('keep one of them');
   });
@@ -162,8 +184,22 @@ describe('parquet', () => {
       'a photo of a dog',
     ]);
     await expect(list(['cat', 'owl'])).rejects.toThrow(/row 2: class 2 has no name; "classes" lists 2/);
-    await expect(openDataset(path)).rejects.toThrow('give classes for the numbers in "label"');
+    expect((await listed(await openDataset(path))).every(({ caption }) => caption === '')).toBe(true);
+    const other = openDataset({ path, classes: ['cat'], labelColumn: 'kind' });
+    await expect(other).rejects.toThrow('no column "kind" with the numbers of the classes');
   });
+
+  it.each(['image', 'file_name', 'filename', 'image_path'])(
+    'finds file names in the column %s',
+    async (name) => {
+      const path = await folder({ 'a.png': png });
+      await sql(
+        `COPY (SELECT 'a.png' AS ${name}, 'x' AS text) TO ${textLiteral(join(path, 't.parquet'))} (FORMAT parquet)`,
+      );
+      const dataset = await openDataset(join(path, 't.parquet'));
+      expect((await dataset.picture(0)).width).toBe(64);
+    },
+  );
 
   it('names the columns that it would have needed', async () => {
     const path = await parquet(`SELECT 1 AS a, 'x' AS text`);
@@ -196,7 +232,7 @@ describe('parquet with file names', () => {
       for await (const { error } of dataset.rows()) errors.push(error);
       expect(errors[0]).toBeUndefined();
       expect(errors[1]).toMatch(/row 1: file name ".*" (contains|is)/);
-      expect(errors[2]).toMatch(/row 2: holds no picture bytes and no file name/);
+      expect(errors[2]).toMatch(/row 2: has no picture and no file name/);
       expect(errors[3]).toBeUndefined();
       expect((await dataset.picture(0)).width).toBe(64);
       await expect(dataset.picture(1)).rejects.toThrow(errors[1]);

@@ -20,9 +20,9 @@ import {
   filesBelow,
   isPictureName,
   locatePicture,
+  nameFault,
   pictureEndings,
   readPicture,
-  refusal,
 } from '../storage/paths.ts';
 import { datasetOf, type StoredRow, type StoredShard } from '../storage/store.ts';
 import type { Dataset } from '../types.ts';
@@ -31,7 +31,7 @@ import type { DatasetFormat } from './format.ts';
 const schema = z.strictObject({
   format: z.literal('image-folder'),
   path: z.string().min(1),
-  /** Column of the metadata file with the captions. Default: text, caption or prompt. */
+  /** Column of the metadata file with the captions. Default: text, caption or prompt; without one captions are empty. */
   captionColumn: z.string().optional(),
   /** Pictures with more pixels are refused. */
   maxPixels: z.number().int().positive().optional(),
@@ -45,6 +45,8 @@ interface Entry {
   /** Relative to the folder, with forward slashes. */
   readonly file: string;
   readonly caption: string;
+  /** Why the name is not followed. */
+  readonly error?: string | undefined;
 }
 
 interface Shard extends StoredShard {
@@ -107,29 +109,29 @@ async function fromMetadata(metadata: string, spec: ImageFolderSpec): Promise<En
     const fault = await brokenLine(metadata, only!);
     if (fault !== undefined) throw new VerbatimError(`${metadata}: ${fault}; mend that line.`);
   }
-  const caption = spec.captionColumn ?? captionColumnOf(names, undefined);
+  const caption = captionColumnOf(names, spec.captionColumn);
   for (const [needed, name] of [
     ['file names', 'file_name'],
-    ['captions', caption],
-  ] as const) {
-    if (name !== undefined && names.includes(name)) continue;
-    const wanted = name === undefined ? 'text, caption or prompt' : `"${name}"`;
-    throw new VerbatimError(
-      `${metadata}: no column ${wanted} for the ${needed}; the columns are ${quotedNames(names)}.`,
-    );
-  }
+    ['captions', spec.captionColumn],
+  ] as const)
+    if (name !== undefined && !names.includes(name))
+      throw new VerbatimError(
+        `${metadata}: no column "${name}" for the ${needed}; the columns are ${quotedNames(names)}.`,
+      );
+  const captionText = caption === undefined ? 'NULL' : `CAST(${identifier(caption)} AS VARCHAR)`;
+  const texts = caption === undefined ? ['file_name'] : ['file_name', caption];
   const rows = await sql<{ file: string | null; caption: string | null }>(
-    `SELECT CAST(file_name AS VARCHAR) AS file, CAST(${identifier(caption!)} AS VARCHAR) AS caption FROM ${reader(metadata, ['file_name', caption!])}`,
+    `SELECT CAST(file_name AS VARCHAR) AS file, ${captionText} AS caption FROM ${reader(metadata, texts)}`,
   ).catch(explain);
-  return rows.map(({ file, caption }, index) => {
-    const row = `${metadata}, row ${index}`;
-    if (file === null) throw new VerbatimError(`${row}: file_name is missing.`);
-    const problem = refusal(file);
-    if (problem !== undefined)
-      throw new VerbatimError(`${row}: file_name ${JSON.stringify(file)} ${problem}.`);
+  const entries = rows.map(({ file, caption }, index) => ({
+    file: file ?? '',
     // An empty field of a CSV file is an empty caption, which a generator may well be asked for.
-    return { file, caption: caption ?? '' };
-  });
+    caption: caption ?? '',
+    error: nameFault(file, `${metadata}, row ${index}`),
+  }));
+  if (entries.length > 0 && entries.every(({ error }) => error !== undefined))
+    throw new VerbatimError(entries[0]!.error!);
+  return entries;
 }
 
 /** Pictures below the folder in the order of their paths; a caption is the name of the folder that holds the picture,
@@ -199,7 +201,7 @@ async function entriesDigest(
 /**
  * A folder of pictures as Hugging Face's "imagefolder": metadata.csv, .jsonl or .parquet at its top with file_name and
  * a caption; without one, folder names are the captions. File names are untrusted: absolute paths, "..", URLs and links
- * that lead out of the folder are refused. Names and captions are in memory, pictures are not.
+ * that lead out of the folder are errors of their rows. Names and captions are in memory, pictures are not.
  */
 export async function openImageFolder(spec: ImageFolderSpec): Promise<Dataset> {
   const folder = await stat(spec.path).catch(() => undefined);
@@ -258,13 +260,16 @@ export async function openImageFolder(spec: ImageFolderSpec): Promise<Dataset> {
     async *rows({ first }, from, to): AsyncGenerator<StoredRow> {
       const known = metadata === undefined ? undefined : await positions.get('all');
       for (let index = first + from; index < first + to; index++) {
-        const { file, caption } = entries[index]!;
+        const { file, caption, error } = entries[index]!;
         // Only metadata can name a file twice.
-        yield { key: (known?.get(file) ?? index) === index ? file : `${file}#${index}`, caption };
+        yield { key: (known?.get(file) ?? index) === index ? file : `${file}#${index}`, caption, error };
       }
     },
-    encoded: (shard, row) =>
-      readPicture(root, entries[shard.first + row]!.file, where(shard, row), spec.path),
+    async encoded(shard, row) {
+      const { file, error } = entries[shard.first + row]!;
+      if (error !== undefined) throw new VerbatimError(error);
+      return readPicture(root, file, where(shard, row), spec.path);
+    },
     where,
     async find(key) {
       const index = (await positions.get('all')).get(key);

@@ -15,7 +15,7 @@ import {
   parquetStretches,
   quotedNames,
 } from '../storage/parquet-file.ts';
-import { copyPicture, filesBelow, readPicture, refusal } from '../storage/paths.ts';
+import { copyPicture, filesBelow, nameFault, readPicture, refusal } from '../storage/paths.ts';
 import {
   datasetOf,
   locateRow,
@@ -33,7 +33,7 @@ const schema = z.strictObject({
   path: z.string().min(1),
   /** Column with the encoded pictures (struct{bytes, path} or bytes) or with their file names. Default: the first that looks like one. */
   imageColumn: z.string().optional(),
-  /** Column with the captions. Default: text, caption or prompt. */
+  /** Column with the captions. Default: text, caption or prompt; without one captions are empty. */
   captionColumn: z.string().optional(),
   /** Column with class numbers, used with `classes` when there is no caption. */
   labelColumn: z.string().default('label'),
@@ -52,8 +52,8 @@ interface Layout {
   readonly bytes: string | undefined;
   /** SQL of the file's name, VARCHAR; undefined where there is none. */
   readonly file: string | undefined;
-  /** SQL of the caption, VARCHAR. */
-  readonly caption: string;
+  /** SQL of the caption, VARCHAR; undefined where there is none. */
+  readonly caption: string | undefined;
 }
 
 interface Shard extends StoredShard, Layout {
@@ -65,7 +65,7 @@ interface Shard extends StoredShard, Layout {
 }
 
 /** Columns of text that may name picture files, when no column holds pictures. */
-const nameColumns = ['image', 'img', 'picture', 'storedname', 'image_path', 'image_file', 'filename', 'path'];
+const nameColumns = ['image', 'img', 'picture', 'file_name', 'image_path', 'image_file', 'filename', 'path'];
 
 const holdsBytes = (type: string) => type === 'BLOB' || /^STRUCT\(.*\bbytes BLOB\b/.test(type);
 const holdsPath = (type: string) => /^STRUCT\(.*\bpath VARCHAR\b/.test(type);
@@ -104,18 +104,12 @@ function layoutOf(path: string, shape: ParquetShape, spec: ParquetSpec): Layout 
     throw new VerbatimError(
       `${path}: there is no column "${spec.captionColumn}"; the columns are ${quotedNames(names)}.`,
     );
-  if (spec.classes === undefined || !names.includes(spec.labelColumn))
+  if (spec.classes === undefined) return { bytes, file, caption: undefined };
+  if (!names.includes(spec.labelColumn))
     throw new VerbatimError(
-      `${path}: no column text, caption or prompt; name one as captionColumn, or give classes for the numbers in "${spec.labelColumn}". The columns are ${quotedNames(names)}.`,
+      `${path}: no column "${spec.labelColumn}" with the numbers of the classes; name it as labelColumn. The columns are ${quotedNames(names)}.`,
     );
   return { bytes, file, caption: asText(spec.labelColumn) };
-}
-
-/** Why a file name in a row is not followed, as an error of the row; undefined where it may be. */
-function nameFault(file: string | null, where: string): string | undefined {
-  if (file === null) return `${where}: holds no picture bytes and no file name.`;
-  const why = refusal(file);
-  return why && `${where}: file name ${JSON.stringify(file)} ${why}.`;
 }
 
 /**
@@ -206,7 +200,7 @@ export async function openParquet(spec: ParquetSpec): Promise<Dataset> {
       const file = shard.bytes === undefined ? shard.file! : 'NULL';
       const rows = parquetStretches<{ caption: string | null; file: string | null }>(
         shard.stored,
-        `${shard.caption} AS caption, ${file} AS file`,
+        `${shard.caption ?? 'NULL'} AS caption, ${file} AS file`,
         from,
         to,
       );

@@ -31,6 +31,13 @@ export function refusal(file: string): string | undefined {
   return undefined;
 }
 
+/** Why the file name in a row is not followed, as an error of the row; undefined where it may be. */
+export function nameFault(file: string | null, where: string): string | undefined {
+  if (file === null) return `${where}: has no picture and no file name.`;
+  const why = refusal(file);
+  return why && `${where}: file name ${JSON.stringify(file)} ${why}.`;
+}
+
 /**
  * The real path of a picture that a dataset names, or an error: it must be a file of sensible size inside `root`
  * (itself a real path), links followed. `where` names the row, `shown` the folder as the user wrote it.

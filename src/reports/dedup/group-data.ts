@@ -25,8 +25,8 @@ export interface ShownGroup {
   readonly group: number;
   readonly rate: number;
   readonly captions: number;
-  readonly captionShare: number;
-  readonly modality: Modality;
+  readonly captionShare: number | null;
+  readonly modality: Modality | null;
   readonly mostBits: number | null;
   readonly leastCosine: number | null;
   readonly kept: number;
@@ -94,8 +94,8 @@ type GroupRow = Record<Level, number> & {
   readonly group: number;
   readonly rate: number;
   readonly captions: number;
-  readonly caption_share: number;
-  readonly modality: Modality;
+  readonly caption_share: number | null;
+  readonly modality: Modality | null;
   readonly most_bits: number | null;
   readonly least_cosine: number | null;
   readonly kept: number;

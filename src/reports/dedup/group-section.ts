@@ -47,9 +47,9 @@ ${hasPictures ? null : keys(group)}</div>
 <div class="facts"><dl>${fact('stay', integer(kept))}${fact('go', integer(rate - kept))}
 ${fact('level', levelCounts(group, summary))}
 ${worst === null ? null : fact('worst pair', worst)}
-${captioned ? fact('captions', captions === 1 ? 'one' : `${integer(captions)} different`) : null}
-${captioned && captions > 1 ? fact('most frequent one', percentage(group.captionShare)) : null}
-${captioned && !isByCaption(summary) ? fact('kind', group.modality) : null}</dl>
+${captioned ? fact('captions', captions === 0 ? 'none' : captions === 1 ? 'one' : `${integer(captions)} different`) : null}
+${captions > 1 && group.captionShare !== null ? fact('most frequent one', percentage(group.captionShare)) : null}
+${group.modality !== null && !isByCaption(summary) ? fact('kind', group.modality) : null}</dl>
 ${chained ? html`<p class="said">A chain: its worst pair alone is alike at no level.</p>` : null}
 ${group.looked < rate ? html`<p class="said">Files and captions are those of its first ${integer(group.looked)} items.</p>` : null}</div></article>`;
 }

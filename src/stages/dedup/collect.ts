@@ -20,13 +20,16 @@ import type { LoadedItems } from './loaded.ts';
 /** A group with what its captions say. */
 export interface CaptionedGroup extends FinishedGroup {
   readonly captions: number;
-  readonly captionShare: number;
-  readonly modality: Modality;
+  /** This and the next are null where no item has a caption. */
+  readonly captionShare: number | null;
+  readonly modality: Modality | null;
 }
 
-/** Counts the different captions of each group. */
+/** Counts the different captions of each group; a lacking one is one of them, unless all are lacking. */
 export function withCaptions({ items }: EdgesInput, groups: readonly FinishedGroup[]): CaptionedGroup[] {
   return groups.map((group) => {
+    if (!group.members.some((item) => items.captioned[item] === 1))
+      return { ...group, captions: 0, captionShare: null, modality: null };
     const agreement = captionAgreement(Array.from(group.members, (item) => captionKey(items.caption, item)));
     return {
       ...group,

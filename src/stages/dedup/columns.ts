@@ -73,11 +73,11 @@ export const memberColumns = {
   keep: column('BOOLEAN'),
   /** The strictest level at which the item has an edge. */
   level: column('VARCHAR'),
-  /** Different captions in the group, and the share of its items that have the most frequent one. */
+  /** Different captions in the group, and the share of its items that have the most frequent one; 0 and null without captions. */
   captions: column('INTEGER'),
-  caption_share: column('DOUBLE'),
-  /** 'image-and-text' | 'mixed' | 'image-only'. */
-  modality: column('VARCHAR'),
+  caption_share: nullable('DOUBLE'),
+  /** 'image-and-text' | 'mixed' | 'image-only'; null without captions. */
+  modality: nullable('VARCHAR'),
   /** Over all pairs of the group, also those without an edge: most differing bits, least cosine. */
   most_bits: nullable('INTEGER'),
   least_cosine: nullable('DOUBLE'),

@@ -120,6 +120,17 @@ describe('findDuplicates', () => {
     ]);
   });
 
+  it('says nothing of the captions of groups that have none', async () => {
+    const folder = newFolder();
+    const dataset = await fakeDataset({ a: [...copies(1, ['', ' ', '']), ...copies(2, ['', 'two'])] });
+    const summary = await dedup(dataset, folder);
+    expect((await groupsIn(folder)).map(({ captions, modality }) => [captions, modality])).toEqual([
+      ...Array(3).fill([0, null]),
+      ...Array(2).fill([2, 'image-only']),
+    ]);
+    expect(summary).toMatchObject({ meanCaptionShare: 0.5, modalities: { 'image-and-text': { groups: 0 } } });
+  });
+
   it('lists the most duplicated captions, the first that has one by name', async () => {
     const folder = newFolder();
     const dataset = await mixed();

@@ -69,9 +69,9 @@ export interface DedupSummary {
   readonly removed: number;
   /** How many groups have each rate, and how many items they hold: [rate, groups, items], ascending. */
   readonly histogram: readonly (readonly [number, number, number])[];
-  /** Groups by their captions (Webster 2023, §5.2). */
+  /** Groups by their captions (Webster 2023, §5.2); those without any stand in none. */
   readonly modalities: Readonly<Record<Modality, { readonly groups: number; readonly items: number }>>;
-  /** Mean over groups of the share of items that have the group's most frequent caption; null without groups. */
+  /** Mean over groups of the share of items that have the group's most frequent caption; null where none has any. */
   readonly meanCaptionShare: number | null;
   /** Groups that hold a pair which alone would not make them: chains. */
   readonly chained: number;
@@ -227,6 +227,7 @@ async function summarize(
   const byRate = new Map<number, number>();
   for (const { members } of groups) byRate.set(members.length, (byRate.get(members.length) ?? 0) + 1);
   const grouped = groups.reduce((sum, { members }) => sum + members.length, 0);
+  const shares = groups.flatMap(({ captionShare }) => captionShare ?? []);
   const parts = config.levels.includes('tiles') ? (await readParts(input)).length : 0;
   return {
     dataset: { name: dataset.name, format: dataset.format, rows: dataset.size },
@@ -253,7 +254,7 @@ async function summarize(
       }),
     ) as DedupSummary['modalities'],
     meanCaptionShare:
-      groups.length === 0 ? null : groups.reduce((sum, one) => sum + one.captionShare, 0) / groups.length,
+      shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length,
     chained: groups.filter((group) => isChained(config, group)).length,
     parts,
     families: written.families,
