@@ -22,6 +22,7 @@ export { openPairSearch, type PairOptions, type PairReport, type PairSearch } fr
 export {
   type Assignments,
   assignRows,
+  mostProbes,
   type Partition,
   type PartitionOptions,
   trainPartition,

@@ -2,11 +2,11 @@ import { VerbatimError } from '../errors.ts';
 import { cellPlan } from './cells.ts';
 import { exhaustivePlan } from './exhaustive.ts';
 import { longestOf, rowLengths } from './lengths.ts';
-import { type Assignments, assignRows, type Partition } from './partition.ts';
+import { type Assignments, assignRows, mostProbes, type Partition } from './partition.ts';
 import type { StoreOptions } from './rowStore.ts';
 import { type Comparison, openTiles, type SimilarPairs } from './tiles.ts';
 import type { VectorRows } from './types.ts';
-import { mostProbes, planVisits } from './visits.ts';
+import { planVisits } from './visits.ts';
 
 export interface PairOptions extends StoreOptions {
   /** The least similarity (dot product) of a pair, above 0. */
@@ -19,7 +19,7 @@ export interface PairOptions extends StoreOptions {
   readonly partition?: Partition | undefined;
   /** What `assignRows` gives of the partition for all rows; made here where it is not given. */
   readonly assignments?: Assignments | undefined;
-  /** Cells that a row is compared in at most, its own with them. Default 16. */
+  /** Cells that a row is compared in at most, its own with them. Default, and at most, 31. */
   readonly probes?: number | undefined;
   /** How far beyond its own cell a row looks, 0 to 1: see `VisitOptions`. Default .2. */
   readonly reach?: number | undefined;

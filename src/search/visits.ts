@@ -119,8 +119,6 @@ export function planVisits(
 
 /** Distances between centroids that are kept: most rows have the same few neighbouring cells. */
 const mostDistances = 2 ** 20;
-/** Bits of a word, less the one that would be its sign. */
-export const mostProbes = 31;
 
 /** Of each cell the largest angle between its centroid and a row of it, rounded up. */
 function cellRadii({ probes, cells, similarities }: Assignments, count: number, rounding: number) {

@@ -92,7 +92,7 @@ export function define(context: CommandContext): Command {
     .option('--families', 'also look for template-like families: the same but for a region')
     .addOption(integerOption('--top <n>', 'how many of the most duplicated captions are listed (1000)', 0))
     .addOption(integerOption('--cells <n>', 'descriptor: k-means cells (by the number of vectors)', 1))
-    .addOption(integerOption('--probes <n>', 'descriptor: cells looked into for each vector at most (16)', 1))
+    .addOption(integerOption('--probes <n>', 'descriptor: cells looked into for each vector at most (31)', 1))
     .addOption(integerOption('--shard-size <n>', 'items per shard (4096)', 1))
     .option('--write <folder>', 'also write a copy of what is kept, in the format of the dataset')
     .addOption(integerOption('--threads <n>', 'default: the number of cores', 1))

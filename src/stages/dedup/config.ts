@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { keepRules, type Level, levels, linkages } from '../../dedup/index.ts';
+import { mostProbes } from '../../search/index.ts';
 
 /** What `verbatim dedup` is asked for: every default is written here once. */
 export const dedupConfigSchema = z.strictObject({
@@ -47,7 +48,8 @@ export const dedupConfigSchema = z.strictObject({
   probes: z
     .int()
     .min(1)
-    .default(16)
+    .max(mostProbes)
+    .default(mostProbes)
     .describe('Cells in which neighbours of a vector are looked for at most.'),
   top: z.int().min(0).default(1000).describe('How many of the most duplicated captions are listed.'),
   shardSize: z.int().min(1).max(100_000).default(4096).describe('Items per shard: what a kill can cost.'),
