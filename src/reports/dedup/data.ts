@@ -46,7 +46,7 @@ export interface DedupPageData {
 }
 
 /** A row of candidates.parquet and its place in it, from 1. */
-export type ShownCandidate = Omit<DuplicatedRow, 'key' | 'dataset_index'> & { readonly rank: number };
+export type ShownCandidate = Omit<DuplicatedRow, 'key' | 'dataset_index'>;
 
 /** Captions of one group that are listed. */
 export const captionsOfGroup = 3;
@@ -107,11 +107,10 @@ async function isCaptioned(groups: string): Promise<boolean> {
 
 /** In the order of the table; a group with a caption for each of its items would be all that is seen. */
 function readCandidates(table: string): Promise<ShownCandidate[]> {
-  const order = 'copies DESC, caption_copies DESC, dataset_index';
   return sql(`
-    SELECT row_number() OVER (ORDER BY ${order}) AS rank, ${captionColumn}, copies, caption_copies, "group", modality
+    SELECT rank, ${captionColumn}, copies, caption_copies, "group", modality
     FROM ${table}
-    QUALIFY "group" IS NULL OR row_number() OVER (PARTITION BY "group" ORDER BY ${order}) <= ${captionsOfGroup}
+    QUALIFY "group" IS NULL OR row_number() OVER (PARTITION BY "group" ORDER BY rank) <= ${captionsOfGroup}
     ORDER BY rank LIMIT ${limits.candidates}`);
 }
 

@@ -67,6 +67,7 @@ describe('writeDedupReport', () => {
         { captions: ['same', 'same'], files: ['s', 's'], mostBits: 0 },
       ],
       candidates: ['a lamp', 'another', 'third', 'p'].map((caption, i) => ({
+        rank: i + 1,
         key: `k${i}`,
         caption,
         dataset_index: i,
@@ -144,6 +145,7 @@ describe('writeDedupReport', () => {
       dataset: await pictures(6),
       groups: [{ captions: hostile, key: (at) => `../../${hostile[at]}`, modality: 'image-only' }],
       candidates: hostile.map((caption, i) => ({
+        rank: i + 1,
         key: caption,
         caption,
         dataset_index: i,
@@ -304,6 +306,7 @@ describe('writeDedupReport', () => {
       dataset: await pictures(10),
       groups: [{ captions: ['a', 'b', 'c', 'd', 'e'] }, { captions: ['f', 'f'] }],
       candidates: ['a', 'b', 'c', 'd', 'e', 'f'].map((caption, i) => ({
+        rank: i + 1,
         key: caption,
         caption,
         dataset_index: i,

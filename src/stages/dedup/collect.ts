@@ -75,7 +75,7 @@ export async function writeResults(
   });
   const strictest = levelOfItems(count, edges);
   const best = await bestCaptions(input, groups, groupOf);
-  const duplicated: (DuplicatedRow & { of: BestCaption })[] = [];
+  const duplicated: Duplicated[] = [];
   const members = join(folder.tables, 'members');
   await rm(members, { recursive: true, force: true });
   const files: string[] = [];
@@ -110,8 +110,6 @@ export async function writeResults(
             caption_copies: caption.count,
             group: caption.group,
             modality: groups[caption.group]!.modality,
-            // Filled in below: later rows may have the caption too.
-            rows: '',
             of: caption,
           });
         if (group < 0) continue;
@@ -140,13 +138,9 @@ export async function writeResults(
   if (files.length === 0) await writeTable(join(folder.path, 'groups.parquet'), memberColumns, []);
   else await copyTables(files, join(folder.path, 'groups.parquet'), ['group', 'dataset_index']);
   await rm(members, { recursive: true, force: true });
-  const top = duplicated
-    .sort(
-      (x, y) =>
-        y.copies - x.copies || y.caption_copies - x.caption_copies || x.dataset_index - y.dataset_index,
-    )
-    .slice(0, input.config.top)
-    .map(({ of, ...row }): DuplicatedRow => ({ ...row, rows: JSON.stringify(of.rows) }));
+  const top = dealtOut(duplicated, input.config.top).map(
+    ({ of, ...row }, i): DuplicatedRow => ({ ...row, rank: i + 1, rows: JSON.stringify(of.rows) }),
+  );
   await writeTable(join(folder.path, 'candidates.parquet'), duplicatedColumns, top);
   return { kept, candidates: top.length };
 }
@@ -180,6 +174,28 @@ interface BestCaption {
   /** Where the first of each different file stands, and which those are. */
   readonly rows: number[];
   readonly contents: Set<string>;
+}
+
+type Duplicated = Omit<DuplicatedRow, 'rank' | 'rows'> & { readonly group: number; readonly of: BestCaption };
+
+/**
+ * Places are dealt out to groups in proportion to their copies (D'Hondt's method): the k-th caption of a group counts for a k-th of
+ * its copies. By copies alone, one picture under three hundred captions would fill a list of three hundred.
+ */
+function dealtOut(captions: readonly Duplicated[], places: number): Duplicated[] {
+  const before = (x: Duplicated, y: Duplicated) =>
+    y.copies - x.copies || y.caption_copies - x.caption_copies || x.dataset_index - y.dataset_index;
+  const listed = new Map<number, number>();
+  return captions
+    .toSorted(before)
+    .map((row) => {
+      const place = (listed.get(row.group) ?? 0) + 1;
+      listed.set(row.group, place);
+      return { row, share: row.copies / place };
+    })
+    .sort((x, y) => y.share - x.share || before(x.row, y.row))
+    .slice(0, places)
+    .map(({ row }) => row);
 }
 
 /** Different pictures of a caption that are listed. */

@@ -87,8 +87,10 @@ export const memberColumns = {
 } as const;
 export type MemberRow = Row<typeof memberColumns>;
 
-/** One row per caption. File: candidates.parquet (and .csv), the most duplicated first. */
+/** One row per caption. File: candidates.parquet, by rank. */
 export const duplicatedColumns = {
+  /** From 1 on: the order in which an audit should take them. */
+  rank: column('INTEGER'),
   key: column('VARCHAR'),
   caption: column('VARCHAR'),
   dataset_index: column('INTEGER'),

@@ -141,9 +141,9 @@ describe('findDuplicates', () => {
     ).toEqual([
       ['a/1', 'two', 4, 4],
       ['b/2', 'x', 3, 1],
+      ['b/5', 'the same, compressed', 2, 2],
       ['b/3', 'y', 3, 1],
       ['b/4', 'z', 3, 1],
-      ['b/5', 'the same, compressed', 2, 2],
     ]);
     await dedup(dataset, folder, { top: 2 });
     expect(await readTable(join(folder, 'candidates.parquet'), duplicatedColumns)).toEqual(
@@ -152,6 +152,30 @@ describe('findDuplicates', () => {
     await expect(readDuplicated(folder, await fakeDataset({ a: [row(1)] }))).rejects.toThrow(
       /was made of fake/,
     );
+  });
+
+  it('deals out places to groups by their copies: one picture under many captions leaves room for others', async () => {
+    const folder = newFolder();
+    const many = Array.from({ length: 12 }, (_, i) => `of many ${i}`);
+    const dataset = await fakeDataset({
+      a: [...copies(1, many), ...copies(2, ['b', 'c', 'c', 'c', 'd']), ...copies(3, ['e', 'e', 'e'])],
+    });
+    await dedup(dataset, folder, { top: 9 });
+    const listed = await readTable(join(folder, 'candidates.parquet'), duplicatedColumns);
+    expect(listed.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    // 12, 6, 5, 4, 3, 3, 12/5, 5/2, 2
+    expect(listed.map(({ caption }) => caption)).toEqual([
+      'of many 0',
+      'of many 1',
+      'c',
+      'of many 2',
+      'of many 3',
+      'e',
+      'b',
+      'of many 4',
+      'of many 5',
+    ]);
+    expect(listed.map(({ copies }) => copies)).toEqual([12, 12, 5, 12, 12, 3, 5, 12, 12]);
   });
 
   it('ends with the same bytes when it was stopped anywhere', async () => {
