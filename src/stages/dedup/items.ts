@@ -118,7 +118,18 @@ async function describePiece(
     const all = await embeddings(from, from + piece.rows);
     const dimension = all.length / piece.rows;
     rows.forEach((row, i) => {
-      if (row.error === null) vectors.push(all.subarray(i * dimension, (i + 1) * dimension));
+      const vector = all.subarray(i * dimension, (i + 1) * dimension);
+      if (row.error !== null) return;
+      if (vector.some((value) => value !== 0)) vectors.push(vector);
+      // Where there are pictures, these are still compared.
+      else
+        rows[i] = {
+          ...row,
+          described: false,
+          error: dataset.hasPictures
+            ? null
+            : `row ${from + i} (${row.key}): its vector is all 0, or holds what is not a finite number`,
+        };
     });
   }
   if (descriptor !== undefined || embeddings !== undefined) {
