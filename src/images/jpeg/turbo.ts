@@ -9,6 +9,7 @@ interface Turbo {
   malloc(size: number): number;
   free(at: number): void;
   tjInitDecompress(): number;
+  tjDestroy(handle: number): number;
   /** 0, or another number after an error and after any warning. */
   tjDecompress2(
     handle: number,
@@ -34,15 +35,10 @@ const [RGB, NO_FLAGS] = [0, 0];
 /** An instance whose memory has grown beyond this is dropped: memory never shrinks. */
 const MOST_MEMORY_BYTES = 2 ** 25;
 
-interface Decoder {
-  readonly turbo: Turbo;
-  readonly handle: number;
-}
-
 let module: object | undefined;
-let decoder: Decoder | undefined;
+let turbo: Turbo | undefined;
 
-function start(): Decoder {
+function start(): Turbo {
   const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: WebAssemblyTypes };
   module ??= new WebAssembly.Module(
     readFileSync(createRequire(import.meta.url).resolve('@cwasm/jpeg-turbo/jpeg-turbo.wasm')),
@@ -51,7 +47,7 @@ function start(): Decoder {
     throw new Error('libjpeg-turbo gave up');
   };
   // There is no jumping back in WebAssembly: where libjpeg-turbo would, the call ends, and its instance with it.
-  const { exports: turbo } = new WebAssembly.Instance(module, {
+  return new WebAssembly.Instance(module, {
     env: { setjmp: () => 0, longjmp: refuse },
     wasi_snapshot_preview1: {
       environ_sizes_get: () => 0,
@@ -61,10 +57,7 @@ function start(): Decoder {
       fd_seek: refuse,
       fd_write: refuse,
     },
-  });
-  const handle = turbo.tjInitDecompress();
-  if (handle === 0) refuse();
-  return { turbo, handle };
+  }).exports;
 }
 
 /**
@@ -81,20 +74,22 @@ export function decodePlainJpeg(
   const height = Math.ceil(header.height / shrink);
   const size = 3 * width * height;
   try {
-    decoder ??= start();
-    const { turbo, handle } = decoder;
-    // The file after the pixels: of both nothing is left when they have been copied.
+    turbo ??= start();
+    // One for each picture: it remembers tables, and a file that lacks them must not be decoded by those of another.
+    const handle = turbo.tjInitDecompress();
     const target = turbo.malloc(size + bytes.length);
-    if (target === 0) throw new Error('no memory');
+    if (handle === 0 || target === 0) throw new Error('no memory');
+    // The file after the pixels.
     const source = target + size;
     new Uint8Array(turbo.memory.buffer).set(bytes, source);
+    const stride = 3 * width;
     const status = turbo.tjDecompress2(
       handle,
       source,
       bytes.length,
       target,
       width,
-      3 * width,
+      stride,
       height,
       RGB,
       NO_FLAGS,
@@ -102,10 +97,11 @@ export function decodePlainJpeg(
     // The memory may have grown, and its old buffer with it be gone.
     const data = status === 0 ? new Uint8Array(turbo.memory.buffer).slice(target, target + size) : undefined;
     turbo.free(target);
-    if (data === undefined || turbo.memory.buffer.byteLength > MOST_MEMORY_BYTES) decoder = undefined;
+    turbo.tjDestroy(handle);
+    if (data === undefined || turbo.memory.buffer.byteLength > MOST_MEMORY_BYTES) turbo = undefined;
     return data && { width, height, data };
   } catch {
-    decoder = undefined;
+    turbo = undefined;
     return undefined;
   }
 }
