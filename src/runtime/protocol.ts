@@ -35,7 +35,7 @@ export interface TasksRequest {
 export type Outcome =
   | { readonly reply: unknown }
   | { readonly message: string; readonly exitCode: 1 | 2 }
-  | { readonly defect: string };
+  | { readonly defect: string; readonly stack: string | undefined };
 
 export type Request =
   | OpenRequest

@@ -32,7 +32,7 @@ export function serveTasks<Request, Reply>(
           return { reply };
         } catch (error) {
           if (error instanceof VerbatimError) return { message: error.message, exitCode: error.exitCode };
-          return { defect: error instanceof Error ? (error.stack ?? error.message) : messageOf(error) };
+          return { defect: messageOf(error), stack: error instanceof Error ? error.stack : undefined };
         }
       }),
     );

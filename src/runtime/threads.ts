@@ -104,6 +104,7 @@ export function openThreads<Request, Reply>(script: URL, options: ThreadsOptions
 
 function settle({ resolve, reject }: Waiting, outcome: Outcome): void {
   if ('reply' in outcome) resolve(outcome.reply as never);
-  else if ('defect' in outcome) reject(new Error(`in a thread: ${outcome.defect}`));
+  else if ('defect' in outcome)
+    reject(Object.assign(new Error(outcome.defect), outcome.stack && { stack: outcome.stack }));
   else reject(new VerbatimError(outcome.message, { exitCode: outcome.exitCode }));
 }
