@@ -1,7 +1,8 @@
+import { VerbatimError } from '../errors.ts';
 import { type DecodeOptions, guardedDecode, plainJpegWithin } from './decode.ts';
 import { decodePlainJpeg } from './jpeg/turbo.ts';
 import type { Picture } from './picture.ts';
-import { resize } from './resize.ts';
+import { resizePart } from './resize.ts';
 
 /** Plain JPEGs of up to so many pixels are shrunk on this thread: it bounds how long that takes, and its memory. */
 const MOST_PIXELS_AT_ONCE = 2 ** 22;
@@ -19,13 +20,24 @@ export async function decodeThumbnail(
   side: number,
   options: DecodeOptions,
 ): Promise<Picture> {
+  requireSize(side);
   const header = plainJpegWithin(bytes, options, MOST_PIXELS_AT_ONCE);
   if (header !== undefined) {
-    const smaller = Math.min(header.width, header.height) / side;
-    const picture = decodePlainJpeg(bytes, header, ([8, 4, 2] as const).find((by) => by <= smaller) ?? 1);
-    if (picture !== undefined) return resize(picture, side, side, 'lanczos');
+    const { width, height } = header;
+    const shrink = ([8, 4, 2] as const).find((by) => by * side <= Math.min(width, height)) ?? 1;
+    const picture = decodePlainJpeg(bytes, header, shrink);
+    // What was rounded up is not part of the picture.
+    const part = { width: width / shrink, height: height / shrink };
+    if (picture !== undefined) return resizePart(picture, part, side, side, 'lanczos');
   }
   return guardedDecode(bytes, options, (picture) =>
     picture.resize(side, side, { fit: 'fill', fastShrinkOnLoad: true }),
   );
+}
+
+function requireSize(side: number): void {
+  if (!Number.isInteger(side) || side < 1)
+    throw new VerbatimError(`a thumbnail's side must be a whole number from 1 on, not ${side}`, {
+      exitCode: 2,
+    });
 }
