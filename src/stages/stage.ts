@@ -1,9 +1,11 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, VerbatimError } from '../errors.ts';
+import { VerbatimError } from '../errors.ts';
 import { type Columns, type Row, writeTable } from '../tables/index.ts';
 import { appendLog } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
+
+export { errorText, rethrowFatal } from './failures.ts';
 
 /** How far a stage is. */
 export interface StageProgress {
@@ -127,22 +129,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/**
- * The one line that a failed item's row keeps: no stack, no line feeds, at most 500 characters, and of an
- * absolute path the last part only, since tables are the same wherever a run lies.
- */
-export function errorText(error: unknown): string {
-  const line = messageOf(error)
-    .replace(/\s+/g, ' ')
-    .trim()
-    .replace(/(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'"]+)+[\\/](?=[^\s\\/])/g, '');
-  return line.slice(0, 500) || 'unknown error';
-}
-
-/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk. */
-export function rethrowFatal(error: unknown, signal: AbortSignal | undefined): void {
-  signal?.throwIfAborted();
-  if (error instanceof VerbatimError && error.exitCode === 2) throw error;
 }

@@ -108,7 +108,16 @@ export async function findDuplicates(options: DedupOptions): Promise<DedupSummar
     options.onOpen?.(folder);
     const pieces = piecesOf(folder, dataset, config.shardSize);
     await describeItems(
-      { folder, dataset, config, descriptor, embeddings: embeddings?.read, signal, onProgress },
+      {
+        folder,
+        dataset,
+        config,
+        descriptor,
+        embeddings: embeddings?.read,
+        threads: options.threads,
+        signal,
+        onProgress,
+      },
       pieces,
     );
     const items = await loadItems(folder, dataset, config.shardSize);
