@@ -19,6 +19,9 @@ export const DEFAULT_MAX_PIXELS = 100_000_000;
  * formats are refused. A file that is cut short or damaged throws a VerbatimError: it is never a
  * half-decoded picture.
  *
+ * Plain JPEGs of moderate size are decoded on the calling thread, with the same pixels: for many of them see
+ * `openPictureThreads`. In files whose damage no decoder notices, pixels may depend on which of the two decoded them.
+ *
  * RGB and grey JPEGs have given Pillow's pixels exactly. Files with a colour profile and CMYK files differ from
  * Pillow's plain `convert('RGB')`, which ignores the profile.
  */
@@ -29,10 +32,10 @@ export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): 
 }
 
 /**
- * Plain JPEGs of up to so many pixels are decoded at once, on this thread: above it sharp takes no longer, and takes other
- * threads.
+ * Plain JPEGs of up to so many pixels are decoded at once, on this thread. It bounds how long that holds the thread up, some 9 ms, and the
+ * memory it takes. Around it sharp takes as long, and takes other threads.
  */
-const MOST_PIXELS_AT_ONCE = 2 ** 18;
+const MOST_PIXELS_AT_ONCE = 2 ** 19;
 
 /** The header of a plain JPEG that may be decoded and has no more than `most` pixels. All others are for sharp to judge. */
 export function plainJpegWithin(
