@@ -120,7 +120,7 @@ export async function main(args: readonly string[]): Promise<void> {
     }
   if (changes.length * copies > pictures) throw new RangeError('there are more copies than pictures');
   try {
-    await writeImg2dataset(join(folder, 'set'), rows);
+    await writeImg2dataset(join(folder, 'set'), 'levels', rows);
     const dataset = await openDataset(join(folder, 'set'));
     process.stdout.write(
       `| level | ${changes.map(({ name }) => name).join(' | ')} | pairs | false | precision |\n|${'---|'.repeat(changes.length + 4)}\n`,

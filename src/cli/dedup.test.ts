@@ -143,6 +143,7 @@ describe('dedup', () => {
     [['set', '--keep', 'smallest'], /--keep/],
     [['set', '--format', 'parkett'], 'did you mean parquet'],
     [['set', '--set', 'captoinColumn=x'], 'captoinColumn'],
+    [['set', '--set', 'captionColumn.name=x'], 'captionColumn.name'],
     [['set', '--level', 'file,caption'], 'by itself'],
     [['captions.csv', '--level', 'perceptual'], 'holds captions only'],
   ])('refuses %j in one line', async (args, says) => {

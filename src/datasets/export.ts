@@ -1,7 +1,17 @@
-import { access } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { VerbatimError } from '../errors.ts';
 import { encodePng, type Picture } from '../images/index.ts';
-import { column, nullable, type Row, sha256, writeJsonAtomic, writeTable } from '../tables/index.ts';
+import {
+  column,
+  nullable,
+  type Row,
+  readTextIfThere,
+  sha256,
+  writeFileAtomic,
+  writeJsonAtomic,
+  writeTable,
+} from '../tables/index.ts';
 import { type TarFile, writeTar } from './storage/tar-write.ts';
 
 /** A picture with its caption, to be written. */
@@ -31,12 +41,17 @@ const tableColumns = {
 /**
  * Writes pictures as img2dataset would have downloaded them: 00000.tar with 000000000.png, .txt and .json, 00000.parquet, and
  * 00000_stats.json last, which says that the shard is whole. Shards that are whole are left, so a killed export goes on.
+ *
+ * @param source names what the rows are; it is kept in the folder, which takes no others.
+ * @throws VerbatimError (exit code 2) when the folder holds something else
  */
 export async function writeImg2dataset(
   output: string,
+  source: string,
   rows: readonly ExportedRow[],
   { shardRows = 10_000, signal, onProgress }: ExportOptions = {},
 ): Promise<void> {
+  await claim(output, sha256(JSON.stringify([source, shardRows, rows.map(({ caption }) => caption)])));
   for (let shard = 0; shard * shardRows < rows.length; shard++) {
     const from = shard * shardRows;
     const part = rows.slice(from, from + shardRows);
@@ -85,4 +100,17 @@ export async function writeImg2dataset(
     }
     onProgress?.(from + part.length, rows.length);
   }
+}
+
+/** Hidden, so that neither img2dataset nor a reader of its folders takes it for a part. */
+const sourceFile = '.verbatim-export';
+
+async function claim(output: string, digest: string): Promise<void> {
+  const there = await readTextIfThere(join(output, sourceFile));
+  // Hidden ones may be what a kill has left of that file.
+  const names = await readdir(output).catch(() => [] as string[]);
+  const isEmpty = names.every((name) => name.startsWith('.'));
+  if (there === undefined ? !isEmpty : there !== digest)
+    throw new VerbatimError(`${output}: holds something else already; name a new folder.`, { exitCode: 2 });
+  await writeFileAtomic(join(output, sourceFile), digest);
 }

@@ -78,12 +78,15 @@ async function exportSet(target: string, flags: ExportFlags, { signal }: Command
     caption: captions[captionIndices[i]!]!,
     picture: () => set.picture(picture),
   }));
-  await writeImg2dataset(flags.output, rows, {
-    signal,
-    onProgress: (done, total) =>
-      progress.update({ stage: 'export', done, total, resumed: 0, failed: 0, evaluations: 0 }),
-  });
-  progress.end();
+  try {
+    await writeImg2dataset(flags.output, `${set.digest} ${flags.twin}`, rows, {
+      signal,
+      onProgress: (done, total) =>
+        progress.update({ stage: 'export', done, total, resumed: 0, failed: 0, evaluations: 0 }),
+    });
+  } finally {
+    progress.end();
+  }
   process.stdout.write(`${flags.output}: ${count(rows.length)} pictures as an img2dataset folder\n`);
 }
 

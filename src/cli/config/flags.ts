@@ -126,7 +126,7 @@ export function datasetSpec(
   path: string,
   { format, set = [] }: { readonly format?: string; readonly set?: readonly Override[] },
 ): Record<string, unknown> {
-  const options = Object.fromEntries(set.map(({ path: [key], value }) => [key, value]));
+  const options = Object.fromEntries(set.map(({ path, value }) => [path.join('.'), value]));
   return { path, ...(format !== undefined && { format }), ...options };
 }
 

@@ -93,7 +93,7 @@ async function jsonTable(file: StoredFile, wanted: string | undefined): Promise<
       await requireUnchanged(file);
       let at = 0;
       for await (const { text } of linesOf(path)) {
-        if (at >= to) return;
+        if (at >= to) break;
         const row = jsonObject(text);
         if (row === undefined || at++ < from) continue;
         const value = Object.hasOwn(row, known) ? row[known] : undefined;
@@ -103,6 +103,7 @@ async function jsonTable(file: StoredFile, wanted: string | undefined): Promise<
             ? value
             : JSON.stringify(value);
       }
+      await requireUnchanged(file);
     },
     copy: (mask, output) => copyLines(file, mask, output),
   };

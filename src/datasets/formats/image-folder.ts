@@ -11,7 +11,7 @@ import {
   textLiteral,
   wholeDigestBytes,
 } from '../../tables/index.ts';
-import { createRecent, type StoredFile, storedFile } from '../storage/files.ts';
+import { createRecent, requireUnchanged, type StoredFile, storedFile } from '../storage/files.ts';
 import { copyLines } from '../storage/lines.ts';
 import type { Look } from '../storage/look.ts';
 import { captionColumnOf, filterParquet, maskedBy, quotedNames } from '../storage/parquet-file.ts';
@@ -296,6 +296,7 @@ async function copyMetadata(metadata: StoredFile, mask: Uint8Array, output: stri
   const target = join(output, basename(metadata.path));
   if (metadata.path.endsWith('.parquet')) return filterParquet(metadata, mask, target);
   if (metadata.path.endsWith('.jsonl')) return copyLines(metadata, mask, target);
+  await requireUnchanged(metadata);
   await atomically(target, async (temporary) => {
     await sql(
       `COPY (SELECT * EXCLUDE (verbatim_row) FROM (SELECT *, row_number() OVER () - 1 AS verbatim_row FROM ${reader(metadata.path)}) WHERE ${maskedBy(mask, 'verbatim_row')}) TO ${textLiteral(temporary)} (FORMAT csv, HEADER)`,

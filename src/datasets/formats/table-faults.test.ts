@@ -1,4 +1,4 @@
-import { appendFile, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeJpeg, encodePng } from '../../images/index.ts';
@@ -108,6 +108,28 @@ describe('captions', () => {
     ]);
   });
 
+  it('ends lines of JSON at line ends alone, wherever the file is read in two', async () => {
+    // Python writes U+2028 as it is; a file is read 64 KiB at a time, so the pair of line ends is parted.
+    const first = JSON.stringify({ text: 'x'.repeat(65_536 - 1 - '{"text":""}'.length) });
+    const path = await table('a.jsonl', `${first}\r\n{"text":"one\u2028two\u2029three"}\n{"text":"last"}`);
+    const dataset = await openDataset(path);
+    expect((await captionsOf(dataset)).slice(1)).toEqual(['one\u2028two\u2029three', 'last']);
+    expect(dataset.problems).toEqual([]);
+    const output = join(root, 'separators.jsonl');
+    await dataset.copyTo!(output, (index) => index === 1);
+    expect(await readFile(output, 'utf8')).toBe('{"text":"one\u2028two\u2029three"}\n');
+  });
+
+  it('leaves out a line that is too long to be held, and goes on', async () => {
+    const path = await table(
+      'a.jsonl',
+      `{"text":"first"}\n{"text":"${'x'.repeat(2 ** 24)}"}\n{"text":"last"}\n`,
+    );
+    const dataset = await openDataset(path);
+    expect(await captionsOf(dataset)).toEqual(['first', 'last']);
+    expect(problemsOf(dataset)).toEqual(['a.jsonl, line 2: is no JSON object; it is left out']);
+  });
+
   it('says what is missing', async () => {
     await expect(openDataset({ format: 'captions', path: await table('a.csv', '') })).rejects.toThrow(
       'has no header',
@@ -134,6 +156,20 @@ describe('captions', () => {
     const dataset = await openDataset(path);
     await appendFile(path, 'c,d\n');
     await expect(captionsOf(dataset)).rejects.toThrow('changed while it was read; run again');
+  });
+
+  it('stops when the file changes after its first line was read', async () => {
+    const line = '{"text":"caption"}\n';
+    const path = await table('a.jsonl', line.repeat(20_000));
+    const dataset = await openDataset(path);
+    const rows = dataset.rows()[Symbol.asyncIterator]();
+    expect((await rows.next()).value).toMatchObject({ index: 0, caption: 'caption' });
+    await truncate(path, line.length * 10_000);
+    await expect(
+      (async () => {
+        while (!(await rows.next()).done);
+      })(),
+    ).rejects.toThrow('changed while it was read; run again');
   });
 });
 

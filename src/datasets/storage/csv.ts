@@ -152,6 +152,7 @@ export async function* csvColumn(
   const query = `SELECT ${identifier(column)} AS value, length(concat(${all.join(', ')})) AS whole FROM ${reader(file.path, dialect, rejectTable())} LIMIT ${to - from} OFFSET ${from}`;
   for await (const rows of sqlStream<{ value: string | null }>(query))
     for (const { value } of rows) yield value ?? '';
+  await requireUnchanged(file);
 }
 
 /** Writes the rows that `mask` chooses with all their columns, in the same dialect. */

@@ -1,23 +1,38 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { atomically } from '../../tables/index.ts';
 import { requireUnchanged, type StoredFile } from './files.ts';
 
-/** The lines of a text file with their numbers, from 1: one at a time, whatever the file's size. */
+/** Of a longer line only so many characters are held: it is no JSON then, and told as a broken line. */
+const longestLine = 2 ** 24;
+
+/**
+ * The lines of a text file with their numbers, from 1: one at a time, whatever the file's size. They end with a line feed,
+ * a carriage return or both: U+2028 stands in captions as it is.
+ */
 export async function* linesOf(
   path: string,
 ): AsyncGenerator<{ readonly line: number; readonly text: string }> {
-  const stream = createReadStream(path, { encoding: 'utf8' });
-  try {
-    let line = 0;
-    for await (const text of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-      line++;
-      yield { line, text: line === 1 ? text.replace(/^\uFEFF/, '') : text };
+  let line = 0;
+  let held = '';
+  let afterReturn = false;
+  const numbered = (text: string) => ({
+    line: ++line,
+    text: line === 1 ? text.replace(/^\uFEFF/, '') : text,
+  });
+  for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {
+    // The line feed of a pair that a chunk has parted.
+    const text = afterReturn && String(chunk).startsWith('\n') ? String(chunk).slice(1) : String(chunk);
+    afterReturn = String(chunk).endsWith('\r');
+    const parts = text.split(/\r\n|\n|\r/);
+    const last = parts.pop()!;
+    for (const part of parts) {
+      yield numbered((held + part).slice(0, longestLine));
+      held = '';
     }
-  } finally {
-    stream.destroy();
+    if (held.length < longestLine) held += last;
   }
+  if (held !== '') yield numbered(held.slice(0, longestLine));
 }
 
 /** What one line of JSON holds; undefined for anything but an object. */

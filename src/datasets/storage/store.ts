@@ -97,6 +97,11 @@ export function datasetOf<Shard extends StoredShard>(store: Store<Shard>): Datas
         const rows = store.rows(store.shards[position]!, index - first, Math.min(end, last) - first, first);
         for await (const { key, caption, error } of rows)
           yield { index: index++, key, caption, ...(error !== undefined && { error }) };
+        // Else the rows of the next shard would take the places of those that are lacking.
+        if (index < Math.min(end, last))
+          throw new VerbatimError(
+            `${path}, shard ${shards[position]!.name}: ends before row ${index - first}; it changed while it was read, run again.`,
+          );
       }
     },
     async picture(index) {
