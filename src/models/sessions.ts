@@ -18,7 +18,7 @@ export interface NetworkPlan {
 export function buildNetwork(plan: NetworkPlan): Model {
   if (plan.source.kind !== 'safetensors')
     throw new RangeError(`${plan.source.path} is a finished graph already`);
-  const store = openTensorStore(plan.source.files);
+  const store = openTensorStore(plan.source.files, plan.source.places);
   try {
     const graph = createGraph();
     const options = plan.otherName ? { otherName: plan.otherName } : {};
@@ -34,7 +34,7 @@ export function buildNetwork(plan: NetworkPlan): Model {
  */
 export function checkNetwork(plan: NetworkPlan): void {
   if (plan.source.kind !== 'safetensors') return;
-  const store = openTensorStore(plan.source.files);
+  const store = openTensorStore(plan.source.files, plan.source.places);
   try {
     const tensors = listParameters((graph, weights) => plan.build(graph, weights));
     checkWeights(store, tensors, plan.otherName ? { otherName: plan.otherName } : {});
