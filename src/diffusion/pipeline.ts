@@ -17,6 +17,7 @@ import type { Meter, SessionOptions } from '../runtime/index.ts';
 import { createDenoiser } from './denoiser.ts';
 import type { Pipeline } from './pipeline.types.ts';
 import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
+import { refuseLimits } from './scheduler-fields.ts';
 
 export interface PipelineOptions extends SessionOptions {
   /** Largest number of samples in one call of the denoiser. Default 16. */
@@ -107,6 +108,7 @@ export async function openPipeline(folder: string, options: PipelineOptions = {}
   if (!guidance.success)
     throw new VerbatimError(`${model.settingsPath}: "guidance": ${guidance.error.issues[0]!.message}.`);
   const schedule = scheduleFromConfig(model.scheduler, model.schedulerPath);
+  refuseLimits(model.scheduler, model.schedulerPath);
 
   const opened: { close(): Promise<void> }[] = [];
   try {

@@ -30,6 +30,7 @@ export function deriveScheduler(
     beta_start: 0.00085,
     beta_end: 0.012,
     beta_schedule: 'scaled_linear',
+    clip_sample: false,
     num_train_timesteps: 1000,
     prediction_type: prediction,
     ...(has('ztsnr') && { rescale_betas_zero_snr: true }),
