@@ -1,4 +1,5 @@
 import { cpSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allPictures } from '../images/index.ts';
@@ -119,10 +120,17 @@ describe.each(singleFileVariants)('%s', (variant) => {
 });
 
 describe('a folder of Stable Diffusion XL', () => {
+  it('whose export has lost its weights is refused before anything runs', async () => {
+    const path = join(root, 'sdxl-onnx');
+    await rm(join(path, 'text_encoder_2', 'model.onnx_data'));
+    await expect(openPipeline(path, cpu)).rejects.toThrow(
+      /text_encoder_2.*model\.onnx: tensor ".*is not there/,
+    );
+  });
+
   it('keeps what the empty caption says where the pipeline does not force zeros', async () => {
     const path = join(root, 'unforced');
     cpSync(`${fixtures}sdxl`, path, { recursive: true });
-    const { readFile, writeFile } = await import('node:fs/promises');
     const index = join(path, 'model_index.json');
     const json = JSON.parse(await readFile(index, 'utf8')) as Record<string, unknown>;
     await writeFile(index, JSON.stringify({ ...json, force_zeros_for_empty_prompt: false }));

@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { createGraph, type Graph, type Model, model, type Value } from '../graph/index.ts';
+import { checkExternalData, createGraph, type Graph, type Model, model, type Value } from '../graph/index.ts';
 import { concatBatch, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
 import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
 import type { PartSource } from './folder/open.ts';
@@ -29,11 +29,15 @@ export function buildNetwork(plan: NetworkPlan): Model {
 }
 
 /**
- * Refuses a plan whose files lack a tensor or hold one of another shape; reads headers only. For a network
+ * Refuses a plan whose files lack a tensor or hold one of another shape, or whose ONNX file has lost its external
+ * data; reads no weights. For a network
  * that is opened late, so that a damaged file is named before anything is computed with the others.
  */
 export function checkNetwork(plan: NetworkPlan): void {
-  if (plan.source.kind !== 'safetensors') return;
+  if (plan.source.kind === 'onnx') {
+    checkExternalData(plan.source.path);
+    return;
+  }
   const store = openTensorStore(plan.source.files, plan.source.places);
   try {
     const tensors = listParameters((graph, weights) => plan.build(graph, weights));
@@ -45,6 +49,7 @@ export function checkNetwork(plan: NetworkPlan): void {
 
 /** A session over our own graph, or over an exported file as it stands. */
 export async function openNetwork(plan: NetworkPlan, options: SessionOptions = {}): Promise<Session> {
+  if (plan.source.kind === 'onnx') checkExternalData(plan.source.path);
   const source = plan.source.kind === 'onnx' ? { path: plan.source.path } : buildNetwork(plan);
   return openSession(source, options);
 }
