@@ -140,6 +140,27 @@ describe('the tokenizer of a checkpoint', () => {
   });
 });
 
+it('names of CLIP without text_model, as newer transformers write them, are found as well', async () => {
+  const [path, bare] = [await place(), await place()];
+  await writeCheckpoint(path, 'sd1');
+  await writeCheckpoint(bare, 'sd1', {
+    change: (tensors) => {
+      for (const name of Object.keys(tensors))
+        if (name.includes('.text_model.')) {
+          tensors[name.replace('.text_model.', '.')] = tensors[name]!;
+          delete tensors[name];
+        }
+    },
+  });
+  const states: Tensor[] = [];
+  for (const at of [path, bare]) {
+    const text = await openTextEncoder(await openModel(at, { tokenizer }), { threads: 1 });
+    states.push(await text.encode(['a red bus']));
+    await text.close();
+  }
+  expect(states[1]).toEqual(states[0]);
+});
+
 describe('settings beside a checkpoint', () => {
   it('override what was derived, and their faults are named', async () => {
     const path = await place();

@@ -16,8 +16,7 @@ export const singleFileSettings: Readonly<Record<SingleFileVariant, Record<strin
   sd2v: {
     unet: { sample_size: 8, norm_num_groups: 4, attention_head_dim: [2, 4] },
     vae: { norm_num_groups: 4, sample_size: 16 },
-    // The file has no unused last layer: it was written from diffusers' shortened encoder.
-    text_encoder: { num_attention_heads: 4, num_hidden_layers: 3 },
+    text_encoder: { num_attention_heads: 4 },
   },
   sdxl: {
     unet: { sample_size: 8, norm_num_groups: 4, attention_head_dim: [2, 4] },
@@ -70,7 +69,29 @@ export async function originalTensors(variant: SingleFileVariant): Promise<Recor
     tensors[key] = key.endsWith('.text_projection') ? transposed(whole) : whole;
   }
   for (const file of files.values()) file.close();
-  return tensors;
+  return { ...tensors, ...unused(variant, tensors) };
+}
+
+/** What real files hold besides: a copy of averaged weights, and of Stable Diffusion 2's encoder a last layer. */
+function unused(
+  variant: SingleFileVariant,
+  tensors: Readonly<Record<string, Tensor>>,
+): Record<string, Tensor> {
+  const found: Record<string, Tensor> = {
+    'model_ema.decay': { dtype: 'float32', shape: [], data: Float32Array.of(0.9999) },
+    alphas_cumprod: { dtype: 'float32', shape: [1000], data: new Float32Array(1000) },
+  };
+  if (variant !== 'sd2v') return found;
+  for (const [name, tensor] of Object.entries(tensors))
+    if (name.includes('.resblocks.2.'))
+      found[name.replace('.resblocks.2.', '.resblocks.3.')] = {
+        ...tensor,
+        data: new Uint16Array(tensor.data.length),
+      };
+  const width = tensors['cond_stage_model.model.ln_final.weight']!.shape[0]!;
+  const data = new Uint16Array(width * width);
+  found['cond_stage_model.model.text_projection'] = { dtype: 'float16', shape: [width, width], data };
+  return found;
 }
 
 /** Writes a checkpoint and its settings; `change` may spoil the tensors first. */
