@@ -42,6 +42,7 @@ const reasons: Readonly<Record<string, string>> = {
 /** Captions from the command line, and what runs the model on them. */
 export interface CaptionTask {
   readonly model: string;
+  readonly tokenizer: string | undefined;
   readonly captions: readonly string[];
   readonly provider: Provider | 'auto';
   readonly batch: number;
@@ -55,7 +56,7 @@ export interface CaptionTask {
  * @throws VerbatimError (exit code 2) when the model or all captions are missing, or a flag needs a config.
  */
 export async function readCaptions(flags: CaptionFlags): Promise<CaptionTask> {
-  const { model, provider = 'cpu', batch = 16, threads } = flags;
+  const { model, tokenizer, provider = 'cpu', batch = 16, threads } = flags;
   if (model === undefined)
     throw new VerbatimError('give a config, a run folder, or --model with --caption', { exitCode: 2 });
   refuseFlags(flags, { limit: onlyConfig, maxEvaluations: onlyConfig, set: onlyConfig });
@@ -70,5 +71,5 @@ export async function readCaptions(flags: CaptionFlags): Promise<CaptionTask> {
   }
   if (captions.length === 0)
     throw new VerbatimError('there are no captions; give --caption TEXT or --captions FILE', { exitCode: 2 });
-  return { model, captions, provider, batch, threads };
+  return { model, tokenizer, captions, provider, batch, threads };
 }

@@ -11,6 +11,7 @@ import { readText } from './config/read.ts';
 export async function openAuditModel(
   config: {
     readonly model: string;
+    readonly tokenizer?: string | undefined;
     readonly provider: Provider | 'auto';
     readonly batch: number;
     readonly threads?: number | undefined;
@@ -20,8 +21,15 @@ export async function openAuditModel(
   const { openPipeline } = await import('../diffusion/index.ts');
   const { createMeter } = await import('../runtime/index.ts');
   const meter = createMeter();
-  const { model, provider, batch, threads } = config;
-  const options = { provider, batch, meter, signal, ...(threads !== undefined && { threads }) };
+  const { model, tokenizer, provider, batch, threads } = config;
+  const options = {
+    provider,
+    batch,
+    meter,
+    signal,
+    ...(threads !== undefined && { threads }),
+    ...(tokenizer !== undefined && { tokenizer }),
+  };
   return { pipeline: await openPipeline(model, options), meter };
 }
 

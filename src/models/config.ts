@@ -47,6 +47,12 @@ const unetSchema = z.object({
   upcast_attention: z.boolean().default(false),
   resnet_time_scale_shift: z.enum(['default', 'scale_shift']).default('default'),
   time_embedding_dim: positive.nullable().default(null),
+  /** Stable Diffusion XL: the pooled text and six numbers of the picture's size and crop join the time embedding. */
+  addition_embed_type: z.enum(['text_time']).nullable().default(null),
+  /** Sinusoids per number of the six. */
+  addition_time_embed_dim: positive.nullable().default(null),
+  /** Width of the pooled text plus 6 · addition_time_embed_dim. */
+  projection_class_embeddings_input_dim: positive.nullable().default(null),
   conv_in_kernel: positive.default(3),
   conv_out_kernel: positive.default(3),
 });
@@ -64,9 +70,6 @@ const unetOff: Readonly<Record<string, readonly unknown[]>> = {
   class_embed_type: [null],
   num_class_embeds: [null],
   class_embeddings_concat: [false],
-  projection_class_embeddings_input_dim: [null],
-  addition_embed_type: [null],
-  addition_time_embed_dim: [null],
   resnet_skip_time_act: [false],
   resnet_out_scale_factor: [1],
   time_embedding_type: ['positional'],
@@ -196,7 +199,23 @@ export function parseUnetConfig(json: unknown, where = 'unet/config.json'): UNet
     attention_head_dim: config.attention_head_dim,
   });
   divisible(where, config.block_out_channels, config.norm_num_groups);
+  checkAddition(where, config);
   return config;
+}
+
+/** Either all three fields of the added embedding, with room for a pooled text, or none of them. */
+function checkAddition(where: string, config: UNetConfig): void {
+  const { addition_embed_type: kind, addition_time_embed_dim: size } = config;
+  const width = config.projection_class_embeddings_input_dim;
+  if (kind === null) {
+    if (width !== null || size !== null)
+      throw new VerbatimError(
+        `${where}: addition_time_embed_dim and projection_class_embeddings_input_dim need addition_embed_type = "text_time".`,
+      );
+  } else if (width === null || size === null || width <= 6 * size)
+    throw new VerbatimError(
+      `${where}: addition_embed_type = "${kind}" needs addition_time_embed_dim (${size}) and projection_class_embeddings_input_dim (${width}), which must be more than six times the first.`,
+    );
 }
 
 /** An AutoencoderKL config with every field present. `where` names the file in errors. */
@@ -212,8 +231,12 @@ export function parseVaeConfig(json: unknown, where = 'vae/config.json'): VaeCon
 }
 
 /** A CLIPTextModel config with every field present. `where` names the file in errors. */
-export function parseClipTextConfig(json: unknown, where = 'text_encoder/config.json'): ClipTextConfig {
-  const family = { schema: clipTextSchema, className: 'CLIPTextModel', off: {}, strict: false };
+export function parseClipTextConfig(
+  json: unknown,
+  where = 'text_encoder/config.json',
+  className: 'CLIPTextModel' | 'CLIPTextModelWithProjection' = 'CLIPTextModel',
+): ClipTextConfig {
+  const family = { schema: clipTextSchema, className, off: {}, strict: false };
   const config = parse(family, json, where);
   if (config.hidden_size % config.num_attention_heads !== 0)
     throw new VerbatimError(

@@ -8,7 +8,7 @@ export {
   type VaeConfig,
 } from './config.ts';
 export { modelDigest } from './folder/digest.ts';
-export { type ModelFolder, openModelFolder, type PartSource } from './folder/open.ts';
+export { type ModelFolder, openModelFolder, type PartSource, type TextPart } from './folder/open.ts';
 export {
   type ModelParts,
   type NetworkPart,
@@ -19,13 +19,12 @@ export {
 } from './folder/write.ts';
 export { writeOnnxFolder } from './folder/write-onnx.ts';
 export {
-  openTextEncoder,
   openUnet,
   openVae,
-  type TextNetwork,
   type UNetNetwork,
   type VaeNetwork,
 } from './networks.ts';
+export { type ModelOptions, openModel } from './open-model.ts';
 export { latentSize } from './plans.ts';
 export {
   asFloat32,
@@ -36,9 +35,17 @@ export {
   type TensorEntry,
   writeSafetensors,
 } from './safetensors.ts';
-export { openTensorStore, type StoreWeightsOptions, storeWeights, type TensorStore } from './store.ts';
+export {
+  openTensorStore,
+  type StoreWeightsOptions,
+  storeWeights,
+  type TensorPlace,
+  type TensorPlaces,
+  type TensorStore,
+} from './store.ts';
+export { openTextEncoder, type TextNetwork } from './text-encoder.ts';
 export * from './tokenizer/index.ts';
-export { type UNetInputs, unet2DCondition, unetParameters } from './unet.ts';
+export { type UNetAddition, type UNetInputs, unet2DCondition, unetParameters } from './unet.ts';
 export { oldVaeName, vaeDecode, vaeEncode, vaeFactor, vaeParameters } from './vae.ts';
 export {
   type Init,

@@ -71,7 +71,15 @@ const roleLimits = z
  */
 export const auditConfigSchema = z.strictObject({
   $schema: z.string().optional().describe('For editors; ignored.'),
-  model: z.string().describe('The model: a diffusers folder, or its ONNX export.'),
+  model: z
+    .string()
+    .describe('The model: a diffusers folder, its ONNX export, or a single-file .safetensors checkpoint.'),
+  tokenizer: z
+    .string()
+    .optional()
+    .describe(
+      "A folder with CLIP's vocab.json and merges.txt, for a single-file checkpoint that has none beside it.",
+    ),
   dataset: auditDatasetSchema,
   output: z.string().default('runs/audit').describe('The run folder. The same config goes on in it.'),
   seed: seed.default(0).describe('Draws the candidates where a limit cuts them.'),

@@ -15,6 +15,7 @@ import { readText } from './read.ts';
 /** Keys of an audit's config whose text is a path; a dataset may be a path alone. */
 const pathKeys = [
   'model',
+  'tokenizer',
   'dataset',
   'dataset.path',
   'dataset.images',
@@ -46,6 +47,7 @@ export async function loadAuditConfig(
   return {
     ...config,
     model: resolve(folder, config.model),
+    ...(config.tokenizer !== undefined && { tokenizer: resolve(folder, config.tokenizer) }),
     dataset: await located(config.dataset, folder),
     ...(config.candidates.from !== undefined && {
       candidates: { ...config.candidates, from: resolve(folder, config.candidates.from) },
