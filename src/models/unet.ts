@@ -114,11 +114,22 @@ export function unet2DCondition(w: Weights, config: UNetConfig, inputs: UNetInpu
   });
 }
 
+type TimeConfig = Pick<
+  UNetConfig,
+  'block_out_channels' | 'flip_sin_to_cos' | 'freq_shift' | 'time_embedding_dim'
+>;
+
 /**
  * Sinusoids of the timestep (Ho 2020) through two linear layers: → [batch | 1, width]. The frequencies
- * are e^(−ln 10000 · i / (half − freq_shift)), rounded to float32 as PyTorch computes them.
+ * are e^(−ln 10000 · i / (half − freq_shift)), rounded to float32 as PyTorch computes them. `module` is the
+ * name of the two layers' module.
  */
-function timeEmbedding(w: Weights, config: UNetConfig, timestep: Value): Value {
+export function timeEmbedding(
+  w: Weights,
+  config: TimeConfig,
+  timestep: Value,
+  module = 'time_embedding',
+): Value {
   const size = config.block_out_channels[0]!;
   const half = Math.floor(size / 2);
   const frequencies = new Float32Array(half);
@@ -131,7 +142,7 @@ function timeEmbedding(w: Weights, config: UNetConfig, timestep: Value): Value {
   // An odd width ends in a zero: half · 2 < size.
   if (size % 2 === 1) parts.push(mul(reshape(time, [rows, 1]), constant(time.graph, 0)));
   const width = config.time_embedding_dim ?? 4 * size;
-  const we = scope(w, 'time_embedding');
+  const we = scope(w, module);
   const h = silu(linearLayer(scope(we, 'linear_1'), concat(parts, 1), size, width));
   return linearLayer(scope(we, 'linear_2'), h, width, width);
 }
