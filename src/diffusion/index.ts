@@ -8,9 +8,11 @@ export {
   oneStep,
 } from './generate.ts';
 export { combineGuided, guided } from './guidance.ts';
+export { dynamicThreshold, type Limit, limitFromConfig } from './limit.ts';
 export { type NoiseOption, type SeededNoise, seededNoise } from './noise.ts';
 export { createPipeline, openPipeline, type PipelineOptions, type PipelineParts } from './pipeline.ts';
 export type { Pipeline } from './pipeline.types.ts';
+export { openUnet2dPipeline } from './pipeline-unet2d.ts';
 export * from './samplers/index.ts';
 export {
   type BetaSchedule,

@@ -15,6 +15,7 @@ const parts = [
   'vae',
   'vae_decoder',
   'vae_encoder',
+  'vqvae',
 ];
 
 /**
