@@ -1,3 +1,5 @@
+export { noCondition } from './class-labels.ts';
+export { conditionsOf } from './conditions.ts';
 export { createDenoiser, type DenoiserOptions, type Predict, scalings } from './denoiser.ts';
 export {
   encodeDistinct,
@@ -7,6 +9,13 @@ export {
   type OneStepOptions,
   oneStep,
 } from './generate.ts';
+export {
+  type GeneratorGraph,
+  type GeneratorOptions,
+  isGeneratorGraph,
+  openGeneratorGraph,
+  requireDenoiser,
+} from './generator-graph.ts';
 export { combineGuided, guided } from './guidance.ts';
 export { dynamicThreshold, type Limit, limitFromConfig } from './limit.ts';
 export { type NoiseOption, type SeededNoise, seededNoise } from './noise.ts';

@@ -16,6 +16,7 @@ import {
 } from '../models/index.ts';
 import type { Meter, SessionOptions } from '../runtime/index.ts';
 import { createDenoiser } from './denoiser.ts';
+import { requireDenoiser } from './generator-graph.ts';
 import type { Pipeline } from './pipeline.types.ts';
 import { openUnet2dPipeline } from './pipeline-unet2d.ts';
 import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
@@ -103,6 +104,7 @@ const guidanceSchema = z.number().min(0).max(100).default(7.5);
  * file and the key when something is missing or not supported; nothing stays open then.
  */
 export async function openPipeline(folder: string, options: PipelineOptions = {}): Promise<Pipeline> {
+  requireDenoiser(folder);
   if (await isUnet2dFolder(folder)) return openUnet2dPipeline(folder, options);
   const { batch: _, meter: __, ...session } = options;
   const model = await openModelFolder(folder);
