@@ -36,6 +36,7 @@ function memoized<T>(): (key: string, compute: () => Promise<T>) => Promise<T> {
  */
 export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}): Subject {
   const { denoiser } = pipeline;
+  const limit = denoiser.limit ?? ((clean: Floats) => clean);
   const noiseOf = seededNoise(options.noise);
   const spent = { conditional: 0, unconditional: 0 };
   const states = createTextStates(pipeline, options.textStateBytes ?? 64 * 2 ** 20);
@@ -94,7 +95,7 @@ export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}):
         guided: async (cell, scale) => gatherBatch(await guidedOfDistinct(cell, scale), group),
         async pictures(cell, scale) {
           const pictures = await keepPictures(`${key(cell)} ${scale}`, async () =>
-            pipeline.decode(await guidedOfDistinct(cell, scale)),
+            pipeline.decode(limit(await guidedOfDistinct(cell, scale))),
           );
           return group.map((index) => pictures[index]!);
         },

@@ -28,10 +28,12 @@ export interface AuditRunOptions {
 export async function auditCommand(config: AuditConfig, options: AuditRunOptions): Promise<number> {
   const { signal, quiet = false, until } = options;
   const stages = await import('../stages/index.ts');
+  const { requireDenoiser } = await import('../diffusion/index.ts');
   const progress = createProgress({ stream: process.stderr, quiet });
   const startedMs = performance.now();
   // The cheapest to refuse comes first: attacks and their options, then data, then the model.
   stages.attackList(config.attacks);
+  requireDenoiser(config.model);
   const data = await openAuditData(config, signal);
   const { pipeline, meter } = await openAuditModel(config, signal);
   try {

@@ -51,7 +51,7 @@ export interface CaptionTask {
 
 /**
  * The captions that the flags name, in order: first those of `--caption`, then the file's lines (empty lines
- * are left out).
+ * are left out). For a model that takes none, without flags, the empty caption.
  *
  * @throws VerbatimError (exit code 2) when the model or all captions are missing, or a flag needs a config.
  */
@@ -68,6 +68,10 @@ export async function readCaptions(flags: CaptionFlags): Promise<CaptionTask> {
       });
     });
     captions.push(...text.split(/\r?\n/).filter((line) => line !== ''));
+  }
+  if (captions.length === 0) {
+    const { conditionsOf } = await import('../diffusion/index.ts');
+    if ((await conditionsOf(model)) === 'none') captions.push('');
   }
   if (captions.length === 0)
     throw new VerbatimError('there are no captions; give --caption TEXT or --captions FILE', { exitCode: 2 });

@@ -4,6 +4,7 @@ import { VerbatimError } from '../errors.ts';
 import { picturesToTensor, tensorToPictures } from '../images/index.ts';
 import { floatTensor, mapTensor, sampleLength, type Tensor } from '../math/index.ts';
 import {
+  isUnet2dFolder,
   modelDigest,
   openModel,
   openTextEncoder,
@@ -15,7 +16,9 @@ import {
 } from '../models/index.ts';
 import type { Meter, SessionOptions } from '../runtime/index.ts';
 import { createDenoiser } from './denoiser.ts';
+import { requireDenoiser } from './generator-graph.ts';
 import type { Pipeline } from './pipeline.types.ts';
+import { openUnet2dPipeline } from './pipeline-unet2d.ts';
 import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
 import { refuseLimits } from './scheduler-fields.ts';
 
@@ -56,6 +59,7 @@ export function createPipeline(parts: PipelineParts, options: PipelineOptions = 
     name: parts.name,
     digest: parts.digest,
     guidance: parts.guidance,
+    conditions: 'captions',
     pictureSize: vae.pictureSize,
     denoiser: createDenoiser({
       predict: unet.predict,
@@ -97,11 +101,14 @@ export function createPipeline(parts: PipelineParts, options: PipelineOptions = 
 const guidanceSchema = z.number().min(0).max(100).default(7.5);
 
 /**
- * Opens a diffusers folder, optimum's ONNX export of one, or a single-file checkpoint as a pipeline. The guidance scale is
+ * Opens a diffusers folder, optimum's ONNX export of one, or a single-file checkpoint as a pipeline; see `openUnet2dPipeline` for
+ * models without captions. The guidance scale is
  * `guidance` in the folder's verbatim.json, 7.5 where that is absent. Throws a VerbatimError that names the
  * file and the key when something is missing or not supported; nothing stays open then.
  */
 export async function openPipeline(folder: string, options: PipelineOptions = {}): Promise<Pipeline> {
+  requireDenoiser(folder);
+  if (await isUnet2dFolder(folder)) return openUnet2dPipeline(folder, options);
   const { batch: _, meter: __, tokenizer, ...session } = options;
   const model = await openModel(folder, tokenizer === undefined ? {} : { tokenizer });
   const guidance = guidanceSchema.safeParse(model.settings['guidance']);

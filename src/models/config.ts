@@ -7,10 +7,10 @@ import { VerbatimError } from '../errors.ts';
  * `UNet2DConditionModel` and `AutoencoderKL` (0.42) and of transformers' `CLIPTextConfig`. What we do not
  * compute is refused by the field's name, never ignored: a wrong picture is worse than an error.
  */
-const positive = z.int().positive();
+export const positive = z.int().positive();
 const perBlock = z.union([positive, z.array(positive)]);
-const sampleSize = z.union([positive, z.tuple([positive, positive])]).nullable();
-const activation = z.enum(['silu', 'swish']);
+export const sampleSize = z.union([positive, z.tuple([positive, positive])]).nullable();
+export const activation = z.enum(['silu', 'swish']);
 
 const unetSchema = z.object({
   sample_size: sampleSize.default(null),
@@ -123,7 +123,7 @@ const clipTextSchema = z.object({
 });
 export type ClipTextConfig = z.infer<typeof clipTextSchema>;
 
-interface Family<S extends z.ZodObject> {
+export interface Family<S extends z.ZodObject> {
   readonly schema: S;
   readonly className: string;
   readonly off: Readonly<Record<string, readonly unknown[]>>;
@@ -131,7 +131,12 @@ interface Family<S extends z.ZodObject> {
   readonly strict: boolean;
 }
 
-function parse<S extends z.ZodObject>(family: Family<S>, json: unknown, where: string): z.infer<S> {
+/** A config's fields checked against its class: unknown ones, and values that are not computed, are refused by name. */
+export function parseFields<S extends z.ZodObject>(
+  family: Family<S>,
+  json: unknown,
+  where: string,
+): z.infer<S> {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new VerbatimError(`${where}: expected a JSON object with the fields of ${family.className}.`);
   const fields = json as Record<string, unknown>;
@@ -169,7 +174,7 @@ function parse<S extends z.ZodObject>(family: Family<S>, json: unknown, where: s
   );
 }
 
-function sameLength(where: string, count: number, lists: Readonly<Record<string, unknown>>): void {
+export function sameLength(where: string, count: number, lists: Readonly<Record<string, unknown>>): void {
   for (const [name, list] of Object.entries(lists))
     if (Array.isArray(list) && list.length !== count)
       throw new VerbatimError(
@@ -177,7 +182,7 @@ function sameLength(where: string, count: number, lists: Readonly<Record<string,
       );
 }
 
-function divisible(where: string, channels: readonly number[], groups: number): void {
+export function divisible(where: string, channels: readonly number[], groups: number): void {
   const odd = channels.find((count) => count % groups !== 0);
   if (odd !== undefined)
     throw new VerbatimError(
@@ -188,7 +193,7 @@ function divisible(where: string, channels: readonly number[], groups: number): 
 /** A UNet2DConditionModel config with every field present. `where` names the file in errors. */
 export function parseUnetConfig(json: unknown, where = 'unet/config.json'): UNetConfig {
   const family = { schema: unetSchema, className: 'UNet2DConditionModel', off: unetOff, strict: true };
-  const config = parse(family, json, where);
+  const config = parseFields(family, json, where);
   const count = config.block_out_channels.length;
   sameLength(where, count, {
     down_block_types: config.down_block_types,
@@ -221,7 +226,7 @@ function checkAddition(where: string, config: UNetConfig): void {
 /** An AutoencoderKL config with every field present. `where` names the file in errors. */
 export function parseVaeConfig(json: unknown, where = 'vae/config.json'): VaeConfig {
   const family = { schema: vaeSchema, className: 'AutoencoderKL', off: vaeOff, strict: true };
-  const config = parse(family, json, where);
+  const config = parseFields(family, json, where);
   sameLength(where, config.block_out_channels.length, {
     down_block_types: config.down_block_types,
     up_block_types: config.up_block_types,
@@ -237,7 +242,7 @@ export function parseClipTextConfig(
   className: 'CLIPTextModel' | 'CLIPTextModelWithProjection' = 'CLIPTextModel',
 ): ClipTextConfig {
   const family = { schema: clipTextSchema, className, off: {}, strict: false };
-  const config = parse(family, json, where);
+  const config = parseFields(family, json, where);
   if (config.hidden_size % config.num_attention_heads !== 0)
     throw new VerbatimError(
       `${where}: hidden_size = ${config.hidden_size} is no multiple of num_attention_heads = ${config.num_attention_heads}.`,

@@ -9,6 +9,7 @@ export {
 } from './config.ts';
 export { modelDigest } from './folder/digest.ts';
 export { type ModelFolder, openModelFolder, type PartSource, type TextPart } from './folder/open.ts';
+export { isUnet2dFolder, openUnet2dFolder, type Unet2dFolder } from './folder/open-unet2d.ts';
 export {
   type ModelParts,
   type NetworkPart,
@@ -46,7 +47,16 @@ export {
 export { openTextEncoder, type TextNetwork } from './text-encoder.ts';
 export * from './tokenizer/index.ts';
 export { type UNetAddition, type UNetInputs, unet2DCondition, unetParameters } from './unet.ts';
+export { hasClasses, type UNet2DInputs, unet2D } from './unet2d.ts';
+export {
+  parseUnet2dConfig,
+  parseVqConfig,
+  type UNet2DConfig,
+  type VqConfig,
+} from './unet2d-config.ts';
+export { openUnet2d, openVq, type Unet2dNetwork, type VqNetwork } from './unet2d-networks.ts';
 export { oldVaeName, vaeDecode, vaeEncode, vaeFactor, vaeParameters } from './vae.ts';
+export { vqChannels, vqDecode, vqEncode } from './vq.ts';
 export {
   type Init,
   initialValues,

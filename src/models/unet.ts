@@ -130,13 +130,25 @@ export function unet2DCondition(w: Weights, config: UNetConfig, inputs: UNetInpu
   });
 }
 
-/** Sinusoids of the timestep through two linear layers: → [batch | 1, width]. */
-function timeEmbedding(w: Weights, config: UNetConfig, timestep: Value): Value {
+type TimeConfig = Pick<
+  UNetConfig,
+  'block_out_channels' | 'flip_sin_to_cos' | 'freq_shift' | 'time_embedding_dim'
+>;
+
+/**
+ * Sinusoids of the timestep through two linear layers: → [batch | 1, width]. `module` is the name of the two layers' module.
+ */
+export function timeEmbedding(
+  w: Weights,
+  config: TimeConfig,
+  timestep: Value,
+  module = 'time_embedding',
+): Value {
   const size = config.block_out_channels[0]!;
   const time = timestep.dtype === 'float32' ? timestep : cast(timestep, 'float32');
   const rows = time.shape.length === 0 ? 1 : time.shape[0]!;
   const width = config.time_embedding_dim ?? 4 * size;
-  const we = scope(w, 'time_embedding');
+  const we = scope(w, module);
   const waves = sinusoids(config, reshape(time, [rows, 1]), size);
   return linearLayer(
     scope(we, 'linear_2'),
@@ -175,7 +187,7 @@ function additionEmbedding(w: Weights, config: UNetConfig, addition: UNetAdditio
  * Sinusoids (Ho et al. 2020) of a column of numbers [rows, 1] → [rows, size]. The frequencies are
  * e^(−ln 10000 · i / (half − freq_shift)), rounded to float32 as PyTorch computes them.
  */
-function sinusoids(config: UNetConfig, numbers: Value, size: number): Value {
+function sinusoids(config: TimeConfig, numbers: Value, size: number): Value {
   const half = Math.floor(size / 2);
   const frequencies = new Float32Array(half);
   for (let i = 0; i < half; i++)

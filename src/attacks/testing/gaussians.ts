@@ -64,6 +64,7 @@ export function gaussianPipeline(
     name: 'gaussians',
     digest: 'none',
     guidance: 3,
+    conditions: 'captions',
     pictureSize: [SIDE * 32, SIDE * 32],
     denoiser: createDenoiser({
       predict,

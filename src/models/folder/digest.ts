@@ -19,6 +19,7 @@ const parts = [
   'vae',
   'vae_decoder',
   'vae_encoder',
+  'vqvae',
 ];
 
 /** The digest of an opened model: of its folder, or of a single file with its settings and its tokenizer. */
