@@ -39,7 +39,7 @@ function providersOf(events: readonly Event[], operators: readonly string[]): st
 
 // .ci/run fails when this is skipped: it looks for the test by its name.
 describe('WebGPU through a software Vulkan driver', () => {
-  it('runs the UNet’s convolutions and products itself and agrees with the CPU', (context) => {
+  it('runs the convolutions and products of a UNet’s layers itself and agrees with the CPU', (context) => {
     if ('missing' in gpu) return context.skip(gpu.missing);
     const here = run('cpu', {});
     const there = run('webgpu', gpu.env);
