@@ -23,7 +23,12 @@ const schema = z.strictObject({
     .min(1)
     .optional()
     .describe('The noise schedule, as the web interface names it, e.g. Uniform. Default: the sampler’s own.'),
-  guidance: z.number().min(0).max(100).default(7.5).describe('cfg_scale where synthesis.guidance is not set.'),
+  guidance: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(7.5)
+    .describe('cfg_scale where synthesis.guidance is not set.'),
   batch: z
     .int()
     .min(1)
@@ -76,7 +81,7 @@ export const automatic1111: GeneratorSource<typeof schema> = {
         identity: [overrides, spec.scheduler ?? null],
         async ask({ caption, seed, count, settings, pays }, client, _journal, signal) {
           const body = {
-            prompt: caption,
+            prompt: escaped(caption),
             negative_prompt: '',
             seed,
             subseed: -1,
@@ -106,3 +111,8 @@ export const automatic1111: GeneratorSource<typeof schema> = {
     );
   },
 };
+
+/** Brackets weigh words there and a backslash takes a bracket as it stands, which is how a caption means it. */
+function escaped(caption: string): string {
+  return caption.replace(/[()[\]\\]/g, '\\$&');
+}

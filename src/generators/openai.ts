@@ -69,7 +69,10 @@ export const openai: GeneratorSource<typeof schema> = {
             size: `${spec.width}x${spec.height}`,
             ...(spec.responseFormat !== 'none' && { response_format: spec.responseFormat }),
           };
-          const answer = fieldsOf(await client.json({ path: 'images/generations', body, pays }, signal), name);
+          const answer = fieldsOf(
+            await client.json({ path: 'images/generations', body, pays }, signal),
+            name,
+          );
           const files: Uint8Array[] = [];
           for (const entry of listOf(answer['data'], 'data', name).slice(0, count)) {
             const { b64_json: encoded, url } = fieldsOf(entry, name);

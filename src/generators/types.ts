@@ -26,6 +26,8 @@ export interface PictureSettings {
   readonly steps: number;
   readonly sampler: SamplerName;
   readonly guidance: number;
+  /** The seed of a caption's first sample. */
+  readonly firstSeed: number;
 }
 
 export interface MadePicture {

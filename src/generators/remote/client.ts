@@ -1,6 +1,6 @@
 import { VerbatimError } from '../../errors.ts';
 import { textIn } from './answer.ts';
-import { type Call, exchange, type ExchangeOptions, sayingOf } from './exchange.ts';
+import { type Call, type ExchangeOptions, exchange, sayingOf } from './exchange.ts';
 import type { Journal } from './journal.ts';
 import { createLimits } from './limits.ts';
 import type { ServiceOptions } from './options.ts';

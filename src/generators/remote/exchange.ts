@@ -97,7 +97,7 @@ export async function exchange(
 
 /** Where a text leads, if that host may be contacted. @throws VerbatimError, which stops the run */
 function addressOf(text: string, from: URL, { base, allowed, secret }: ExchangeOptions): URL {
-  if (!URL.canParse(text, from))
+  if (!URL.canParse(text, from.href))
     throw new VerbatimError(`${base.host}: leads to "${secret.clean(text)}", which is no address`);
   const url = new URL(text, from);
   if (!/^https?:$/.test(url.protocol) || !allowed.has(url.host))

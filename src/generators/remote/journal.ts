@@ -106,10 +106,19 @@ function journalOf({ get, put, append, entries }: Store): Journal {
   const tickets = new Map<string, string>();
   let charged = 0;
   const note = (entry: Entry) => {
-    if (entry.event === 'asked') charged += entry.requests.length;
-    else if (entry.event === 'refused') charged -= entry.requests.length;
-    else if (entry.event === 'answered') answers.set(entry.request, entry.answer);
-    else tickets.set(entry.request, entry.ticket);
+    switch (entry.event) {
+      case 'asked':
+        charged += entry.requests.length;
+        break;
+      case 'refused':
+        charged -= entry.requests.length;
+        break;
+      case 'answered':
+        answers.set(entry.request, entry.answer);
+        break;
+      case 'ticket':
+        tickets.set(entry.request, entry.ticket);
+    }
   };
   entries.forEach(note);
   const add = (entry: Entry) => {

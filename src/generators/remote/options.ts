@@ -39,9 +39,7 @@ export const serviceOptions = {
     .number()
     .nonnegative()
     .optional()
-    .describe(
-      'The run stops before it has asked for pictures of a higher price, over all of its processes.',
-    ),
+    .describe('The run stops before it has asked for pictures of a higher price, over all of its processes.'),
 };
 
 /** Which options decide no picture: a run goes on with others. */

@@ -95,7 +95,10 @@ export function serviceGenerator(
         const bytes = files[i];
         if (bytes !== undefined) await journal.answered(key, bytes);
         else
-          failures.set(key, new VerbatimError(`${name}: brought ${files.length} of ${tasks.length} pictures`));
+          failures.set(
+            key,
+            new VerbatimError(`${name}: brought ${files.length} of ${tasks.length} pictures`),
+          );
       }
       meter.add(costOf(settings) * Math.min(files.length, tasks.length));
     } catch (error) {
