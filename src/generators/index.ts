@@ -10,4 +10,4 @@ export {
   generatorSchema,
   openGenerator,
 } from './sources.ts';
-export type * from './types.ts';
+export * from './types.ts';

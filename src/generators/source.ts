@@ -4,8 +4,11 @@ import type { Generator } from './types.ts';
 
 /** What a source is opened with beside its options. */
 export interface SourceContext {
-  /** Where a service's answers are kept; without one they last as long as the process. */
-  readonly journal?: Journal;
+  /**
+   * Opens what keeps a service's answers; called before the first request and not earlier, when a run folder is locked.
+   * Without it they last as long as the process.
+   */
+  readonly journal?: () => Promise<Journal>;
 }
 
 /**

@@ -1,14 +1,16 @@
-import { createSubject, type ScoredCaptions, type Subject, scoreAll } from '../attacks/index.ts';
+import { type ScoredCaptions, type Subject, scoreAll } from '../attacks/index.ts';
 import { readTable } from '../tables/index.ts';
 import { attackList, type NamedAttack } from './attack-list.ts';
 import { type CandidateRow, candidateColumns, type ScoreRow, scoreColumns } from './columns.ts';
-import { auditNoise, type ModelInput } from './flow.ts';
+import type { ModelInput } from './flow.ts';
 import { runTable } from './run-folder.ts';
 import { cutShards, errorText, rethrowFatal, runStage, type ShardContext } from './stage.ts';
+import { subjectOf } from './subject.ts';
 
-/** Scores every candidate with the first attack and those of `alsoScore`: tables/scores/all. */
+/** Scores every candidate with the first attack and those of `alsoScore`: tables/scores/all. Nothing without attacks. */
 export async function runScores(input: ModelInput): Promise<void> {
   const { all } = attackList(input.config.attacks);
+  if (all.length === 0) return;
   const shards = (await runTable(input.folder, 'candidates')).map((file) => async () => {
     const rows = await readTable(file, candidateColumns);
     return rows.filter((row) => row.error === null);
@@ -38,16 +40,16 @@ async function scoreStage(
   shards: readonly (() => Promise<readonly CandidateRow[]>)[],
   sizes: readonly number[],
 ): Promise<void> {
-  const { config, folder, pipeline, meter, signal, onProgress } = input;
+  const { config, folder, generator, signal, onProgress } = input;
   // One subject for the whole stage: what all captions share is computed once.
-  const subject = createSubject(pipeline, { noise: auditNoise });
+  const subject = subjectOf(generator, config, signal);
   await runStage({
     folder,
     name,
     columns: scoreColumns,
     shards: shards.map((read, i) => ({ read, size: sizes[i]! })),
     items: ({ size }) => size,
-    meter,
+    meter: generator.meter,
     signal,
     onProgress,
     process: async ({ read }, context) =>

@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, VerbatimError } from '../errors.ts';
+import { isStop } from '../generators/index.ts';
 import { type Columns, type Row, writeTable } from '../tables/index.ts';
 import { appendLog } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -141,8 +142,8 @@ export function errorText(error: unknown): string {
   return line.slice(0, 500) || 'unknown error';
 }
 
-/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk. */
+/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk, a service that wants no more. */
 export function rethrowFatal(error: unknown, signal: AbortSignal | undefined): void {
   signal?.throwIfAborted();
-  if (error instanceof VerbatimError && error.exitCode === 2) throw error;
+  if (isStop(error) || (error instanceof VerbatimError && error.exitCode === 2)) throw error;
 }

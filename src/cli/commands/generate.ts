@@ -72,7 +72,7 @@ async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Prom
   const { generate, oneStep } = await import('../../diffusion/index.ts');
   const { encodePng, isPicture } = await import('../../images/index.ts');
   const { explainWriteError, writeFileAtomic } = await import('../../tables/index.ts');
-  const { auditNoise } = await import('../../stages/index.ts');
+  const { auditNoise } = await import('../../generators/index.ts');
   const { openAuditModel } = await import('../open.ts');
   const { output = 'pictures', samples = 1, seed = 0, steps = 16, sampler = 'heun', guidance } = flags;
   await mkdir(output, { recursive: true }).catch((error: unknown) => {

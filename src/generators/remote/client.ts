@@ -5,7 +5,7 @@ import type { Journal } from './journal.ts';
 import { createLimits } from './limits.ts';
 import type { ServiceOptions } from './options.ts';
 import { backOffMs, pause } from './retry.ts';
-import { readSecret } from './secret.ts';
+import type { Secret } from './secret.ts';
 import { stop } from './stop.ts';
 
 export interface Client {
@@ -18,6 +18,7 @@ export interface ClientOptions extends ServiceOptions {
   readonly url: string;
   /** Other hosts that pictures may be fetched from. */
   readonly hosts?: readonly string[] | undefined;
+  readonly secret: Secret;
   readonly journal: Journal;
 }
 
@@ -27,12 +28,10 @@ const failuresInARow = 5;
 /**
  * Talks to one service: repeats what brought nothing with a growing pause, keeps to rate and money, and tells what
  * concerns one picture from what concerns them all.
- *
- * @throws VerbatimError (exit code 2) when a key is named that the environment does not hold
  */
 export function createClient(options: ClientOptions): Client {
   const base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
-  const secret = readSecret(options.keyVariable);
+  const { secret } = options;
   const limits = createLimits(options, options.journal);
   const exchangeOptions: ExchangeOptions = {
     base,
@@ -49,12 +48,12 @@ export function createClient(options: ClientOptions): Client {
       signal?.throwIfAborted();
       if (call.pays !== undefined) await limits.pass(call.pays, signal);
       const result = await exchange(call, exchangeOptions, signal);
-      if (!('then' in result)) {
+      if (!('fate' in result)) {
         failed = 0;
         return result;
       }
       if (result.answered && call.pays !== undefined) await options.journal.refused(call.pays);
-      if (result.then !== 'again') throw result.error;
+      if (result.fate !== 'again') throw result.error;
       if (round < options.retries) {
         await pause(backOffMs(round, result.waitMs), signal);
         continue;

@@ -18,7 +18,7 @@ export interface Call {
 export interface Failure {
   readonly error: VerbatimError;
   /** 'item': this call alone is at fault; 'again': another try may help; 'stop': the run must end. */
-  readonly then: 'item' | 'again' | 'stop';
+  readonly fate: 'item' | 'again' | 'stop';
   /** The service has said so itself; without an answer nobody knows whether it made a picture. */
   readonly answered: boolean;
   /** No connection at all: other calls would fail like this one. */
@@ -79,16 +79,16 @@ export async function exchange(
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof VerbatimError)
-      return { error, then: isStop(error) ? 'stop' : 'item', answered: true };
+      return { error, fate: isStop(error) ? 'stop' : 'item', answered: true };
     if (limit.aborted)
       return {
         error: new VerbatimError(`${base.host}: no whole answer within ${options.timeoutSeconds} s`),
-        then: 'again',
+        fate: 'again',
         answered: false,
       };
     return {
       error: new VerbatimError(`${base.host}: the connection failed (${secret.clean(reasonOf(error))})`),
-      then: 'again',
+      fate: 'again',
       answered: false,
       unreachable: true,
     };
@@ -113,9 +113,9 @@ async function accepted(response: Response, options: ExchangeOptions): Promise<U
   const { status } = response;
   if (response.ok) return bytes;
   const text = `${base.host}: answers ${status}${sayingOf(bytes, secret)}`;
-  const failure = (then: Failure['then'], advice = ''): Failure => ({
-    error: then === 'stop' ? stop(text + advice) : new VerbatimError(text + advice),
-    then,
+  const failure = (fate: Failure['fate'], advice = ''): Failure => ({
+    error: fate === 'stop' ? stop(text + advice) : new VerbatimError(text + advice),
+    fate,
     answered: true,
   });
   if (status === 429 || status === 408 || status >= 500) {

@@ -13,6 +13,7 @@ import type {
 import { type Client, createClient } from './client.ts';
 import { type Journal, memoryJournal } from './journal.ts';
 import type { ServiceOptions } from './options.ts';
+import { readSecret } from './secret.ts';
 import { isStop } from './stop.ts';
 
 /** Pictures of one caption that one request asks for: seeds count up by one. */
@@ -57,14 +58,22 @@ const maxPixels = 64_000_000;
 export function serviceGenerator(
   protocol: Protocol,
   spec: ServiceSpec,
-  journal: Journal = memoryJournal(),
+  openJournal: () => Promise<Journal> = async () => memoryJournal(),
 ): Generator {
   if (spec.moneyLimit !== undefined && spec.pricePerPicture === undefined)
     throw new VerbatimError(
       'generator.moneyLimit: needs generator.pricePerPicture, what one picture costs in the same currency',
       { exitCode: 2 },
     );
-  const client = createClient({ ...spec, journal });
+  const secret = readSecret(spec.keyVariable);
+  let opened: Promise<{ readonly journal: Journal; readonly client: Client }> | undefined;
+  const connection = () => {
+    opened ??= openJournal().then((journal) => ({
+      journal,
+      client: createClient({ ...spec, secret, journal }),
+    }));
+    return opened;
+  };
   const { capabilities, pictureSize, name } = protocol;
   const meter = createMeter();
   const digest = sha256(JSON.stringify([protocol.kind, protocol.identity, pictureSize]));
@@ -89,6 +98,7 @@ export function serviceGenerator(
     const { caption, seed } = tasks[0]!;
     const pays = tasks.map((task) => requestOf(task, settings));
     const order = { caption, seed, count: tasks.length, settings, pays };
+    const { client, journal } = await connection();
     try {
       const files = await protocol.ask(order, client, journal, signal);
       for (const [i, key] of pays.entries()) {
@@ -109,6 +119,7 @@ export function serviceGenerator(
   };
 
   const stored = async (key: string): Promise<PictureOrError> => {
+    const { journal } = await connection();
     const bytes = await journal.answer(key);
     if (bytes === undefined) return failures.get(key) ?? new VerbatimError(`${name}: brought no picture`);
     try {
@@ -135,6 +146,7 @@ export function serviceGenerator(
     together: undefined,
     meter,
     async pictures(tasks, settings, signal) {
+      const { journal } = await connection();
       const missing = new Map<string, PictureTask>();
       for (const task of tasks) {
         const key = requestOf(task, settings);
