@@ -41,11 +41,11 @@ shardSize: 4
 `;
 const scored = `${common}
 attacks: { first: { attack: ecs, options: { seeds: [0, 1] } }, second: null }
-select: { first: 8, second: 8 }
+select: { first: 6, second: 6 }
 synthesis: { steps: 4, samples: 2, guidance: 1 }
 `;
 const unscored = `${common}
-candidates: { limit: 9 }
+candidates: { limit: 8 }
 attacks: { first: null, second: null }
 synthesis: { steps: 4, samples: 1, guidance: 1 }
 `;
@@ -79,7 +79,7 @@ async function writeTraining(path: string): Promise<void> {
   const often = truth.filter(({ kind, twin, copies }) => kind === 'duplicate' && twin === 'A' && copies > 20);
   const once = truth.filter(({ kind, twin }) => kind === 'unique' && twin !== 'B');
   const lines = [];
-  for (const row of [...often.slice(0, 7), ...once.slice(0, 9)]) {
+  for (const row of [...often.slice(0, 6), ...once.slice(0, 5)]) {
     await writeFile(join(path, `${row.key}.png`), await encodePng(await picture(row.pictureIndex)));
     lines.push(JSON.stringify({ file_name: `${row.key}.png`, text: row.caption }));
   }
@@ -171,7 +171,7 @@ describe.each([
   it('has asked for nothing again that was stored', () => {
     const counts = [...service.asked.values()];
     const distinct = counts.length;
-    expect(distinct).toBeGreaterThan(9);
+    expect(distinct).toBeGreaterThan(7);
     // A kill between the answer and the disk may cost that one picture, and no more.
     const answered = counts.reduce((sum, entry) => sum + entry.answered, 0);
     expect(answered).toBeGreaterThanOrEqual(distinct);
