@@ -41,7 +41,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
     const warning = stages.heldOutWarning(config, data.heldOut);
     if (warning !== undefined) progress.note(`warning  ${warning}`);
     if (options.dryRun === true) {
-      const candidates = await stages.listCandidates(data, config);
+      const candidates = await stages.listCandidates(data, config, generator);
       const plan = stages.planAudit(config, generator, candidates.length);
       process.stdout.write(planText(plan, stages.plannedEvaluations(plan)));
       return exitCodes.fine;

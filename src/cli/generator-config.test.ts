@@ -133,6 +133,28 @@ describe('an audit without attacks in its config', () => {
     expect(kept.attacks).toEqual({ first: 'ecs', second: null, alsoScore: [] });
   });
 
+  it('over a folder of pictures audits the captions that it has pictures of', async () => {
+    await mkdir(join(folder, 'made'));
+    for (const name of ['A blue bus (1)', 'a blue bus (2)', 'another prompt'])
+      await writeFile(join(folder, 'made', `${name}.png`), await encodePng(drawing(name, 20, 20)));
+    const source = `generator: { kind: folder, path: made, width: ${side}, height: ${side} }\n`;
+    const path = await config('by-hand', `${source}synthesis: { samples: 3 }\n`);
+    const output = join(folder, 'by-hand');
+    expect(await run('audit', path, '-o', output, '-q')).toMatchObject({ code: 0, stderr: '' });
+    const made = await readTable(await runTable(runFolder(output), 'generations'), generationColumns);
+    expect(made.map(({ key, sample, error }) => [key, sample, error])).toEqual([
+      ['a blue bus.png', 0, null],
+      ['a blue bus.png', 1, null],
+      ['a blue bus.png', 2, 'the folder has only 2 pictures of this caption'],
+    ]);
+    await mkdir(join(folder, 'other'));
+    await writeFile(join(folder, 'other', 'a tree.png'), await encodePng(drawing('tree')));
+    const none = await config('none', source.replace('made', 'other'));
+    const refused = await run('audit', none, '-o', join(folder, 'none'), '-q');
+    expect(refused.stderr).toContain('has pictures of none of the 3 captions of');
+    expect(refused.code).toBe(2);
+  });
+
   it('else generates what candidates.limit allows; what nobody knows is null', async () => {
     const path = await config('all', `${openai()}synthesis: { samples: 2 }\ncandidates: { limit: 2 }\n`);
     const output = join(folder, 'all');

@@ -70,6 +70,7 @@ export const folder: GeneratorSource<typeof schema> = {
       pictureSize: [height, width],
       noise: notReproducible,
       together: undefined,
+      has: (caption) => byCaption.has(wordsOf(caption)),
       meter,
       async pictures(tasks, { firstSeed }, signal) {
         const made: MadePicture[] = [];

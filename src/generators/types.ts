@@ -51,6 +51,8 @@ export interface Generator {
   readonly noise: string;
   /** Most tasks of one call; undefined where a call may have any number. */
   readonly together: number | undefined;
+  /** Whether there may be pictures of a caption; absent where there may be of any. */
+  readonly has?: (caption: string) => boolean;
   /** Counts evaluations as they are spent. */
   readonly meter: { readonly evaluations: number };
   /** The network itself, where there is one: attacks that ask the denoiser need it. */

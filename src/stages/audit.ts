@@ -79,7 +79,7 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   // Refuses what cannot work or costs too much before there is a folder.
   await requireReadableHeldOut(config, data.heldOut, signal);
   await (await openDescriptorLabels(config, data))?.close();
-  const candidates = await listCandidates(data, config);
+  const candidates = await listCandidates(data, config, generator);
   const plan = planAudit(config, generator, candidates.filter(({ error }) => error === null).length);
   const { folder, resumed, release } = await openRun(config.output, describeAudit(options), {
     relabel: options.relabel ?? false,
