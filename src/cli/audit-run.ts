@@ -73,8 +73,9 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
 
 function planText(plan: readonly PlannedStage[], total: number): string {
   const lines = plan.map(
-    ({ name, what, evaluations }) =>
-      `  ${name.padEnd(16)} ${what}: at most ${count(evaluations)} evaluations`,
+    ({ name, what, items, evaluations }) =>
+      // Of a service without a step count only the pictures can be counted.
+      `  ${name.padEnd(16)} ${what}: at most ${evaluations === 0 ? `${count(items)} pictures` : `${count(evaluations)} evaluations`}`,
   );
   return `plan     at most ${count(total)} evaluations\n${lines.join('\n')}\n`;
 }

@@ -90,7 +90,7 @@ describe('before the first request', () => {
   it('a dry run says what it would ask for', async () => {
     const path = await config('dry', openai());
     const { code, stdout } = await run('audit', path, '-o', join(folder, 'none'), '--dry-run');
-    expect(stdout).toContain('generations      4 pictures, for all 3 captions: at most 0 evaluations');
+    expect(stdout).toContain('generations      4 pictures, for all 3 captions: at most 12 pictures');
     expect({ code, requests: service.requests }).toEqual({ code: 0, requests: 0 });
   });
 });

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openPipeline, type Pipeline, type SamplerName } from '../diffusion/index.ts';
 import { localGenerator } from '../generators/index.ts';
 import {
@@ -25,6 +25,9 @@ import { run } from './testing/in-process.ts';
  * The shipped miniature behind each protocol, on a server that drops every tenth request, audited by a client that is
  * killed twice, against the same audit of the same miniature on this machine.
  */
+
+// Every audit is a process that a busy machine takes its time to start.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 const loader = import.meta.resolve('tsx');

@@ -79,7 +79,8 @@ export async function exchange(
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof VerbatimError)
-      return { error, fate: isStop(error) ? 'stop' : 'item', answered: true };
+      // A redirect has brought no picture; an answer that is too large may have been paid for.
+      return { error, fate: isStop(error) ? 'stop' : 'item', answered: isStop(error) };
     if (limit.aborted)
       return {
         error: new VerbatimError(`${base.host}: no whole answer within ${options.timeoutSeconds} s`),
