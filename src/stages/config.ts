@@ -71,106 +71,104 @@ const roleLimits = z
   })
   .describe('Only where the truth is known: at most so many captions of each role, drawn with `seed`.');
 
+const auditConfigObject = z.strictObject({
+  $schema: z.string().optional().describe('For editors; ignored.'),
+  model: z
+    .string()
+    .optional()
+    .describe('The model: a diffusers folder, or its ONNX export. Or give `generator`.'),
+  generator: generatorSchema.optional(),
+  dataset: auditDatasetSchema,
+  output: z.string().default('runs/audit').describe('The run folder. The same config goes on in it.'),
+  seed: seed.default(0).describe('Draws the candidates where a limit cuts them.'),
+  candidates: z
+    .strictObject({
+      from: z
+        .string()
+        .optional()
+        .describe(
+          'A folder that `verbatim dedup` made of this dataset: its most duplicated captions, in that order.',
+        ),
+      limit: positive
+        .optional()
+        .describe('At most so many captions, drawn with `seed`; of `from` the first ones.'),
+      roles: roleLimits.optional(),
+    })
+    .prefault({})
+    .describe('Which captions are audited; all distinct ones by default.'),
+  attacks: attacksSchema.prefault({}),
+  select: z
+    .strictObject({
+      first: positive.default(500).describe('How many captions the first attack keeps.'),
+      second: positive.default(100).describe('How many of those the second keeps: these are synthesized.'),
+    })
+    .prefault({}),
+  synthesis: z
+    .strictObject({
+      steps: positive.max(1000).default(16),
+      samples: positive.max(1000).default(4).describe('Pictures per caption, each with its own seed.'),
+      seed: seed
+        .default(0)
+        .describe('Seed of the first sample; the next ones count up. Shared by all captions.'),
+      sampler: z.enum(samplerNames as readonly [SamplerName, ...SamplerName[]]).default('heun'),
+      guidance: z
+        .number()
+        .min(0)
+        .max(100)
+        .optional()
+        .describe('Default: the scale stored with the model. 1 is unguided.'),
+    })
+    .prefault({}),
+  labels: z
+    .strictObject({
+      rules: z
+        .array(z.enum(['reference', 'calibrated', 'aligned', 'local']))
+        .min(1)
+        .default(['reference', 'calibrated', 'aligned', 'local'])
+        .describe('How pictures are compared: docs/labels.md. All but `reference` need held-out pictures.'),
+      referenceThreshold: z
+        .number()
+        .positive()
+        .default(2500)
+        .describe('Webster’s: the sum of squared differences at 256×256, values in [0, 1].'),
+      quantile: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .default(0.001)
+        .describe('The share of unrelated pictures that each rule may label, but for `reference`.'),
+      heldOut: auditDatasetSchema
+        .optional()
+        .describe(
+          'Pictures that the model never saw, for all rules but `reference`. A lab set brings its own.',
+        ),
+      descriptor: z
+        .strictObject({
+          index: z.string().describe('An index of the training set, made by `verbatim index`.'),
+          network: z.string().optional().describe('The exported network (ONNX) that it was made with.'),
+          threshold: z
+            .number()
+            .gt(-1)
+            .lt(1)
+            .default(0.75)
+            .describe('Similarity above which a picture is a copy; .5 for objects, .95 for duplicates.'),
+        })
+        .optional()
+        .describe('Adds the rule `descriptor`: similarity by a network, for what pixels cannot see.'),
+    })
+    .prefault({}),
+  provider: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('cpu').describe('What runs the model.'),
+  threads: positive.max(1024).optional().describe('Default: the number of cores. Does not change results.'),
+  batch: positive.max(1024).default(16).describe('Captions that are computed together.'),
+  shardSize: positive.max(100_000).default(256).describe('Captions per shard: what a kill can cost at most.'),
+  maxEvaluations: positive.optional().describe('Refuse to start when the plan may cost more.'),
+});
+
 /**
  * The config of `verbatim audit`. Every default is written here once; schema/audit.schema.json is made
  * from it.
  */
-export const auditConfigSchema = z
-  .strictObject({
-    $schema: z.string().optional().describe('For editors; ignored.'),
-    model: z
-      .string()
-      .optional()
-      .describe('The model: a diffusers folder, or its ONNX export. Or give `generator`.'),
-    generator: generatorSchema.optional(),
-    dataset: auditDatasetSchema,
-    output: z.string().default('runs/audit').describe('The run folder. The same config goes on in it.'),
-    seed: seed.default(0).describe('Draws the candidates where a limit cuts them.'),
-    candidates: z
-      .strictObject({
-        from: z
-          .string()
-          .optional()
-          .describe(
-            'A folder that `verbatim dedup` made of this dataset: its most duplicated captions, in that order.',
-          ),
-        limit: positive
-          .optional()
-          .describe('At most so many captions, drawn with `seed`; of `from` the first ones.'),
-        roles: roleLimits.optional(),
-      })
-      .prefault({})
-      .describe('Which captions are audited; all distinct ones by default.'),
-    attacks: attacksSchema.prefault({}),
-    select: z
-      .strictObject({
-        first: positive.default(500).describe('How many captions the first attack keeps.'),
-        second: positive.default(100).describe('How many of those the second keeps: these are synthesized.'),
-      })
-      .prefault({}),
-    synthesis: z
-      .strictObject({
-        steps: positive.max(1000).default(16),
-        samples: positive.max(1000).default(4).describe('Pictures per caption, each with its own seed.'),
-        seed: seed
-          .default(0)
-          .describe('Seed of the first sample; the next ones count up. Shared by all captions.'),
-        sampler: z.enum(samplerNames as readonly [SamplerName, ...SamplerName[]]).default('heun'),
-        guidance: z
-          .number()
-          .min(0)
-          .max(100)
-          .optional()
-          .describe('Default: the scale stored with the model. 1 is unguided.'),
-      })
-      .prefault({}),
-    labels: z
-      .strictObject({
-        rules: z
-          .array(z.enum(['reference', 'calibrated', 'aligned', 'local']))
-          .min(1)
-          .default(['reference', 'calibrated', 'aligned', 'local'])
-          .describe('How pictures are compared: docs/labels.md. All but `reference` need held-out pictures.'),
-        referenceThreshold: z
-          .number()
-          .positive()
-          .default(2500)
-          .describe('Webster’s: the sum of squared differences at 256×256, values in [0, 1].'),
-        quantile: z
-          .number()
-          .gt(0)
-          .lt(1)
-          .default(0.001)
-          .describe('The share of unrelated pictures that each rule may label, but for `reference`.'),
-        heldOut: auditDatasetSchema
-          .optional()
-          .describe(
-            'Pictures that the model never saw, for all rules but `reference`. A lab set brings its own.',
-          ),
-        descriptor: z
-          .strictObject({
-            index: z.string().describe('An index of the training set, made by `verbatim index`.'),
-            network: z.string().optional().describe('The exported network (ONNX) that it was made with.'),
-            threshold: z
-              .number()
-              .gt(-1)
-              .lt(1)
-              .default(0.75)
-              .describe('Similarity above which a picture is a copy; .5 for objects, .95 for duplicates.'),
-          })
-          .optional()
-          .describe('Adds the rule `descriptor`: similarity by a network, for what pixels cannot see.'),
-      })
-      .prefault({}),
-    provider: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('cpu').describe('What runs the model.'),
-    threads: positive.max(1024).optional().describe('Default: the number of cores. Does not change results.'),
-    batch: positive.max(1024).default(16).describe('Captions that are computed together.'),
-    shardSize: positive
-      .max(100_000)
-      .default(256)
-      .describe('Captions per shard: what a kill can cost at most.'),
-    maxEvaluations: positive.optional().describe('Refuse to start when the plan may cost more.'),
-  })
+export const auditConfigSchema = auditConfigObject
   .refine(({ model, generator }) => model !== undefined || generator !== undefined, {
     path: ['model'],
     error: 'give model, or generator',
