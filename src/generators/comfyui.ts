@@ -98,11 +98,11 @@ function idOf(value: unknown, name: string): string {
   throw new VerbatimError(`${name}: its answer has no prompt_id; is generator.kind right?`);
 }
 
-/** Whether the service still knows an order: a server that was started anew does not. */
+/** Whether an order can still be fetched: a server that was started anew has forgotten it, and one that failed is tried again. */
 async function isKnown(id: string, client: Client, signal?: AbortSignal): Promise<boolean> {
   if (!/^[A-Za-z0-9-]{1,100}$/.test(id)) return false;
-  if (Object.hasOwn(fieldsOf(await client.json({ path: `history/${id}` }, signal), 'comfyui'), id))
-    return true;
+  const history = fieldsOf(await client.json({ path: `history/${id}` }, signal), 'comfyui');
+  if (Object.hasOwn(history, id)) return !hasFailed(fieldsOf(history[id], 'comfyui'));
   const queue = fieldsOf(await client.json({ path: 'queue' }, signal), 'comfyui');
   const waiting = [queue['queue_running'], queue['queue_pending']].flatMap((list) =>
     Array.isArray(list) ? list : [],
@@ -124,9 +124,7 @@ async function finished(
     const history = fieldsOf(await client.json({ path: `history/${id}` }, signal), name);
     if (Object.hasOwn(history, id)) {
       const entry = fieldsOf(history[id], name);
-      const status = (entry['status'] ?? {}) as { status_str?: unknown; messages?: unknown };
-      if (status.status_str === 'error')
-        throw new VerbatimError(`${name}: the workflow failed${reasonOf(status.messages)}`);
+      if (hasFailed(entry)) throw new VerbatimError(`${name}: the workflow failed${reasonOf(entry)}`);
       return fieldsOf(entry['outputs'], name);
     }
     if (waitedMs >= seconds * 1000)
@@ -137,8 +135,15 @@ async function finished(
   }
 }
 
+type Entry = Readonly<Record<string, unknown>>;
+
+function hasFailed({ status }: Entry): boolean {
+  return (status as { status_str?: unknown } | undefined)?.status_str === 'error';
+}
+
 /** Messages are [event, details]; that of an error names the node and what it said. */
-function reasonOf(messages: unknown): string {
+function reasonOf({ status }: Entry): string {
+  const { messages } = status as { messages?: unknown };
   if (!Array.isArray(messages)) return '';
   const found = messages.find((message) => Array.isArray(message) && message[0] === 'execution_error');
   const { node_type, exception_message } = (found?.[1] ?? {}) as Record<string, unknown>;

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { encodePng, isPicture } from '../images/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { generatorSchema, isStop, type Journal, openGenerator, openJournal } from './index.ts';
-import { drawing, drawingService, side } from './testing/drawing.ts';
+import { drawing, drawingService, markedExample, side } from './testing/drawing.ts';
 import type { Fault, LocalService, ServiceOptions } from './testing/server.ts';
 
 /** Services that misbehave: each ends in a clear row error or a clear stop, and no answer is paid for twice. */
@@ -225,13 +225,29 @@ describe('a request is repeated', () => {
     expect(service.requests).toBe(5);
   });
 
+  it('but an order that was taken is fetched by the process that comes after', async () => {
+    const path = join(folder, 'order');
+    const workflow = join(folder, 'workflow.json');
+    await writeFile(workflow, JSON.stringify(markedExample));
+    let gone = true;
+    const asComfy = { kind: 'comfyui', workflow };
+    const generator = await start(
+      { fault: ({ paid }, response) => !paid && gone && Boolean(response.destroy()) },
+      asComfy,
+      await openJournal(path),
+    );
+    expect(await stopOf(outcomes(generator))).toMatch(/the connection failed/);
+    gone = false;
+    expect(await outcomes(await connect(asComfy, await openJournal(path)))).toEqual(['picture']);
+    expect([...service.asked.values()]).toEqual([{ asked: 1, answered: 1 }]);
+  });
+
   it('though the last line of the journal is cut short', async () => {
     const path = join(folder, 'torn');
     const generator = await start({}, {}, await openJournal(path));
     await outcomes(generator);
     const file = join(path, 'journal.jsonl');
     const text = await readFile(file, 'utf8');
-    const { truncate } = await import('node:fs/promises');
     await truncate(file, text.length - 20);
     const again = await connect({}, await openJournal(path));
     expect(await outcomes(again)).toEqual(['picture']);
