@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { drawing, drawingService, side } from '../generators/testing/drawing.ts';
+import { draw, drawing, drawingService, side } from '../generators/testing/drawing.ts';
 import type { LocalService } from '../generators/testing/server.ts';
 import { encodePng } from '../images/index.ts';
 import { generationColumns, runFolder, runTable, scoreColumns } from '../stages/index.ts';
@@ -131,6 +131,39 @@ describe('an audit without attacks in its config', () => {
       config: { attacks: unknown };
     };
     expect(kept.attacks).toEqual({ first: 'ecs', second: null, alsoScore: [] });
+  });
+
+  it('goes on when a service refuses all of a later shard, and ends when it brings nothing in the first', async () => {
+    const refusing = (fails: (prompt: string) => boolean) =>
+      drawingService({
+        draw: async (asked) => {
+          if (fails(asked.prompt)) throw new Error('not allowed');
+          return draw(asked);
+        },
+      });
+    for (const [name, code] of [
+      ['later', 0],
+      ['first', 1],
+    ] as const) {
+      const other = await refusing((prompt) => name === 'first' || prompt === 'a ship');
+      const size = `width: ${side}, height: ${side}, batch: 1`;
+      const source = `generator: { kind: openai, url: ${other.url}/v1, model: m, ${size}, retries: 0 }\n`;
+      const path = await config(name, `${source}synthesis: { samples: 1 }\nshardSize: 1\n`);
+      const output = join(folder, `refusing-${name}`);
+      const outcome = await run('generate', path, '-o', output, '-q');
+      await other.close();
+      expect(outcome.code).toBe(code);
+      if (code === 1) expect(outcome.stderr).toMatch(/: answers 400 \(not allowed\)\n$/);
+      else {
+        const made = await readTable(await runTable(runFolder(output), 'generations'), generationColumns);
+        const errors = made.map(({ key, error }) => [key, error?.replace(/^.*: /, '') ?? null]);
+        expect(errors).toEqual([
+          ['a blue bus.png', null],
+          ['a red bus.png', null],
+          ['a ship.png', 'answers 400 (not allowed)'],
+        ]);
+      }
+    }
   });
 
   it('over a folder of pictures audits the captions that it has pictures of', async () => {

@@ -4,7 +4,7 @@ import { putFile } from '../tables/index.ts';
 import { type CandidateRow, type GenerationRow, generationColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';
 import type { ModelInput } from './flow.ts';
-import { cutShards, errorText, rethrowFatal, runStage, type ShardContext } from './stage.ts';
+import { cutShards, errorText, mayEndRun, rethrowFatal, runStage, type ShardContext } from './stage.ts';
 
 /** One picture to make. Sample -1 is the one-step picture. */
 interface Task {
@@ -14,7 +14,8 @@ interface Task {
 
 /**
  * Synthesizes the selected captions: tables/generations, one row per picture. Each caption has one one-step
- * picture (from the first sample's seed, where the generator can take one step) and `synthesis.samples` full ones; all captions share the seeds.
+ * picture (from the first sample's seed, where the generator can take one step) and `synthesis.samples` full ones; all
+ * captions share the seeds.
  */
 export async function runGenerations(input: ModelInput, selected: readonly CandidateRow[]): Promise<void> {
   const { config, folder, generator, signal, onProgress } = input;
@@ -61,13 +62,14 @@ async function generateShard(
     for (const [i, task] of part.entries()) {
       const result = made[i]!;
       if ('thrown' in result) failures.push(result.thrown);
-      // A service that brings no picture at all is at fault as well. A model has computed what is not a number.
+      // A service that begins without any picture is at fault as well. A model has computed what is not a number.
       else if (generator.pipeline === undefined && !isPicture(result.picture)) failures.push(result.picture);
       rows.set(task, await store(input, task, result));
     }
     context.advance(part.length);
   }
-  if (tasks.length > 0 && failures.length === tasks.length) throw failures[0];
+  if (tasks.length > 0 && failures.length === tasks.length && mayEndRun(generator, context))
+    throw failures[0];
   // Written caption by caption: one-step first, then the samples.
   return captions.flatMap((candidate) =>
     tasks.filter((task) => task.candidate === candidate).map((task) => rows.get(task)!),

@@ -4,7 +4,7 @@ import { attackList, type NamedAttack } from './attack-list.ts';
 import { type CandidateRow, candidateColumns, type ScoreRow, scoreColumns } from './columns.ts';
 import type { ModelInput } from './flow.ts';
 import { runTable } from './run-folder.ts';
-import { cutShards, errorText, rethrowFatal, runStage, type ShardContext } from './stage.ts';
+import { cutShards, errorText, mayEndRun, rethrowFatal, runStage, type ShardContext } from './stage.ts';
 import { subjectOf } from './subject.ts';
 
 /** Scores every candidate with the first attack and those of `alsoScore`: tables/scores/all. Nothing without attacks. */
@@ -53,7 +53,11 @@ async function scoreStage(
     signal,
     onProgress,
     process: async ({ read }, context) =>
-      scoreShard(subject, await read(), attacks, { batch: config.batch, context }),
+      scoreShard(subject, await read(), attacks, {
+        batch: config.batch,
+        context,
+        endsRun: mayEndRun(generator, context),
+      }),
   });
 }
 
@@ -66,9 +70,9 @@ async function scoreShard(
   subject: Subject,
   candidates: readonly CandidateRow[],
   attacks: readonly NamedAttack[],
-  options: { readonly batch: number; readonly context: ShardContext },
+  options: { readonly batch: number; readonly context: ShardContext; readonly endsRun: boolean },
 ): Promise<ScoreRow[]> {
-  const { batch, context } = options;
+  const { batch, context, endsRun } = options;
   const rows: ScoreRow[] = [];
   let failure: unknown;
   let succeeded = false;
@@ -101,7 +105,7 @@ async function scoreShard(
     }
     context.advance(part.length);
   }
-  if (!succeeded && failure !== undefined) throw failure;
+  if (endsRun && !succeeded && failure !== undefined) throw failure;
   // Shared evaluations belong to no caption. They are paid in the first shard, and written on its first row;
   // a later process pays them again and says so in the log only, so that the tables stay the same.
   const first = rows[0];

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, VerbatimError } from '../errors.ts';
-import { isStop } from '../generators/index.ts';
+import { type Generator, isStop } from '../generators/index.ts';
 import { type Columns, type Row, writeTable } from '../tables/index.ts';
 import { appendLog } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -140,6 +140,14 @@ export function errorText(error: unknown): string {
     .trim()
     .replace(/(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'"]+)+[\\/](?=[^\s\\/])/g, '');
   return line.slice(0, 500) || 'unknown error';
+}
+
+/**
+ * Whether a shard in which everything failed ends the run. A model would fail on the rest too; a service that has brought
+ * something in its first shard may refuse the few captions of a later one.
+ */
+export function mayEndRun({ pipeline }: Pick<Generator, 'pipeline'>, { index }: ShardContext): boolean {
+  return pipeline !== undefined || index === 0;
 }
 
 /** What the whole run must stop for: Ctrl-C, a wrong option, a full disk, a service that wants no more. */

@@ -21,7 +21,7 @@ export type Fault = (
 ) => boolean | undefined;
 
 export interface ServiceOptions {
-  /** The file of a picture. */
+  /** The file of a picture. What it throws is a refusal, 400. */
   readonly draw: (asked: Asked) => Promise<Uint8Array>;
   /** Told of every request, counted from 1; returns true when it has dealt with it. */
   readonly fault?: Fault;
@@ -154,7 +154,13 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
       await once(response, 'close');
     };
     if (protocol !== undefined) {
-      const { json, pictures } = await protocol(JSON.parse(Buffer.concat(parts).toString('utf8')) as Body);
+      const body = JSON.parse(Buffer.concat(parts).toString('utf8')) as Body;
+      const reply = await protocol(body).catch((error: Error) => error.message);
+      if (typeof reply === 'string') {
+        response.writeHead(400).end(JSON.stringify({ error: { message: reply } }));
+        return;
+      }
+      const { json, pictures } = reply;
       await send(JSON.stringify(json), 'application/json');
       answered(pictures);
       return;
