@@ -29,7 +29,7 @@ export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: Ab
   const { isGeneratorGraph, noCondition, openGeneratorGraph, generate, oneStep } = await import(
     '../diffusion/index.ts'
   );
-  const { auditNoise } = await import('../stages/index.ts');
+  const { auditNoise } = await import('../generators/index.ts');
   const { model, provider, batch, threads } = task;
   const { steps = 16, sampler = 'heun', guidance } = flags;
   if (isGeneratorGraph(model)) {

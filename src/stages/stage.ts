@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, VerbatimError } from '../errors.ts';
+import { type Generator, isStop } from '../generators/index.ts';
 import { type Columns, type Row, writeTable } from '../tables/index.ts';
 import { appendLog } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -141,8 +142,16 @@ export function errorText(error: unknown): string {
   return line.slice(0, 500) || 'unknown error';
 }
 
-/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk. */
+/**
+ * Whether a shard in which everything failed ends the run. A model would fail on the rest too; a service that has brought
+ * something in its first shard may refuse the few captions of a later one.
+ */
+export function mayEndRun({ pipeline }: Pick<Generator, 'pipeline'>, { index }: ShardContext): boolean {
+  return pipeline !== undefined || index === 0;
+}
+
+/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk, a service that wants no more. */
 export function rethrowFatal(error: unknown, signal: AbortSignal | undefined): void {
   signal?.throwIfAborted();
-  if (error instanceof VerbatimError && error.exitCode === 2) throw error;
+  if (isStop(error) || (error instanceof VerbatimError && error.exitCode === 2)) throw error;
 }

@@ -70,7 +70,8 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<vo
   refuseFlags(flags, { output: reason, seed: reason });
   const task = await readCaptions(flags);
   const { captions } = task;
-  const { attackList, auditNoise } = await import('../../stages/index.ts');
+  const { attackList } = await import('../../stages/index.ts');
+  const { auditNoise } = await import('../../generators/index.ts');
   const { createSubject, scoreAll } = await import('../../attacks/index.ts');
   const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
   const { all } = attackList({ first: first!, second: null, alsoScore });
