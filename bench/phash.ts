@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { dhash, phash, phashOfEncoded } from '../src/descriptors/index.ts';
+import { dhash, openPictureThreads, phash } from '../src/descriptors/index.ts';
 import { encodeJpeg, type Picture, resize } from '../src/images/index.ts';
 import { mapConcurrently } from '../src/runtime/index.ts';
 import { compare } from './compare.ts';
@@ -19,10 +19,10 @@ const help = `npm run bench -- phash [--data FILE] [--files 1000] [--photographs
 
 /** Photographs of CIFAR's 32×32 pixels are enlarged to this, so that a hash has something to shrink. */
 const [width, height] = [96, 80];
-/** Both sides: threads that decode here, processes there. */
+/** Both sides: threads here, processes there. They are there before the first run. */
 const threads = 2;
-/** Pictures under way: while some are decoded, others are reduced. */
-const underWay = threads + 2;
+/** Pictures under way: some for each thread, and as many that wait for it. */
+const underWay = 64;
 
 /** Hashes of files and of pictures in memory against imagehash: how many are equal, and how long they take. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -77,14 +77,14 @@ async function inMemory(pictures: readonly Picture[], raw: string, rounds: numbe
 
 async function ofFiles(name: string, paths: readonly string[], rounds: number): Promise<void> {
   const peer = await startPeer('phash', { paths, processes: threads }, 'hash_photographs.py');
+  const pictures = openPictureThreads({ threads });
   await report(`phash of ${name}`, peer, paths.length, rounds, async () => {
     const ours: string[] = [];
-    const hashes = mapConcurrently(paths, underWay, async (path) =>
-      phashOfEncoded(await readFile(path), { where: path }),
-    );
+    const hashes = mapConcurrently(paths, underWay, (path) => pictures.phash(path, { where: path }));
     for await (const { hash } of hashes) ours.push(Buffer.from(hash).toString('hex'));
     return ours;
   });
+  await pictures.close();
 }
 
 /** Prints how many hashes are equal and the ratio; the program fails where fewer than 99.9% are. */

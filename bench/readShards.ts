@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Dataset, openDataset, sceneSource } from '../src/datasets/index.ts';
 import { writeFormat } from '../src/datasets/testing/write-formats.ts';
-import { decodeThumbnail, encodeJpeg, resize } from '../src/images/index.ts';
+import { openPictureThreads, type PictureThreads } from '../src/descriptors/index.ts';
+import { encodeJpeg, resize } from '../src/images/index.ts';
 import { mapConcurrently } from '../src/runtime/index.ts';
 import { compare } from './compare.ts';
 import { startPeer } from './peer.ts';
@@ -18,15 +19,15 @@ const side = 64;
 const perShard = 250;
 const workers = 2;
 /** Pictures that are read and decoded at a time. */
-const together = 16;
+const together = 64;
 const formats = ['webdataset', 'parquet'] as const;
 
 /** Reads and decodes every picture; the mean of all values, to be compared with the peer's. */
-async function readAll(dataset: Dataset): Promise<number> {
+async function readAll(dataset: Dataset, threads: PictureThreads): Promise<number> {
   let sum = 0;
   const rows = dataset.rows();
   const pictures = mapConcurrently(rows, together, async ({ index, key }) =>
-    decodeThumbnail(await dataset.encoded!(index), side, { where: key }),
+    threads.thumbnail(await dataset.encoded!(index), side, { where: key }),
   );
   for await (const { data } of pictures) for (const value of data) sum += value;
   return sum / (dataset.size * side * side * 3);
@@ -63,17 +64,18 @@ export async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(
       `${items.length} JPEGs of ${storedSide}×${storedSide}, ${(bytes / items.length / 1000).toFixed(1)} kB each, to ${side}×${side}; ${cpus().length} cores\n`,
     );
+    const threads = openPictureThreads({ threads: workers });
     for (const format of formats) {
       const path = join(folder, format);
       const dataset = await openDataset(await writeFormat(format, path, items, { perShard }));
-      const ourMean = await readAll(dataset);
+      const ourMean = await readAll(dataset, threads);
       for (const draft of [false, true]) {
         const peer = await startPeer('read-shards', { format, path, side, workers, draft }, 'read_shards.py');
         const { count, mean } = peer.results as { count: number; mean: number };
         if (count !== items.length || Math.abs(mean - ourMean) > 1)
           throw new Error(`the peer saw ${count} pictures of mean ${mean}, ours is ${ourMean}`);
         const { ratio, ourSeconds, theirSeconds } = await compare(
-          async () => void (await readAll(dataset)),
+          async () => void (await readAll(dataset, threads)),
           peer,
           { rounds: Number(values.rounds), runs: 1, warmup: 1 },
         );
@@ -85,6 +87,7 @@ export async function main(args: readonly string[]): Promise<void> {
       }
       await dataset.close();
     }
+    await threads.close();
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -87,5 +87,11 @@ describe('verbatim dedup', () => {
     expectOneLine(await program.run(command), 2, 'kept', 'is there already');
     expect(await program.run(['dedup', 'kept', '-o', 'kept-out', '-q'])).toMatchObject({ code: 0 });
     expect(await summaryOf('kept-out')).toMatchObject({ groups: 0, removed: 0, items: 70 });
+    // A copy of a file is a file that is recognised; what a killed copy left is no obstacle.
+    await writeFile(at('list.csv'), 'caption\na cat\nA  cat\na dog\n');
+    await writeFile(at('shorter.csv.unfinished'), 'half');
+    const list = ['dedup', 'list.csv', '-o', 'list-out', '-q', '--write', 'shorter'];
+    expect(await program.run(list)).toMatchObject({ code: 0 });
+    expect(await readFile(at('shorter.csv'), 'utf8')).toMatch(/^caption\r?\na cat\r?\na dog\r?\n$/);
   });
 });

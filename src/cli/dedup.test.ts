@@ -5,7 +5,7 @@ import { openDataset, sceneSource } from '../datasets/index.ts';
 import { type WrittenItem, writeFormat, writtenFormats } from '../datasets/testing/write-formats.ts';
 import { encodeJpeg } from '../images/index.ts';
 import { memberColumns, readDuplicated } from '../stages/index.ts';
-import { readTable } from '../tables/index.ts';
+import { fromParquet, readTable, sql, tableFiles } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { run } from './testing/in-process.ts';
 
@@ -71,6 +71,13 @@ describe.each(Object.keys(writtenFormats))('dedup of %s', (format) => {
   });
 });
 
+/** Where the rows of a NumPy file of `rows` rows lie. */
+function npyPlaces(bytes: Buffer, rows: number) {
+  const start = 10 + bytes.readUInt16LE(8);
+  const valueBytes = bytes.subarray(0, start).includes('<f2') ? 2 : 4;
+  return { start, valueBytes, rowBytes: (bytes.length - start) / rows };
+}
+
 describe('dedup', () => {
   it('takes the vectors that a dataset brings, without its pictures', async () => {
     const spec = await writeFormat('embeddings', join(root, 'vectors'), items, { perShard: 100 });
@@ -97,10 +104,41 @@ describe('dedup', () => {
     expect(largest!.least_cosine).toBeGreaterThan(0.999);
   });
 
+  it('names the vectors that describe nothing, and keeps none of their rows', async () => {
+    const spec = await writeFormat('embeddings', join(root, 'broken'), items.slice(0, 100), {
+      perShard: 100,
+    });
+    const path = join(String(spec['path']), 'img_emb/img_emb_0.npy');
+    const bytes = await readFile(path);
+    const { start, rowBytes, valueBytes } = npyPlaces(bytes, 100);
+    bytes.fill(0, start + 5 * rowBytes, start + 6 * rowBytes);
+    // All bits set: not a number, in either width.
+    bytes.fill(0xff, start + 6 * rowBytes, start + 6 * rowBytes + valueBytes);
+    await writeFile(path, bytes);
+    const output = join(root, 'broken-found');
+    const outcome = await run('dedup', String(spec['path']), '-o', output, '-q', '--json');
+    expect(JSON.parse(outcome.stdout)).toMatchObject({
+      items: 98,
+      failed: 2,
+      completeness: { vectors: 98, certified: 1 },
+    });
+    const rows = await sql<{ error: string }>(
+      `SELECT error FROM ${fromParquet(await tableFiles(join(output, 'tables/items')))} WHERE error IS NOT NULL`,
+    );
+    expect(rows).toHaveLength(2);
+    for (const { error } of rows) expect(error).toContain('is all 0, or holds what is not a finite number');
+  });
+
   it.each([
     [['nowhere'], 'no such file or folder'],
-    [['set', '--level', 'file,perceptul'], /--level.*perceptual/],
-    [['set', '--threshold', '2'], /--threshold/],
+    [['set', '--level', 'file,perceptul'], /--level: there is no level "perceptul"; .*perceptual/],
+    [
+      ['set', '--threshold', '.9'],
+      /--threshold goes with level descriptor, and file, perceptual are compared/,
+    ],
+    [['captions.csv', '--families'], /--families looks at pictures/],
+    [['set', '-o', 'set/out'], 'lies inside'],
+    [['set', '--level', 'descriptor', '--threshold', '2'], /--threshold/],
     [['set', '--radius', '-1'], /--radius/],
     [['set', '--keep', 'smallest'], /--keep/],
     [['set', '--format', 'parkett'], 'did you mean parquet'],
@@ -111,8 +149,9 @@ describe('dedup', () => {
     await mkdir(join(root, 'set'), { recursive: true });
     await writeFile(join(root, 'set', 'a.jpg'), items[0]!.bytes);
     await writeFile(join(root, 'captions.csv'), 'caption\na\nb\n');
-    const paths = args.map((arg, i) => (i === 0 ? join(root, arg) : arg));
-    const outcome = await run('dedup', ...paths, '-o', join(root, 'refused'), '-q');
+    const paths = args.map((arg, i) => (i === 0 || arg.startsWith('set/') ? join(root, arg) : arg));
+    const output = args.includes('-o') ? [] : ['-o', join(root, 'refused')];
+    const outcome = await run('dedup', ...paths, ...output, '-q');
     expect(outcome.code).toBe(2);
     expect(outcome.stderr.split('\n')[0]).toMatch(says);
     expect(outcome.stdout).toBe('');

@@ -14,6 +14,7 @@ export {
 } from './network.ts';
 export { networkDescriptions } from './networks.ts';
 export { descriptorNames, openDescriptor } from './open.ts';
+export { openPictureThreads, type PictureThreads } from './picture-threads.ts';
 export { pixelDescriptor } from './pixels.ts';
 export { cosineSimilarity, hammingDistance, splitProduct } from './similarity.ts';
 export type { BitDescriptor, Descriptor, VectorDescriptor } from './types.ts';

@@ -3,9 +3,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { isStop } from '../errors.ts';
 import { encodePng, isPicture } from '../images/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
-import { generatorSchema, isStop, type Journal, openGenerator, openJournal } from './index.ts';
+import { generatorSchema, type Journal, openGenerator, openJournal } from './index.ts';
 import { drawing, drawingService, markedExample, side } from './testing/drawing.ts';
 import type { Fault, LocalService, ServiceOptions } from './testing/server.ts';
 

@@ -1,7 +1,6 @@
 export { auditNoise, type LocalOptions, localGenerator, noiseName } from './local.ts';
 export { requireCapabilities } from './needs.ts';
 export { type Journal, memoryJournal, openJournal } from './remote/journal.ts';
-export { isStop } from './remote/stop.ts';
 export type { SourceContext } from './source.ts';
 export {
   freeGeneratorKeys,

@@ -1,5 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { messageOf, VerbatimError } from '../errors.ts';
+import { type PlainJpeg, readPlainJpeg } from './jpeg/header.ts';
+import { decodePlainJpeg } from './jpeg/turbo.ts';
 import type { Picture } from './picture.ts';
 
 export interface DecodeOptions {
@@ -21,7 +23,25 @@ export const DEFAULT_MAX_PIXELS = 100_000_000;
  * Pillow's plain `convert('RGB')`, which ignores the profile.
  */
 export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
-  return guardedDecode(bytes, options, (picture) => picture);
+  const header = plainJpegWithin(bytes, options, MOST_PIXELS_AT_ONCE);
+  const picture = header && decodePlainJpeg(bytes, header);
+  return picture ?? guardedDecode(bytes, options, (picture) => picture);
+}
+
+/**
+ * Plain JPEGs of up to so many pixels are decoded at once, on this thread: above it sharp takes no longer, and takes other
+ * threads.
+ */
+const MOST_PIXELS_AT_ONCE = 2 ** 18;
+
+/** The header of a plain JPEG that may be decoded and has no more than `most` pixels. All others are for sharp to judge. */
+export function plainJpegWithin(
+  bytes: Uint8Array,
+  { maxPixels = DEFAULT_MAX_PIXELS }: DecodeOptions,
+  most: number,
+): PlainJpeg | undefined {
+  const header = readPlainJpeg(bytes);
+  return header && header.width * header.height <= Math.min(maxPixels, most) ? header : undefined;
 }
 
 /** What `decodePicture` does and refuses, with a step of sharp's while the picture is decoded. */

@@ -48,9 +48,23 @@ export function resize(picture: Picture, width: number, height: number, filter: 
   if (width === picture.width && height === picture.height)
     return { width, height, data: Uint8Array.from(picture.data) };
   if (filter === 'nearest') return resizeNearest(picture, width, height);
+  return resizePart(picture, picture, width, height, filter);
+}
+
+/**
+ * The same of a part, from the upper left corner: its sides are above those of the picture less 1, and need not be whole, as
+ * where a picture was shrunk before and its last column stands for less than the others. Pillow's `box`.
+ */
+export function resizePart(
+  picture: Picture,
+  part: { readonly width: number; readonly height: number },
+  width: number,
+  height: number,
+  filter: Exclude<ResizeFilter, 'nearest'>,
+): Picture {
   let current = picture;
-  if (width !== current.width) current = horizontalPass(current, weightsFor(filter, current.width, width));
-  if (height !== current.height) current = verticalPass(current, weightsFor(filter, current.height, height));
+  if (width !== part.width) current = horizontalPass(current, weightsFor(filter, part.width, width));
+  if (height !== part.height) current = verticalPass(current, weightsFor(filter, part.height, height));
   return current;
 }
 
@@ -73,6 +87,7 @@ export interface Weights {
 const cache = new Map<string, Weights>();
 const CACHE_ENTRIES = 256;
 
+/** From `from` source positions, the last of which may be a part of one, to `to`. */
 export function weightsFor(filter: Exclude<ResizeFilter, 'nearest'>, from: number, to: number): Weights {
   const key = `${filter} ${from} ${to}`;
   let weights = cache.get(key);
@@ -96,7 +111,7 @@ function makeWeights(kernel: Kernel, from: number, to: number): Weights {
   for (let target = 0; target < to; target++) {
     const centre = (target + 0.5) * scale;
     const low = Math.max(0, Math.trunc(centre - support + 0.5));
-    const high = Math.min(from, Math.trunc(centre + support + 0.5));
+    const high = Math.min(Math.ceil(from), Math.trunc(centre + support + 0.5));
     let sum = 0;
     for (let i = 0; i < high - low; i++) {
       const weight = kernel.value((i + low - centre + 0.5) * (1 / stretch));

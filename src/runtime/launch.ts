@@ -6,9 +6,9 @@ import { ACTIVITY, BUSY, CONTROL_BYTES, STARTING, STOP } from './protocol.ts';
 /** True where we run from the TypeScript sources (tests, tsx), false in the compiled package. */
 const fromSources = import.meta.url.endsWith('.ts');
 
-/** The URL of a script beside this file, by its name without extension. */
-export function scriptUrl(name: string): URL {
-  return new URL(`./${name}.${fromSources ? 'ts' : 'js'}`, import.meta.url);
+/** The URL of a script by its name without extension; it stands beside the file whose URL is `beside`. */
+export function scriptUrl(name: string, beside = import.meta.url): URL {
+  return new URL(`./${name}.${fromSources ? 'ts' : 'js'}`, beside);
 }
 
 /** A file of tsx's package, which is there only in development. */
@@ -23,14 +23,14 @@ export interface Launched {
   readonly control: Int32Array;
 }
 
-/** Starts the session worker. */
-export function startWorker(): Launched {
+/** Starts a worker from a script that speaks our protocol, by its `scriptUrl`. */
+export function startWorker(script: URL): Launched {
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
   control[ACTIVITY] = STARTING;
   const options = { execArgv: [], workerData: control.buffer };
   const worker = fromSources
-    ? new Worker(bundledWorker(), { ...options, eval: true })
-    : new Worker(scriptUrl('worker'), options);
+    ? new Worker(bundled(script), { ...options, eval: true })
+    : new Worker(script, options);
   watch({ worker, control });
   return { worker, control };
 }
@@ -39,26 +39,29 @@ export function startWorker(): Launched {
 interface Esbuild {
   buildSync(options: Record<string, unknown>): { outputFiles: { text: string }[] };
 }
-let bundle: string | undefined;
+const bundles = new Map<string, string>();
 
 /**
  * The worker as one JavaScript text, for development. Node 20 does not apply `--import tsx` inside
  * workers, and registering tsx in each of them takes .2 s; bundling takes a tenth of that, once.
  */
-function bundledWorker(): string {
-  if (bundle !== undefined) return bundle;
+function bundled(script: URL): string {
+  const known = bundles.get(script.href);
+  if (known !== undefined) return known;
   const esbuild = createRequire(tsxFile('./package.json'))('esbuild') as Esbuild;
   const built = esbuild.buildSync({
-    entryPoints: [fileURLToPath(scriptUrl('worker'))],
+    entryPoints: [fileURLToPath(script)],
     bundle: true,
     packages: 'external',
     platform: 'node',
     format: 'cjs',
+    define: { 'import.meta.url': JSON.stringify(script.href) },
     write: false,
   });
   // Evaluated code resolves packages from the current folder; ours resolves them from here.
   const here = JSON.stringify(import.meta.url);
-  bundle = `require = require('node:module').createRequire(${here});${built.outputFiles[0]?.text}`;
+  const bundle = `require = require('node:module').createRequire(${here});${built.outputFiles[0]?.text}`;
+  bundles.set(script.href, bundle);
   return bundle;
 }
 

@@ -27,9 +27,22 @@ export interface RunRequest {
   readonly lend: readonly string[];
 }
 
+/** What threads do that hold no session: some requests of one task. */
+export interface TasksRequest {
+  readonly kind: 'tasks';
+  readonly requests: readonly unknown[];
+}
+
+/** What came of one of them. Errors that users may see come over whole, of others what is shown. */
+export type Outcome =
+  | { readonly reply: unknown }
+  | { readonly message: string; readonly exitCode: 1 | 2 }
+  | { readonly defect: string; readonly stack: string | undefined };
+
 export type Request =
   | OpenRequest
   | RunRequest
+  | TasksRequest
   | { readonly kind: 'hold'; readonly values: Tensors }
   | { readonly kind: 'held'; readonly name: string };
 
@@ -45,6 +58,7 @@ export interface Replies {
   run: Tensors;
   hold: undefined;
   held: Tensor;
+  tasks: readonly Outcome[];
 }
 
 /**

@@ -3,7 +3,7 @@ import { VerbatimError } from '../errors.ts';
 import { type DType, TYPED_ARRAYS } from '../math/index.ts';
 import { type Channel, connect } from './channel.ts';
 import { copyFeeds, describe, findPort, fits } from './feeds.ts';
-import { startWorker } from './launch.ts';
+import { scriptUrl, startWorker } from './launch.ts';
 import { buffersOf, type RawPort } from './protocol.ts';
 import { providersToTry } from './providers.ts';
 import type { ModelSource, Port, Provider, Session, SessionOptions } from './session.types.ts';
@@ -45,7 +45,7 @@ async function openWith(
     await cleanUp();
     throw signal.reason;
   }
-  const channel = connect(startWorker(), label);
+  const channel = connect(startWorker(scriptUrl('worker')), label);
   const onAbort = () => void channel.stop(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   const close = async () => {

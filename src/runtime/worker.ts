@@ -116,6 +116,8 @@ async function handle(request: Request): Promise<{ reply: unknown; transfer: Arr
       const reply = copyTensor(fromOrt(tensor));
       return { reply, transfer: buffersOf([reply]) };
     }
+    case 'tasks':
+      throw new Error('a session does no other tasks');
   }
 }
 

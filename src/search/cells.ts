@@ -53,7 +53,7 @@ export async function cellPlan(
       method: 'cells',
       cells,
       describedRows: order.length,
-      certifiedRows: visits.certified.reduce((sum, sure) => sum + sure, 0),
+      certifiedRows: order.reduce((sum, row) => sum + visits.certified[row]!, 0),
       visits: visitors.length,
       products,
     },

@@ -16,6 +16,7 @@ export function exhaustivePlan(rows: VectorRows, lengths: Float32Array, newFrom:
   for (let held = Math.floor(Math.min(newFrom, count) / tileRows); held * tileRows < count; held++)
     for (let from = 0; from <= held; from += tilesPerUnit)
       units.push({ held, from, to: Math.min(held + 1, from + tilesPerUnit) });
+  const describedRows = lengths.reduce((sum, length) => sum + (length > 0 ? 1 : 0), 0);
   let products = 0;
   for (let row = newFrom; row < count; row++) products += row;
   return {
@@ -23,8 +24,8 @@ export function exhaustivePlan(rows: VectorRows, lengths: Float32Array, newFrom:
     report: {
       method: 'exhaustive',
       cells: 0,
-      describedRows: lengths.reduce((sum, length) => sum + (length > 0 ? 1 : 0), 0),
-      certifiedRows: count,
+      describedRows,
+      certifiedRows: describedRows,
       visits: 0,
       products,
     },

@@ -46,7 +46,7 @@ export interface PairReport {
   readonly cells: number;
   /** Rows that describe something: others, all 0, have no pairs. */
   readonly describedRows: number;
-  /** Rows all of whose pairs are certain to be found. */
+  /** Those of them all of whose pairs are certain to be found. */
   readonly certifiedRows: number;
   /** Cells that rows visit beside their own, of all rows together. */
   readonly visits: number;

@@ -1,10 +1,12 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, VerbatimError } from '../errors.ts';
-import { type Generator, isStop } from '../generators/index.ts';
+import { VerbatimError } from '../errors.ts';
+import type { Generator } from '../generators/index.ts';
 import { type Columns, type Row, writeTable } from '../tables/index.ts';
 import { appendLog } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
+
+export { errorText, rethrowFatal } from './failures.ts';
 
 /** How far a stage is. */
 export interface StageProgress {
@@ -131,27 +133,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * The one line that a failed item's row keeps: no stack, no line feeds, at most 500 characters, and of an
- * absolute path the last part only, since tables are the same wherever a run lies.
- */
-export function errorText(error: unknown): string {
-  const line = messageOf(error)
-    .replace(/\s+/g, ' ')
-    .trim()
-    .replace(/(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'"]+)+[\\/](?=[^\s\\/])/g, '');
-  return line.slice(0, 500) || 'unknown error';
-}
-
-/**
  * Whether a shard in which everything failed ends the run. A model would fail on the rest too; a service that has brought
  * something in its first shard may refuse the few captions of a later one.
  */
 export function mayEndRun({ pipeline }: Pick<Generator, 'pipeline'>, { index }: ShardContext): boolean {
   return pipeline !== undefined || index === 0;
-}
-
-/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk, a service that wants no more. */
-export function rethrowFatal(error: unknown, signal: AbortSignal | undefined): void {
-  signal?.throwIfAborted();
-  if (isStop(error) || (error instanceof VerbatimError && error.exitCode === 2)) throw error;
 }

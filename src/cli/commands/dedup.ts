@@ -1,6 +1,18 @@
+import { stat } from 'node:fs/promises';
+import { extname, resolve, sep } from 'node:path';
 import { Command } from 'commander';
+import type { Dataset } from '../../datasets/index.ts';
+import type { Level } from '../../dedup/index.ts';
+import { VerbatimError } from '../../errors.ts';
 import type { DedupConfig, DedupSummary } from '../../stages/index.ts';
-import { choicesOption, datasetSpec, integerOption, numberOption, setOption } from '../config/flags.ts';
+import {
+  choicesOption,
+  datasetSpec,
+  integerOption,
+  numberOption,
+  refuseFlags,
+  setOption,
+} from '../config/flags.ts';
 import type { Override } from '../config/parse.ts';
 import { decidingVersions, packageVersion } from '../package.ts';
 import { count, createProgress, problemLines } from '../progress.ts';
@@ -94,7 +106,7 @@ export function define(context: CommandContext): Command {
     .addOption(integerOption('--cells <n>', 'descriptor: k-means cells (by the number of vectors)', 1))
     .addOption(integerOption('--probes <n>', 'descriptor: cells looked into for each vector at most (31)', 1))
     .addOption(integerOption('--shard-size <n>', 'items per shard (4096)', 1))
-    .option('--write <folder>', 'also write a copy of what is kept, in the format of the dataset')
+    .option('--write <path>', 'also write a copy of what is kept, in the format of the dataset')
     .addOption(integerOption('--threads <n>', 'default: the number of cores', 1))
     .option('-q, --quiet', 'no progress')
     .option('--json', 'print summary.json on stdout')
@@ -108,6 +120,8 @@ async function dedup(path: string, flags: DedupFlags, signal: AbortSignal): Prom
   const { openDataset } = await import('../../datasets/index.ts');
   const { writeDedupReport } = await import('../../reports/index.ts');
   const config = await configOf(flags);
+  const write = await placeOfCopy(path, flags.write);
+  await requireOutside(path, flags.output);
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
   const dataset = await openDataset(datasetSpec(path, flags));
   const threads = flags.threads === undefined ? {} : { threads: flags.threads };
@@ -116,7 +130,9 @@ async function dedup(path: string, flags: DedupFlags, signal: AbortSignal): Prom
       `data     ${dataset.name}: ${dataset.format}, ${count(dataset.size)} rows in ${count(dataset.shards.length)} shards`,
     );
     for (const line of problemLines(dataset.problems)) progress.note(line);
-    const wanted = levelsFor(dataset, config).includes('descriptor') && dataset.embeddings === undefined;
+    const levels = levelsFor(dataset, config);
+    refuseUnused(flags, levels, dataset);
+    const wanted = levels.includes('descriptor') && dataset.embeddings === undefined;
     const descriptor = wanted
       ? await openDescriptor(config.descriptor, flags.network, { ...threads, signal })
       : undefined;
@@ -126,7 +142,7 @@ async function dedup(path: string, flags: DedupFlags, signal: AbortSignal): Prom
         config,
         descriptor,
         output: flags.output,
-        ...(flags.write !== undefined && { write: flags.write }),
+        ...(write !== undefined && { write }),
         verbatim: packageVersion(),
         versions: decidingVersions(),
         ...threads,
@@ -143,7 +159,7 @@ async function dedup(path: string, flags: DedupFlags, signal: AbortSignal): Prom
       });
       progress.end();
       const { page } = await writeDedupReport(flags.output, dataset, { signal });
-      if (flags.write !== undefined) progress.note(`written  ${count(summary.kept)} rows to ${flags.write}`);
+      if (write !== undefined) progress.note(`written  ${count(summary.kept)} rows to ${write}`);
       process.stdout.write(
         flags.json === true
           ? `${JSON.stringify(summary, undefined, 2)}\n`
@@ -163,7 +179,53 @@ async function configOf(flags: DedupFlags): Promise<DedupConfig> {
   const { dedupConfigSchema } = await import('../../stages/index.ts');
   const { level, output, format, set, network, write, threads, quiet, json, ...rest } = flags;
   const levels = level?.split(',').map((name) => name.trim());
+  const known = dedupConfigSchema.shape.levels.unwrap().element.options;
+  for (const name of levels ?? [])
+    if (!(known as readonly string[]).includes(name))
+      throw new VerbatimError(`--level: there is no level "${name}"; the levels are ${known.join(', ')}`, {
+        exitCode: 2,
+      });
   return parseFlags(dedupConfigSchema, { ...rest, ...(levels && { levels }) }, { levels: '--level' });
+}
+
+/** A copy of a file has its ending, by which it is recognised. */
+async function placeOfCopy(dataset: string, write: string | undefined): Promise<string | undefined> {
+  if (write === undefined || extname(write) !== '') return write;
+  return (await isFile(dataset)) ? `${write}${extname(dataset)}` : write;
+}
+
+/** Results among the pictures would be pictures of the dataset the next time. */
+async function requireOutside(dataset: string, output: string): Promise<void> {
+  if (!resolve(output).startsWith(resolve(dataset) + sep) || (await isFile(dataset))) return;
+  throw new VerbatimError(
+    `--output: ${output} lies inside ${dataset}, and would be part of it the next time; name a folder beside it`,
+    { exitCode: 2 },
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() === true;
+}
+
+/** Flags of levels that are not compared. @throws VerbatimError (exit code 2) */
+function refuseUnused(flags: DedupFlags, used: readonly Level[], { embeddings, hasPictures }: Dataset): void {
+  const of: readonly (readonly [Level, readonly (keyof DedupFlags)[]])[] = [
+    ['perceptual', ['radius']],
+    ['descriptor', ['threshold', 'descriptor', 'network', 'cells', 'probes']],
+    ['tiles', ['tileRadius', 'tileThreshold']],
+    ['caption', ['captionThreshold']],
+  ];
+  for (const [level, names] of of)
+    if (!used.includes(level)) {
+      const reason = `goes with level ${level}, and ${used.join(', ')} ${used.length === 1 ? 'is' : 'are'} compared; add it to --level`;
+      refuseFlags(flags, Object.fromEntries(names.map((name) => [name, reason])));
+    }
+  if (embeddings !== undefined) {
+    const reason = 'describes pictures, and this dataset brings vectors of its own';
+    refuseFlags(flags, { descriptor: reason, network: reason });
+  }
+  if (!hasPictures && flags.families === true)
+    refuseFlags(flags, { families: 'looks at pictures, and this dataset has none' });
 }
 
 /** What was found, for people. */

@@ -1,4 +1,4 @@
-import { VerbatimError } from '../../errors.ts';
+import { stop, VerbatimError } from '../../errors.ts';
 import { textIn } from './answer.ts';
 import { type Call, type ExchangeOptions, exchange, sayingOf } from './exchange.ts';
 import type { Journal } from './journal.ts';
@@ -6,7 +6,6 @@ import { createLimits } from './limits.ts';
 import type { ServiceOptions } from './options.ts';
 import { backOffMs, pause } from './retry.ts';
 import type { Secret } from './secret.ts';
-import { stop } from './stop.ts';
 
 export interface Client {
   /** @throws VerbatimError for what concerns one item; with `isStop` for what concerns the run */

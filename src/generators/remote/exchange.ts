@@ -1,8 +1,7 @@
-import { messageOf, VerbatimError } from '../../errors.ts';
+import { isStop, messageOf, stop, VerbatimError } from '../../errors.ts';
 import { textIn } from './answer.ts';
 import { retryAfterMs } from './retry.ts';
 import type { Secret } from './secret.ts';
-import { isStop, stop } from './stop.ts';
 
 /** A call of a service. */
 export interface Call {

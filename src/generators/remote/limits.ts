@@ -1,7 +1,7 @@
+import { stop } from '../../errors.ts';
 import type { Journal } from './journal.ts';
 import type { ServiceOptions } from './options.ts';
 import { pause } from './retry.ts';
-import { stop } from './stop.ts';
 
 /** What must be passed before a request for pictures leaves. */
 export interface Limits {

@@ -1,5 +1,5 @@
 import { samplerCalls } from '../../diffusion/index.ts';
-import { messageOf, VerbatimError } from '../../errors.ts';
+import { isStop, messageOf, VerbatimError } from '../../errors.ts';
 import { decodePicture, isPicture, type PictureOrError } from '../../images/index.ts';
 import { createMeter, mapConcurrently } from '../../runtime/index.ts';
 import { sha256 } from '../../tables/index.ts';
@@ -14,7 +14,6 @@ import { type Client, createClient } from './client.ts';
 import { type Journal, memoryJournal } from './journal.ts';
 import type { ServiceOptions } from './options.ts';
 import { readSecret } from './secret.ts';
-import { isStop } from './stop.ts';
 
 /** Pictures of one caption that one request asks for: seeds count up by one. */
 export interface Order {

@@ -63,7 +63,7 @@ export function familiesSection(data: DedupPageData, thumbnails: Thumbnails): Ma
   if (summary.families === 0)
     return html`<section id="families">${heading}${empty('No family of pictures was found that are the same outside a region.')}</section>`;
   return html`<section id="families">${heading}
-<p>${counted(summary.families, 'family', 'families')} of pictures that are the same outside a region. They are no duplicates and all stay; but a model can repeat what they have in common. The mask is white where the variants agree.${
+<p>${counted(summary.families, 'family', 'families')} of pictures that are the same outside a region. They decide nothing about what stays: variants go only where they stand in a group above too. But a model can repeat what they have in common. The mask is white where the variants agree.${
     families.length < summary.families
       ? html` The ${families.length} largest are shown; all stand in <code>families.parquet</code>.`
       : null

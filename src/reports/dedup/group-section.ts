@@ -33,7 +33,7 @@ function groupItem(group: ShownGroup, data: DedupPageData, thumbnails: Thumbnail
   const { hasPictures, config, captioned, summary } = data;
   const { rate, files, captions, said, template, kept } = group;
   const worst = worstPair(group.mostBits, group.leastCosine);
-  const chained = config.linkage === 'single' && isChained(config, group);
+  const chained = isChained(config, { ...group, items: rate });
   const different =
     hasPictures && group.looked === rate
       ? files === 1

@@ -417,6 +417,9 @@ describe('parts and families', () => {
     const folder = newFolder();
     const summary = await dedup(dataset, folder, { levels: ['file', 'perceptual', 'tiles'] });
     expect(await keysOfGroups(folder)).toEqual([['a/0', 'b/0']]);
+    // The frame does not make the framed copy the larger picture, and two items are no chain.
+    expect((await groupsIn(folder)).filter(({ keep }) => keep).map(({ key }) => key)).toEqual(['a/0']);
+    expect(summary.chained).toBe(0);
     const parts = await sql<{ a: number; b: number; x: number; y: number; area: number; score: number }>(
       `SELECT * FROM ${fromParquet(await tableFiles(join(folder, 'tables/edges-tiles')))} ORDER BY b, a`,
     );

@@ -108,6 +108,7 @@ export async function makeGroups(
     const positions = vectors && positionsOf(items.count, vectors.of);
     const { starts, order } = edgesOfGroups(groupOfItems(items.count, components), components.count, edges);
     const centroids = config.keep === 'semdedup' ? await readCentroids(input, vectors?.rows) : undefined;
+    const holders = config.levels.includes('tiles') ? await sharesHeld(input) : undefined;
     const finished: FinishedGroup[] = [];
     for (let group = 0; group < components.count; group++) {
       signal?.throwIfAborted();
@@ -120,7 +121,7 @@ export async function makeGroups(
       const parts =
         config.linkage === 'complete' && members.length > 2 ? completeParts(members, alike) : [members];
       for (const part of parts)
-        if (part.length > 1) finished.push(await finish(input, part, rows, alike, centroids));
+        if (part.length > 1) finished.push(await finish(input, part, rows, alike, centroids, holders));
       onProgress?.(group + 1, components.count);
     }
     return finished.sort(
@@ -131,6 +132,14 @@ export async function makeGroups(
   } finally {
     await vectors?.rows.close();
   }
+}
+
+/** Of pictures that hold another as a whole, which share of their area it covers at most. */
+async function sharesHeld(input: EdgesInput): Promise<Map<number, number>> {
+  const shares = new Map<number, number>();
+  for (const { b, area } of await readParts(input))
+    if (area >= wholeArea) shares.set(b, Math.max(area, shares.get(b) ?? 0));
+  return shares;
 }
 
 function positionsOf(count: number, of: Uint32Array): Int32Array {
@@ -204,6 +213,7 @@ async function finish(
   rows: ItemVectors | undefined,
   alike: (a: number, b: number) => boolean,
   centroids: Float32Array | undefined,
+  holders: ReadonlyMap<number, number> | undefined,
 ): Promise<FinishedGroup> {
   const { items, config } = input;
   const pairs = await worstPairs(input, members, rows);
@@ -213,7 +223,11 @@ async function finish(
   // Without vectors the hashes stand for them: the mean of ±1 is the string of majorities.
   const vectors = !byVectors ? undefined : rows ? vectorsInOrder(rows, members) : hashVectors(input, members);
   for (const at of keptOf(config.keep, members.length, {
-    pixels: of(items.pixels),
+    // A frame is no picture: of a framed copy only what it frames counts, and of two alike the one without a frame stays.
+    pixels: Array.from(members, (item) => {
+      const share = holders?.get(item);
+      return share === undefined ? items.pixels[item]! : Math.floor(items.pixels[item]! * share) - 1;
+    }),
     bytes: of(items.bytes),
     vectors,
     toCentroid: centroids && vectors && toNearest(vectors, centroids, members.length),

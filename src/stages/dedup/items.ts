@@ -1,14 +1,14 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Dataset, DatasetRow } from '../../datasets/index.ts';
-import { field, tilesOf } from '../../dedup/index.ts';
-import { type Descriptor, phash, vectorsOf } from '../../descriptors/index.ts';
-import { crop, decodePicture, type Picture } from '../../images/index.ts';
+import { type Descriptor, vectorsOf } from '../../descriptors/index.ts';
+import type { Picture } from '../../images/index.ts';
 import { toFloat16 } from '../../math/index.ts';
+import { mapConcurrently, openThreads, scriptUrl } from '../../runtime/index.ts';
 import { writeNpy, writeTable } from '../../tables/index.ts';
 import { errorText, rethrowFatal, runStage, type StageProgress, shardName } from '../stage.ts';
 import { type ItemRow, itemColumns, type TileRow, tileColumns } from './columns.ts';
 import type { ResolvedDedupConfig } from './config.ts';
+import { type FactsRequest, factsOf, factsOfEncoded, type PictureFacts } from './facts.ts';
 import type { Piece } from './pieces.ts';
 import { batchTable, type DedupFolder } from './state.ts';
 
@@ -20,14 +20,18 @@ export interface ItemsInput {
   readonly descriptor: Descriptor | undefined;
   /** The dataset's own vectors: rows of its shard's file, made as long as 1. */
   readonly embeddings: ((from: number, to: number) => Promise<Float32Array>) | undefined;
+  /** Default: as many as there are cores. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: StageProgress) => void) | undefined;
 }
 
 /** Pictures that are decoded and described together. */
 const describedTogether = 32;
-/** Levels of the thumbnail that a picture without structure may have. */
-const dash = '-'.repeat(16);
+/** Fewer pictures are described on this thread: starting others takes longer. */
+const fewPictures = 64;
+
+type Facts = (request: FactsRequest) => ReturnType<typeof factsOfEncoded>;
 
 /** The file of a piece's vectors. */
 export function vectorPath(folder: string, { batch, index }: Piece): string {
@@ -45,6 +49,25 @@ export function piecePath(
 
 /** Describes every item of the pieces: tables/items, tables/tiles, vectors. Those that are there are left. */
 export async function describeItems(input: ItemsInput, pieces: readonly Piece[]): Promise<void> {
+  const total = pieces.reduce((sum, { rows }) => sum + rows, 0);
+  if (total < fewPictures || !input.dataset.hasPictures) return describeAll(input, pieces, factsOfEncoded);
+  const script = scriptUrl('facts-thread', import.meta.url);
+  const threads = openThreads<FactsRequest, Awaited<ReturnType<Facts>>>(script, {
+    label: 'pictures',
+    threads: input.threads,
+  });
+  try {
+    await describeAll(input, pieces, (request) => {
+      // A view would go with its whole buffer, which may be that of a shard.
+      const encoded = Uint8Array.from(request.encoded);
+      return threads.run({ ...request, encoded }, [encoded.buffer]);
+    });
+  } finally {
+    await threads.close();
+  }
+}
+
+async function describeAll(input: ItemsInput, pieces: readonly Piece[], facts: Facts): Promise<void> {
   const { folder, signal, onProgress } = input;
   const total = pieces.reduce((sum, { rows }) => sum + rows, 0);
   let before = 0;
@@ -67,7 +90,7 @@ export async function describeItems(input: ItemsInput, pieces: readonly Piece[])
           total,
           resumed: offset + progress.resumed,
         }),
-      process: (piece, { advance }) => describePiece(input, piece, advance),
+      process: (piece, { advance }) => describePiece(input, piece, facts, advance),
     });
     before += shards.reduce((sum, { rows }) => sum + rows, 0);
   }
@@ -83,6 +106,7 @@ interface Described {
 async function describePiece(
   input: ItemsInput,
   piece: Piece,
+  facts: Facts,
   advance: (items: number) => void,
 ): Promise<ItemRow[]> {
   const { dataset, config, descriptor, embeddings, folder, signal } = input;
@@ -92,25 +116,25 @@ async function describePiece(
   // A shard that went before it was described: its items are never asked for.
   if (piece.from === undefined) return [];
   const { from, first } = piece;
-  let together: DatasetRow[] = [];
+  let together: Described[] = [];
   const flush = async () => {
-    signal?.throwIfAborted();
-    const described = await Promise.all(
-      together.map((row) => describeRow(input, row, first + row.index - from)),
-    );
     if (descriptor !== undefined) {
-      const pictures = described.flatMap(({ picture }) => (picture === undefined ? [] : [picture]));
+      const pictures = together.flatMap(({ picture }) => (picture === undefined ? [] : [picture]));
       vectors.push(await vectorsOf(descriptor, pictures));
     }
-    for (const { row, tiles: found } of described) {
+    for (const { row, tiles: found } of together) {
       rows.push(row);
       tiles.push(...found);
     }
     advance(together.length);
     together = [];
   };
-  for await (const row of dataset.rows(from, from + piece.rows)) {
-    together.push(row);
+  const described = mapConcurrently(dataset.rows(from, from + piece.rows), describedTogether, async (row) => {
+    signal?.throwIfAborted();
+    return describeRow(input, row, first + row.index - from, facts);
+  });
+  for await (const item of described) {
+    together.push(item);
     if (together.length === describedTogether) await flush();
   }
   await flush();
@@ -118,7 +142,18 @@ async function describePiece(
     const all = await embeddings(from, from + piece.rows);
     const dimension = all.length / piece.rows;
     rows.forEach((row, i) => {
-      if (row.error === null) vectors.push(all.subarray(i * dimension, (i + 1) * dimension));
+      const vector = all.subarray(i * dimension, (i + 1) * dimension);
+      if (row.error !== null) return;
+      if (vector.some((value) => value !== 0)) vectors.push(vector);
+      // Where there are pictures, these are still compared.
+      else
+        rows[i] = {
+          ...row,
+          described: false,
+          error: dataset.hasPictures
+            ? null
+            : `row ${from + i} (${row.key}): its vector is all 0, or holds what is not a finite number`,
+        };
     });
   }
   if (descriptor !== undefined || embeddings !== undefined) {
@@ -147,7 +182,12 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   return all;
 }
 
-async function describeRow(input: ItemsInput, row: DatasetRow, item: number): Promise<Described> {
+async function describeRow(
+  input: ItemsInput,
+  row: DatasetRow,
+  item: number,
+  facts: Facts,
+): Promise<Described> {
   const { dataset, config, descriptor, embeddings, signal } = input;
   const bare: ItemRow = {
     item,
@@ -163,87 +203,36 @@ async function describeRow(input: ItemsInput, row: DatasetRow, item: number): Pr
     described: embeddings !== undefined,
     error: null,
   };
-  const failed = (error: unknown): Described => ({
-    row: { ...bare, described: false, error: errorText(error) },
+  const failed = (error: string): Described => ({
+    row: { ...bare, described: false, error },
     picture: undefined,
     tiles: [],
   });
-  if (row.error !== undefined) return failed(row.error);
+  if (row.error !== undefined) return failed(errorText(row.error));
   if (!dataset.hasPictures) return { row: bare, picture: undefined, tiles: [] };
+  const wants = {
+    families: config.families,
+    tiles: config.levels.includes('tiles'),
+    picture: descriptor !== undefined,
+  };
+  let read: Uint8Array | PictureFacts;
   try {
-    const encoded = await dataset.encoded?.(row.index);
-    const picture =
-      encoded === undefined
-        ? await dataset.picture(row.index)
-        : await decodePicture(encoded, { where: `row ${row.index} (${row.key})` });
-    const { width, height } = picture;
-    const content = encoded ?? picture.data;
-    const hash = structured(picture) ? phash(picture) : undefined;
-    return {
-      row: {
-        ...bare,
-        sha256: digestOf('sha256', content, encoded === undefined ? picture : undefined),
-        md5: digestOf('md5', content, encoded === undefined ? picture : undefined),
-        bytes: content.byteLength,
-        width,
-        height,
-        phash: hash === undefined ? null : hex(hash),
-        fields: config.families ? fieldHashes(picture) : null,
-        described: descriptor !== undefined || embeddings !== undefined,
-      },
-      picture: descriptor === undefined ? undefined : picture,
-      tiles: config.levels.includes('tiles') ? tileRows(picture, item) : [],
-    };
+    read =
+      (await dataset.encoded?.(row.index)) ?? factsOf(await dataset.picture(row.index), undefined, wants);
   } catch (error) {
     rethrowFatal(error, signal);
-    return failed(error);
+    return failed(errorText(error));
   }
-}
-
-/** Of a drawn picture the size counts too: equal pixels in another shape are another picture. */
-function digestOf(name: 'sha256' | 'md5', content: Uint8Array, drawn: Picture | undefined): string {
-  const hash = createHash(name);
-  if (drawn !== undefined) hash.update(`${drawn.width}x${drawn.height}\n`);
-  return hash.update(content).digest('hex');
-}
-
-/** A picture whose levels differ less than this everywhere, 8 bits, has no structure: its hash would be noise. */
-const leastContrast = 8;
-
-function structured({ data }: Picture): boolean {
-  for (let channel = 0; channel < 3; channel++) {
-    let [low, high] = [255, 0];
-    for (let at = channel; at < data.length; at += 3) {
-      low = Math.min(low, data[at]!);
-      high = Math.max(high, data[at]!);
-    }
-    if (high - low >= leastContrast) return true;
-  }
-  return false;
-}
-
-function hashOf(picture: Picture): string | undefined {
-  return structured(picture) ? hex(phash(picture)) : undefined;
-}
-
-function tileRows(picture: Picture, item: number): TileRow[] {
-  return tilesOf(picture).flatMap((tile) => {
-    const hash = hashOf(crop(picture, tile.x, tile.y, tile.width, tile.height));
-    return hash === undefined ? [] : [{ item, ...tile, phash: hash }];
-  });
-}
-
-/** Hashes of a 3 × 3 grid: variants of a template have some in common, in place. */
-function fieldHashes(picture: Picture): string {
-  const { width, height } = picture;
-  const whole = { x: 0, y: 0, width, height };
-  if (Math.min(width, height) < 3) return dash.repeat(9);
-  return Array.from({ length: 9 }, (_, i) => {
-    const tile = field(whole, i % 3, 3, Math.floor(i / 3), 3);
-    return hashOf(crop(picture, tile.x, tile.y, tile.width, tile.height)) ?? dash;
-  }).join('');
-}
-
-export function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+  // What is thrown here is no fault of the picture's, and ends the run.
+  const found =
+    read instanceof Uint8Array
+      ? await facts({ encoded: read, where: `row ${row.index} (${row.key})`, wants })
+      : read;
+  if ('error' in found) return failed(found.error);
+  const { tiles, picture, ...columns } = found;
+  return {
+    row: { ...bare, ...columns, described: descriptor !== undefined || embeddings !== undefined },
+    picture,
+    tiles: tiles.map((tile) => ({ item, ...tile })),
+  };
 }

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../../datasets/index.ts';
 import {
@@ -26,6 +26,7 @@ import { loadItems } from './loaded.ts';
 import { partEdges, readParts } from './parts.ts';
 import { piecesOf } from './pieces.ts';
 import { type DedupFolder, finishBatch, openDedup } from './state.ts';
+import type { GroupPairs } from './worst-pairs.ts';
 
 export interface DedupOptions {
   readonly dataset: Dataset;
@@ -107,7 +108,16 @@ export async function findDuplicates(options: DedupOptions): Promise<DedupSummar
     options.onOpen?.(folder);
     const pieces = piecesOf(folder, dataset, config.shardSize);
     await describeItems(
-      { folder, dataset, config, descriptor, embeddings: embeddings?.read, signal, onProgress },
+      {
+        folder,
+        dataset,
+        config,
+        descriptor,
+        embeddings: embeddings?.read,
+        threads: options.threads,
+        signal,
+        onProgress,
+      },
       pieces,
     );
     const items = await loadItems(folder, dataset, config.shardSize);
@@ -255,7 +265,7 @@ async function summarize(
     ) as DedupSummary['modalities'],
     meanCaptionShare:
       shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length,
-    chained: groups.filter((group) => isChained(config, group)).length,
+    chained: groups.filter((group) => isChained(config, { ...group, items: group.members.length })).length,
     parts,
     families: written.families,
     candidates: written.candidates,
@@ -263,12 +273,16 @@ async function summarize(
   };
 }
 
-/** Whether some pair of a group is alike at none of the levels: only where the levels measure all pairs can that be said. */
+/**
+ * Whether some pair of a group is alike at none of the levels: only where the levels measure all pairs can that be said. Two items
+ * have an edge, of whatever level, and so have all pairs that complete linkage leaves together.
+ */
 export function isChained(
-  config: Pick<ResolvedDedupConfig, 'levels' | 'radius' | 'threshold'>,
-  { mostBits, leastCosine }: Pick<CaptionedGroup, 'mostBits' | 'leastCosine'>,
+  config: Pick<ResolvedDedupConfig, 'levels' | 'linkage' | 'radius' | 'threshold'>,
+  { items, mostBits, leastCosine }: { readonly items: number } & GroupPairs,
 ): boolean {
   const on = (level: Level) => config.levels.includes(level);
+  if (items === 2 || config.linkage === 'complete' || on('tiles')) return false;
   if (on('perceptual') && mostBits !== null && mostBits <= config.radius) return false;
   if (on('descriptor') && leastCosine !== null && leastCosine >= config.threshold) return false;
   return (on('perceptual') && mostBits !== null) || (on('descriptor') && leastCosine !== null);
@@ -316,5 +330,17 @@ async function writeKept(
     members.forEach((item, i) => {
       if (kept[i] === 0) keep[items.datasetIndex[item]!] = 0;
     });
-  await dataset.copyTo!(output, (index) => keep[index] === 1, { ...(signal && { signal }), onProgress });
+  // Renamed last, so that what is there is whole: a copy that was stopped is begun again.
+  const unfinished = `${output.replace(/[/\\]+$/, '')}.unfinished`;
+  await rm(unfinished, { recursive: true, force: true });
+  try {
+    await dataset.copyTo!(unfinished, (index) => keep[index] === 1, {
+      ...(signal && { signal }),
+      onProgress,
+    });
+    await rename(unfinished, output);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    throw error;
+  }
 }
