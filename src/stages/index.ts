@@ -74,3 +74,4 @@ export {
 } from './selections.ts';
 export type { ShardContext, StageOptions, StageProgress, StageResult } from './stage.ts';
 export { cutShards, errorText, runStage, shardName } from './stage.ts';
+export * from './verify/index.ts';
