@@ -1,8 +1,12 @@
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { oneStep, openPipeline } from '../diffusion/index.ts';
+import { isPicture } from '../images/index.ts';
+import { mean } from '../math/index.ts';
+import { noiseFor } from '../noise/index.ts';
 import { type VerificationRow, verificationColumns } from '../stages/index.ts';
-import { contentPath, readTable, sha256, sql, textLiteral } from '../tables/index.ts';
+import { contentPath, readTable, sha256, sql, tableFiles, textLiteral } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { packageRoot } from './package.ts';
 import { run } from './testing/in-process.ts';
@@ -23,7 +27,7 @@ const verify = (target: string, output: string, ...flags: string[]) =>
   run('verify', target, '-o', file(output), '-q', '--json', ...flags);
 
 async function rowsOf(output: string): Promise<VerificationRow[]> {
-  return readTable(file(`${output}/tables/verifications/00000.parquet`), verificationColumns);
+  return readTable(await tableFiles(file(`${output}/tables/verifications`)), verificationColumns);
 }
 
 beforeAll(async () => {
@@ -238,11 +242,18 @@ describe('verbatim score, of a Parquet file of captions', { timeout: 60_000 }, (
     expect(refused.code).toBe(2);
   });
 
-  it('keeps a model’s pictures and latents apart by what the encoder loses alone', async () => {
-    const flags = ['--model', model, '-q', '--json', '--attack', 'dcs', '--attack', 'dcs-greybox'];
-    const { stdout } = await run('score', ...flags, '--caption', found[0]!.caption);
-    const [dcs, greybox] = (JSON.parse(stdout) as { score: number }[]).map(({ score }) => score);
-    // Both are the power of the same noise, less what the caption explains.
-    expect(Math.abs(greybox! / dcs! - 1)).toBeLessThan(0.2);
+  it('gives dcs-greybox as computed from the picture of one step and the encoder alone', async () => {
+    const { caption } = found[0]!;
+    const pipeline = await openPipeline(model, { threads: 1 });
+    const { pictures } = await oneStep(pipeline, { captions: [caption], seeds: [0], guidance: 7.5 });
+    const latents = await pipeline.encode(pictures.filter(isPicture));
+    const { sigmaMax, sampleShape } = pipeline.denoiser;
+    await pipeline.close();
+    const noise = noiseFor([0], sampleShape, 'torch-cpu').data;
+    const expected = mean(noise.map((value, i) => (sigmaMax * value - latents.data[i]!) ** 2));
+    const flags = ['--model', model, '-q', '--json', '--attack', 'dcs-greybox', '--threads', '1'];
+    const { stdout } = await run('score', ...flags, '--caption', caption);
+    const [{ score }] = JSON.parse(stdout) as [{ score: number }];
+    expect(Math.abs(score / expected - 1)).toBeLessThan(1e-5);
   });
 });
