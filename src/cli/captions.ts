@@ -21,7 +21,10 @@ export function addCaptionFlags(command: Command, seed?: Option): Command {
       'with --model: a caption; repeatable',
       (text: string, before: readonly string[] = []) => [...before, text],
     )
-    .option('--captions <file>', 'with --model: a text file with one caption per line')
+    .option(
+      '--captions <file>',
+      'with --model: a text file with one caption per line (score: or a Parquet table)',
+    )
     .option('-q, --quiet', 'no progress')
     .option('--json', 'print JSON on stdout');
 }

@@ -65,6 +65,7 @@ export { type PlannedStage, planAudit, plannedEvaluations } from './plan.ts';
 export { addReview, readReviews } from './reviews.ts';
 export type { RunDescription, RunFolder } from './run-folder.ts';
 export { openRun, readRun, runFolder, runTable } from './run-folder.ts';
+export { type ScoredTable, type ScoreTableOptions, scoreTable } from './score-table.ts';
 export { runScores, runSecondScores } from './scores.ts';
 export {
   runFirstSelection,
@@ -75,3 +76,4 @@ export {
 export type { ShardContext, StageOptions, StageProgress, StageResult } from './stage.ts';
 export { cutShards, errorText, runStage, shardName } from './stage.ts';
 export { givesOneStepPictures, requireAttacks, subjectOf } from './subject.ts';
+export * from './verify/index.ts';

@@ -66,7 +66,7 @@ async function scoreStage(
  * that one bad caption costs its own row only; when none of a shard succeeds, the model is at fault and the
  * error ends the run.
  */
-async function scoreShard(
+export async function scoreShard(
   subject: Subject,
   candidates: readonly CandidateRow[],
   attacks: readonly NamedAttack[],
