@@ -107,6 +107,7 @@ export async function scoreTable(options: ScoreTableOptions): Promise<ScoredTabl
         scoreShard(subject, await captionsOf(file, from, from + options.shardSize), attacks, {
           batch: options.batch,
           context,
+          endsRun: true,
         }),
     });
     const path = join(folder.path, basename(file));
