@@ -60,6 +60,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
     load: () => import('./demo.ts'),
   },
+  'http-audit': {
+    about: 'the miniature audited through each HTTP protocol against the local audit: images found',
+    load: () => import('./httpAudit.ts'),
+  },
   interrupt: {
     about: 'an audit killed at random moments and gone on with: same bytes, at what cost',
     load: () => import('./interrupt.ts'),

@@ -31,6 +31,7 @@ export {
   type PipelineOptions,
 } from './diffusion/index.ts';
 export { VerbatimError } from './errors.ts';
+export { type Generator, localGenerator, openGenerator } from './generators/index.ts';
 export { decodePicture, encodePng, type Picture } from './images/index.ts';
 export {
   type Calibration,

@@ -15,6 +15,7 @@ const variants: Readonly<Record<string, readonly unknown[]>> = {
   'dcs-antithetic': [{ seeds: [3, 4] }, { guidance: 7.5 }, { sigma: 5 }],
   'noise-difference': [{ seeds: [3, 4] }, { sigma: 5 }],
   'seed-variance': [{ seeds: [3, 4, 5] }, { sigma: 5 }],
+  'dcs-greybox': [{ seeds: [3, 4] }],
 };
 for (const attack of attacks) attackConformance(attack, variants[attack.name]!);
 
@@ -37,6 +38,7 @@ describe('formulas, against the Gaussian denoiser in closed form', () => {
   }
   const meanSquare = (a: number[], b: number[]) =>
     a.reduce((sum, value, i) => sum + (value - b[i]!) ** 2, 0) / a.length;
+  const clamped = (value: number, low: number, high: number) => Math.max(low, Math.min(high, value));
   const scoreOf = async (name: string, caption: string, options?: unknown) =>
     (await attackNamed(name).score(createSubject(pipeline), [caption], options))[0]!.score;
 
@@ -48,6 +50,11 @@ describe('formulas, against the Gaussian denoiser in closed form', () => {
       expect(Math.abs(actual / expected - 1)).toBeLessThan(1e-4);
 
     close(await scoreOf('dcs', caption), meanSquare(c0.x, guided));
+    // Pictures there keep three of four channels, in steps of 1/25.5 within ±5.
+    const kept = guided.map((value, i) =>
+      i < (3 * size) / 4 ? (clamped(Math.round(127.5 + 25.5 * value), 0, 255) - 127.5) / 25.5 : 0,
+    );
+    close(await scoreOf('dcs-greybox', caption), meanSquare(c0.x, kept));
     const minus = await estimate(caption, 0, -1);
     close(
       await scoreOf('dcs-antithetic', caption),
@@ -125,7 +132,7 @@ describe('scoreAll', () => {
       expect(all.scores[i]).toEqual(await attack.score(createSubject(gaussianPipeline()), captions));
     // Seeds 0 to 3 and the negative of seed 0, for three distinct captions; unconditional seeds 0 to 3.
     expect(all.spent).toEqual({ conditional: 5 * 3, unconditional: 4 });
-    expect(all.alone.reduce((sum, cost) => sum + cost.conditional, 0)).toBe((1 + 4 + 2 + 1 + 2) * 4);
+    expect(all.alone.reduce((sum, cost) => sum + cost.conditional, 0)).toBe((1 + 4 + 2 + 1 + 2 + 1) * 4);
   });
 
   it('spends the unconditional half once over all batches of a subject', async () => {
@@ -193,7 +200,14 @@ describe('scoreAll', () => {
 });
 
 it('an unknown attack is refused with the nearest name', () => {
-  expect(attackNames).toEqual(['dcs', 'ecs', 'dcs-antithetic', 'noise-difference', 'seed-variance']);
+  expect(attackNames).toEqual([
+    'dcs',
+    'ecs',
+    'dcs-antithetic',
+    'noise-difference',
+    'seed-variance',
+    'dcs-greybox',
+  ]);
   expect(() => attackNamed('noise-diference')).toThrow('did you mean "noise-difference"?');
 });
 

@@ -72,6 +72,10 @@ function recorded(outputs: Outputs): {
         both(cell, scale);
         return outputs.pictures(cell, scale);
       },
+      encoded(cell, scale) {
+        both(cell, scale);
+        return outputs.encoded(cell, scale);
+      },
     },
   };
 }

@@ -1,7 +1,7 @@
 import { combineGuided, type NoiseOption, type Pipeline, seededNoise } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
-import type { Picture, PictureOrError } from '../images/index.ts';
-import { expandBatch, gatherBatch, groupEqual, mapTensor, type Tensor } from '../math/index.ts';
+import { isPicture, type Picture, type PictureOrError } from '../images/index.ts';
+import { expandBatch, floatTensor, gatherBatch, groupEqual, mapTensor, type Tensor } from '../math/index.ts';
 import { createTextStates } from './text-states.ts';
 import type { Cell, Outputs, SigmaOption, Subject } from './types.ts';
 
@@ -36,6 +36,7 @@ function memoized<T>(): (key: string, compute: () => Promise<T>) => Promise<T> {
  */
 export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}): Subject {
   const { denoiser } = pipeline;
+  const limit = denoiser.limit ?? ((clean: Floats) => clean);
   const noiseOf = seededNoise(options.noise);
   const spent = { conditional: 0, unconditional: 0 };
   const states = createTextStates(pipeline, options.textStateBytes ?? 64 * 2 ** 20);
@@ -85,6 +86,10 @@ export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}):
         const conditional = await ofDistinct(cell);
         return scale === 1 ? conditional : combineGuided(conditional, await unconditional(cell), scale);
       };
+      const picturesOfDistinct = (cell: Cell, scale: number) =>
+        keepPictures(`${key(cell)} ${scale}`, async () =>
+          pipeline.decode(limit(await guidedOfDistinct(cell, scale))),
+        );
       return {
         captions,
         sigma,
@@ -93,14 +98,28 @@ export function createSubject(pipeline: Pipeline, options: SubjectOptions = {}):
         conditional: async (cell) => gatherBatch(await ofDistinct(cell), group),
         guided: async (cell, scale) => gatherBatch(await guidedOfDistinct(cell, scale), group),
         async pictures(cell, scale) {
-          const pictures = await keepPictures(`${key(cell)} ${scale}`, async () =>
-            pipeline.decode(await guidedOfDistinct(cell, scale)),
-          );
+          const pictures = await picturesOfDistinct(cell, scale);
           return group.map((index) => pictures[index]!);
         },
+        encoded: async (cell, scale) =>
+          gatherBatch(await encodeSound(pipeline, await picturesOfDistinct(cell, scale)), group),
       };
     },
   };
+}
+
+/** Latents of pictures, NaN where there is none. */
+async function encodeSound(pipeline: Pipeline, pictures: readonly PictureOrError[]): Promise<Floats> {
+  const { sampleShape } = pipeline.denoiser;
+  const latents = await pipeline.encode(pictures.filter(isPicture));
+  const size = sampleShape.reduce((a, b) => a * b, 1);
+  const out = floatTensor([pictures.length, ...sampleShape]);
+  let next = 0;
+  pictures.forEach((picture, i) => {
+    if (!isPicture(picture)) out.data.fill(Number.NaN, i * size, (i + 1) * size);
+    else out.data.set(latents.data.subarray(next * size, ++next * size), i * size);
+  });
+  return out;
 }
 
 export interface ImageSubjectOptions {
@@ -135,6 +154,7 @@ export function createImageSubject({ name, onestep }: ImageSubjectOptions): Subj
         conditional: async () => refuse('its denoiser'),
         unconditional: async () => refuse('its denoiser'),
         guided: async () => refuse('its denoiser'),
+        encoded: async () => refuse('its encoder'),
         pictures: (cell, scale) =>
           keep(`${cell.seed} ${scale}`, async () => {
             const pictures = await onestep(captions, cell.seed, scale);

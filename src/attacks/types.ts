@@ -5,10 +5,11 @@ import type { Tensor } from '../math/index.ts';
 /**
  * What an attack needs of its subject, least first; each level contains the ones before it.
  * 'image': one-step pictures for a caption and a seed. 'seeded-noise': also which noise a seed stands for.
- * 'denoiser': estimates of the denoiser at any noise level.
+ * 'encoder': also the first-stage encoder that leads from pictures to latents. 'denoiser': also estimates of the
+ * denoiser at any noise level.
  */
-export type Access = 'image' | 'seeded-noise' | 'denoiser';
-export const accessLevels: readonly Access[] = ['image', 'seeded-noise', 'denoiser'];
+export type Access = 'image' | 'seeded-noise' | 'encoder' | 'denoiser';
+export const accessLevels: readonly Access[] = ['image', 'seeded-noise', 'encoder', 'denoiser'];
 
 /** A noise level by value, or the model's largest. */
 export type SigmaOption = number | 'max';
@@ -39,6 +40,11 @@ export interface Outputs {
   guided(cell: Cell, scale: number): Promise<Tensor<'float32'>>;
   /** The guided estimate as a picture, one per caption; an error where it is not a number. */
   pictures(cell: Cell, scale: number): Promise<readonly PictureOrError[]>;
+  /**
+   * Those pictures encoded by the first stage, [captions, c, h, w]: what is known of the guided estimate to somebody who
+   * sees pictures only. NaN where the picture is an error.
+   */
+  encoded(cell: Cell, scale: number): Promise<Tensor<'float32'>>;
 }
 
 /** Denoiser evaluations, apart by whether a caption needs them or all captions share them. */

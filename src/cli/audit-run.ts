@@ -3,7 +3,7 @@ import type { Summary } from '../reports/index.ts';
 import type { AuditConfig, PlannedStage, RunFolder } from '../stages/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import { foundLine } from './found.ts';
-import { openAuditData, openAuditModel } from './open.ts';
+import { openAuditData, openAuditSource } from './open.ts';
 import { decidingVersions, packageVersion } from './package.ts';
 import { count, createProgress, formatDuration, problemLines } from './progress.ts';
 
@@ -28,29 +28,30 @@ export interface AuditRunOptions {
 export async function auditCommand(config: AuditConfig, options: AuditRunOptions): Promise<number> {
   const { signal, quiet = false, until } = options;
   const stages = await import('../stages/index.ts');
+  const { requireDenoiser } = await import('../diffusion/index.ts');
   const progress = createProgress({ stream: process.stderr, quiet });
   const startedMs = performance.now();
   // The cheapest to refuse comes first: attacks and their options, then data, then the model.
   stages.attackList(config.attacks);
+  if (config.model !== undefined) requireDenoiser(config.model);
   const data = await openAuditData(config, signal);
-  const { pipeline, meter } = await openAuditModel(config, signal);
+  const generator = await openAuditSource(config, signal);
   try {
-    progress.note(`model    ${pipeline.name} ${pipeline.digest.slice(0, 12)}`);
+    progress.note(`model    ${generator.name} ${generator.digest.slice(0, 12)}`);
     progress.note(`data     ${data.name}, ${count(data.size)} training pictures`);
     for (const line of problemLines(data.problems)) progress.note(line);
     const warning = stages.heldOutWarning(config, data.heldOut);
     if (warning !== undefined) progress.note(`warning  ${warning}`);
     if (options.dryRun === true) {
-      const candidates = await stages.listCandidates(data, config);
-      const plan = stages.planAudit(config, pipeline, candidates.length);
+      const candidates = await stages.listCandidates(data, config, generator);
+      const plan = stages.planAudit(config, generator, candidates.length);
       process.stdout.write(planText(plan, stages.plannedEvaluations(plan)));
       return exitCodes.fine;
     }
     const folder = await stages.runAudit({
       config,
       data,
-      pipeline,
-      meter,
+      generator,
       verbatim: packageVersion(),
       versions: decidingVersions(),
       signal,
@@ -64,18 +65,19 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
     });
     progress.end();
     const seconds = (performance.now() - startedMs) / 1000;
-    progress.note(`${count(meter.evaluations)} evaluations in ${formatDuration(seconds)}`);
+    progress.note(`${count(generator.meter.evaluations)} evaluations in ${formatDuration(seconds)}`);
     return await finish(folder, options);
   } finally {
     progress.end();
-    await Promise.all([pipeline.close(), data.close()]);
+    await Promise.all([generator.close(), data.close()]);
   }
 }
 
 function planText(plan: readonly PlannedStage[], total: number): string {
   const lines = plan.map(
-    ({ name, what, evaluations }) =>
-      `  ${name.padEnd(16)} ${what}: at most ${count(evaluations)} evaluations`,
+    ({ name, what, items, evaluations }) =>
+      // Of a service without a step count only the pictures can be counted.
+      `  ${name.padEnd(16)} ${what}: at most ${evaluations === 0 ? `${count(items)} pictures` : `${count(evaluations)} evaluations`}`,
   );
   return `plan     at most ${count(total)} evaluations\n${lines.join('\n')}\n`;
 }

@@ -21,7 +21,10 @@ export function addCaptionFlags(command: Command, seed?: Option): Command {
       'with --model: a caption; repeatable',
       (text: string, before: readonly string[] = []) => [...before, text],
     )
-    .option('--captions <file>', 'with --model: a text file with one caption per line')
+    .option(
+      '--captions <file>',
+      'with --model: a text file with one caption per line (score: or a Parquet table)',
+    )
     .option('-q, --quiet', 'no progress')
     .option('--json', 'print JSON on stdout');
 }
@@ -42,6 +45,7 @@ const reasons: Readonly<Record<string, string>> = {
 /** Captions from the command line, and what runs the model on them. */
 export interface CaptionTask {
   readonly model: string;
+  readonly tokenizer: string | undefined;
   readonly captions: readonly string[];
   readonly provider: Provider | 'auto';
   readonly batch: number;
@@ -50,12 +54,12 @@ export interface CaptionTask {
 
 /**
  * The captions that the flags name, in order: first those of `--caption`, then the file's lines (empty lines
- * are left out).
+ * are left out). For a model that takes none, without flags, the empty caption.
  *
  * @throws VerbatimError (exit code 2) when the model or all captions are missing, or a flag needs a config.
  */
 export async function readCaptions(flags: CaptionFlags): Promise<CaptionTask> {
-  const { model, provider = 'cpu', batch = 16, threads } = flags;
+  const { model, tokenizer, provider = 'cpu', batch = 16, threads } = flags;
   if (model === undefined)
     throw new VerbatimError('give a config, a run folder, or --model with --caption', { exitCode: 2 });
   refuseFlags(flags, { limit: onlyConfig, maxEvaluations: onlyConfig, set: onlyConfig });
@@ -68,7 +72,11 @@ export async function readCaptions(flags: CaptionFlags): Promise<CaptionTask> {
     });
     captions.push(...text.split(/\r?\n/).filter((line) => line !== ''));
   }
+  if (captions.length === 0) {
+    const { conditionsOf } = await import('../diffusion/index.ts');
+    if ((await conditionsOf(model)) === 'none') captions.push('');
+  }
   if (captions.length === 0)
     throw new VerbatimError('there are no captions; give --caption TEXT or --captions FILE', { exitCode: 2 });
-  return { model, captions, provider, batch, threads };
+  return { model, tokenizer, captions, provider, batch, threads };
 }

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { PlantedSet } from '../datasets/index.ts';
 import type { Pipeline } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
+import type { Generator } from '../generators/index.ts';
 import type { Meter, Provider } from '../runtime/index.ts';
 import type { AuditConfig, AuditData, AuditDatasetConfig } from '../stages/index.ts';
 import { parseConfig } from './config/parse.ts';
@@ -11,6 +12,7 @@ import { readText } from './config/read.ts';
 export async function openAuditModel(
   config: {
     readonly model: string;
+    readonly tokenizer?: string | undefined;
     readonly provider: Provider | 'auto';
     readonly batch: number;
     readonly threads?: number | undefined;
@@ -20,9 +22,33 @@ export async function openAuditModel(
   const { openPipeline } = await import('../diffusion/index.ts');
   const { createMeter } = await import('../runtime/index.ts');
   const meter = createMeter();
-  const { model, provider, batch, threads } = config;
-  const options = { provider, batch, meter, signal, ...(threads !== undefined && { threads }) };
+  const { model, tokenizer, provider, batch, threads } = config;
+  const options = {
+    provider,
+    batch,
+    meter,
+    signal,
+    ...(threads !== undefined && { threads }),
+    ...(tokenizer !== undefined && { tokenizer }),
+  };
   return { pipeline: await openPipeline(model, options), meter };
+}
+
+/**
+ * Opens what an audit takes its pictures from: the model, or the generator with the journal of the run folder. The
+ * folder must not be written to by another process.
+ *
+ * @throws VerbatimError (exit code 2) for what either refuses
+ */
+export async function openAuditSource(config: AuditConfig, signal: AbortSignal): Promise<Generator> {
+  const { localGenerator, openGenerator, openJournal } = await import('../generators/index.ts');
+  const { runFolder } = await import('../stages/index.ts');
+  if (config.generator !== undefined)
+    return openGenerator(config.generator, {
+      journal: () => openJournal(runFolder(config.output).answers),
+    });
+  const { pipeline, meter } = await openAuditModel({ ...config, model: config.model! }, signal);
+  return localGenerator(pipeline, { meter, batch: config.batch });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { concatBatch, expandBatch, floatTensor, mapTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import type { Meter } from '../runtime/index.ts';
+import type { Limit } from './limit.ts';
 import type { NoiseSchedule, Parametrization } from './schedule.ts';
 import { sigmaToTimestep } from './timesteps.ts';
 import type { Denoiser } from './types.ts';
@@ -26,6 +27,8 @@ export interface DenoiserOptions {
   readonly batch?: number;
   /** Rounds the timestep to the nearest integer, for networks that only take integers. Default false. */
   readonly quantizeTimesteps?: boolean;
+  /** What sampling does to the clean estimate, after guidance. Default: nothing. */
+  readonly limit?: Limit;
   readonly signal?: AbortSignal;
 }
 
@@ -62,6 +65,7 @@ export function createDenoiser(options: DenoiserOptions): Denoiser {
     sigmas,
     sigmaMin: sigmas[0]!,
     sigmaMax: sigmas[sigmas.length - 1]!,
+    ...(options.limit && { limit: options.limit }),
     async denoise(x, sigma, condition) {
       if (x.shape.length !== 4 || x.shape.slice(1).join() !== sampleShape.join())
         throw new RangeError(`the denoiser takes [batch, ${sampleShape.join(', ')}], got [${x.shape}]`);

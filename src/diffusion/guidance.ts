@@ -34,7 +34,7 @@ export function combineGuided(
  * Binds a condition to a denoiser. `condition` is [batch or 1, tokens, width], `unconditional`
  * [1, tokens, width]. Scale 1 costs one evaluation per sample; any other scale needs both halves, of
  * which the unconditional one is computed once for each group of equal samples in the batch: captions
- * that share their noise share it at σ_max.
+ * that share their noise share it at σ_max. What comes out is kept within the denoiser's limit, where it has one.
  */
 export function guided(
   denoiser: Denoiser,
@@ -42,7 +42,8 @@ export function guided(
   unconditional: Tensor<'float32'>,
   scale: number,
 ): Denoise {
-  if (scale === 1) return (x, sigma) => denoiser.denoise(x, sigma, condition);
+  const limit = denoiser.limit ?? ((clean: Tensor<'float32'>) => clean);
+  if (scale === 1) return async (x, sigma) => limit(await denoiser.denoise(x, sigma, condition));
   if (unconditional.shape[0] !== 1)
     throw new RangeError(`the unconditional states must have batch 1, got ${unconditional.shape[0]}`);
   return async (x, sigma) => {
@@ -56,6 +57,6 @@ export function guided(
       concatBatch([expandBatch(condition, count), expandBatch(unconditional, distinct.length)]),
     );
     const base = sliceBatch(both, count, count + distinct.length);
-    return combineGuided(sliceBatch(both, 0, count), gatherBatch(base, group), scale);
+    return limit(combineGuided(sliceBatch(both, 0, count), gatherBatch(base, group), scale));
   };
 }

@@ -1,3 +1,5 @@
+export { noCondition } from './class-labels.ts';
+export { conditionsOf } from './conditions.ts';
 export { createDenoiser, type DenoiserOptions, type Predict, scalings } from './denoiser.ts';
 export {
   encodeDistinct,
@@ -7,10 +9,19 @@ export {
   type OneStepOptions,
   oneStep,
 } from './generate.ts';
+export {
+  type GeneratorGraph,
+  type GeneratorOptions,
+  isGeneratorGraph,
+  openGeneratorGraph,
+  requireDenoiser,
+} from './generator-graph.ts';
 export { combineGuided, guided } from './guidance.ts';
+export { dynamicThreshold, type Limit, limitFromConfig } from './limit.ts';
 export { type NoiseOption, type SeededNoise, seededNoise } from './noise.ts';
 export { createPipeline, openPipeline, type PipelineOptions, type PipelineParts } from './pipeline.ts';
 export type { Pipeline } from './pipeline.types.ts';
+export { openUnet2dPipeline } from './pipeline-unet2d.ts';
 export * from './samplers/index.ts';
 export {
   type BetaSchedule,

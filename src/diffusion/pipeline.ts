@@ -1,11 +1,12 @@
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
 import { picturesToTensor, tensorToPictures } from '../images/index.ts';
 import { floatTensor, mapTensor, sampleLength, type Tensor } from '../math/index.ts';
 import {
+  isUnet2dFolder,
   modelDigest,
-  openModelFolder,
+  openModel,
   openTextEncoder,
   openUnet,
   openVae,
@@ -15,14 +16,19 @@ import {
 } from '../models/index.ts';
 import type { Meter, SessionOptions } from '../runtime/index.ts';
 import { createDenoiser } from './denoiser.ts';
+import { requireDenoiser } from './generator-graph.ts';
 import type { Pipeline } from './pipeline.types.ts';
+import { openUnet2dPipeline } from './pipeline-unet2d.ts';
 import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
+import { refuseLimits } from './scheduler-fields.ts';
 
 export interface PipelineOptions extends SessionOptions {
   /** Largest number of samples in one call of the denoiser. Default 16. */
   readonly batch?: number;
   /** Counts every evaluation of the denoiser. */
   readonly meter?: Meter;
+  /** A folder with CLIP's vocabulary, for single-file checkpoints, which hold none. */
+  readonly tokenizer?: string;
 }
 
 /** The networks of a latent diffusion model and what they were trained with. */
@@ -53,6 +59,7 @@ export function createPipeline(parts: PipelineParts, options: PipelineOptions = 
     name: parts.name,
     digest: parts.digest,
     guidance: parts.guidance,
+    conditions: 'captions',
     pictureSize: vae.pictureSize,
     denoiser: createDenoiser({
       predict: unet.predict,
@@ -94,19 +101,21 @@ export function createPipeline(parts: PipelineParts, options: PipelineOptions = 
 const guidanceSchema = z.number().min(0).max(100).default(7.5);
 
 /**
- * Opens a diffusers folder, or optimum's ONNX export of one, as a pipeline. The guidance scale is
+ * Opens a diffusers folder, optimum's ONNX export of one, or a single-file checkpoint as a pipeline; see `openUnet2dPipeline` for
+ * models without captions. The guidance scale is
  * `guidance` in the folder's verbatim.json, 7.5 where that is absent. Throws a VerbatimError that names the
  * file and the key when something is missing or not supported; nothing stays open then.
  */
 export async function openPipeline(folder: string, options: PipelineOptions = {}): Promise<Pipeline> {
-  const { batch: _, meter: __, ...session } = options;
-  const model = await openModelFolder(folder);
+  requireDenoiser(folder);
+  if (await isUnet2dFolder(folder)) return openUnet2dPipeline(folder, options);
+  const { batch: _, meter: __, tokenizer, ...session } = options;
+  const model = await openModel(folder, tokenizer === undefined ? {} : { tokenizer });
   const guidance = guidanceSchema.safeParse(model.settings['guidance']);
   if (!guidance.success)
-    throw new VerbatimError(
-      `${join(folder, 'verbatim.json')}: "guidance": ${guidance.error.issues[0]!.message}.`,
-    );
-  const schedule = scheduleFromConfig(model.scheduler, join(folder, 'scheduler', 'scheduler_config.json'));
+    throw new VerbatimError(`${model.settingsPath}: "guidance": ${guidance.error.issues[0]!.message}.`);
+  const schedule = scheduleFromConfig(model.scheduler, model.schedulerPath);
+  refuseLimits(model.scheduler, model.schedulerPath);
 
   const opened: { close(): Promise<void> }[] = [];
   try {
@@ -117,8 +126,8 @@ export async function openPipeline(folder: string, options: PipelineOptions = {}
     const vae = openVae(model, session);
     opened.push(vae);
     // Last, since it reads every byte: a damaged file is refused from its header.
-    const digest = await modelDigest(folder);
-    const name = basename(resolve(folder));
+    const digest = await modelDigest(model);
+    const name = basename(resolve(folder), '.safetensors');
     return createPipeline({ name, digest, guidance: guidance.data, schedule, text, unet, vae }, options);
   } catch (error) {
     await Promise.allSettled(opened.map((network) => network.close()));

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
 import { scheduleFromConfig, stableDiffusionSchedule } from './schedule.ts';
+import { refuseLimits, schedulerFieldNames } from './scheduler-fields.ts';
 import { karrasSigmas, plainSigmas } from './spacing.ts';
 import { readGolden, relativeError } from './testing/toy.ts';
 import { sigmaToTimestep, timestepToSigma } from './timesteps.ts';
@@ -37,6 +39,11 @@ describe('scheduleFromConfig', () => {
       '"_class_name" is "FlowMatchEulerDiscreteScheduler"',
     ],
     [{ rescale_betas_zero_snr: true }, '"rescale_betas_zero_snr" is not supported'],
+    [{ use_flow_sigmas: true }, '"use_flow_sigmas" is not supported; set it to false'],
+    [{ timestep_type: 'continuous' }, '"timestep_type" is not supported; set it to "discrete"'],
+    [{ predict_epsilon: false }, '"predict_epsilon" is not supported'],
+    [{ use_dynamic_shifting: true }, '"use_dynamic_shifting" is not supported'],
+    [{ step_offset: 1 }, 'unknown field "step_offset"; did you mean "steps_offset"?'],
     [{ beta_end: 3 }, '"beta_end"'],
     [{ num_train_timesteps: 1.5 }, '"num_train_timesteps"'],
     [{ trained_betas: [0.1, 0.2] }, '"trained_betas" has 2 values'],
@@ -46,6 +53,43 @@ describe('scheduleFromConfig', () => {
     expect(read).toThrow(VerbatimError);
     expect(read).toThrow(message);
     expect(read).toThrow('model/scheduler/scheduler_config.json');
+  });
+});
+
+describe('fields of a scheduler', () => {
+  /** Arguments of the classes that we take, listed out of diffusers 0.42.1 by bench/peers/list_scheduler_fields.py. */
+  const listed = JSON.parse(
+    readFileSync(new URL('./fixtures/scheduler-fields.json', import.meta.url), 'utf8'),
+  ) as Record<string, Record<string, unknown>>;
+
+  it.each(Object.entries(listed))('with the defaults of diffusers, all of %s are read', (name, config) => {
+    const schedule = scheduleFromConfig({ _class_name: name, ...config }, 'here');
+    const plain = scheduleFromConfig({ _class_name: name }, 'here');
+    expect(schedule.sigmas).toEqual(plain.sigmas);
+    expect(schedule.parametrization).toBe(plain.parametrization);
+  });
+
+  it('that say how to sample do not change the schedule', () => {
+    const sampling = { use_karras_sigmas: true, timestep_spacing: 'trailing', steps_offset: 1 };
+    const base = { _class_name: 'EulerDiscreteScheduler', beta_schedule: 'scaled_linear' };
+    expect(scheduleFromConfig({ ...base, ...sampling }, 'here')).toEqual(scheduleFromConfig(base, 'here'));
+  });
+
+  it.each([
+    [{ _class_name: 'DDIMScheduler', clip_sample: true }, '"clip_sample" is not supported'],
+    [{ _class_name: 'DPMSolverMultistepScheduler', thresholding: true }, '"thresholding" is not supported'],
+  ])('that limit the estimate are refused for latents: %j', (config, message) => {
+    expect(() => refuseLimits(config, 'here')).toThrow(message);
+  });
+
+  it('that a class ignores do not matter', () => {
+    refuseLimits({ _class_name: 'PNDMScheduler', clip_sample: true }, 'here');
+    refuseLimits({ _class_name: 'DDIMScheduler', clip_sample: false, thresholding: false }, 'here');
+  });
+
+  it('all stand in docs/models.md', () => {
+    const docs = readFileSync(new URL('../../docs/models.md', import.meta.url), 'utf8');
+    expect(schedulerFieldNames().filter((name) => !docs.includes(`\`${name}\``))).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
+import { checkSchedulerFields } from './scheduler-fields.ts';
 
 /** What the network's output means; diffusers' `prediction_type`. */
 export type Parametrization = 'epsilon' | 'v_prediction' | 'sample';
@@ -77,15 +78,13 @@ const configSchema = z.looseObject({
   beta_schedule: z.string().default('linear'),
   trained_betas: z.array(z.number().gt(0).lt(1)).min(2).nullish(),
   prediction_type: z.string().default('epsilon'),
-  rescale_betas_zero_snr: z.boolean().nullish(),
-  use_flow_sigmas: z.boolean().nullish(),
 });
 
 /**
  * Reads the training schedule out of a diffusers `scheduler_config.json` (already parsed). Only what the
- * network was trained with matters here: sampling settings of the scheduler class (spacing, offset,
- * clipping) are ignored, because our samplers take their sigmas from the caller. Absent fields take the
- * class's defaults. Refused by name: other classes, β schedules and prediction types, flow matching, and
+ * network was trained with matters here: sampling settings of the scheduler class are read but change
+ * nothing (see `checkSchedulerFields`). Absent fields take the class's defaults. Refused by name: other
+ * classes, β schedules and prediction types, fields that diffusers does not know, flow matching, and
  * `rescale_betas_zero_snr`, under which σ_max is infinite and a step from σ_max to 0 is not defined.
  * `where` names the file in error messages.
  */
@@ -101,14 +100,13 @@ export function scheduleFromConfig(config: unknown, where: string): NoiseSchedul
 
   const defaults = CLASS_DEFAULTS[fields._class_name];
   if (!defaults) throw refuse('_class_name', fields._class_name, Object.keys(CLASS_DEFAULTS));
+  checkSchedulerFields(fields, where);
   const schedules: readonly BetaSchedule[] = ['linear', 'scaled_linear', 'squaredcos_cap_v2'];
   const kinds: readonly Parametrization[] = ['epsilon', 'v_prediction', 'sample'];
   const betaSchedule = schedules.find((name) => name === fields.beta_schedule);
   const parametrization = kinds.find((name) => name === fields.prediction_type);
   if (!parametrization) throw refuse('prediction_type', fields.prediction_type, kinds);
   if (!betaSchedule && !fields.trained_betas) throw refuse('beta_schedule', fields.beta_schedule, schedules);
-  for (const key of ['rescale_betas_zero_snr', 'use_flow_sigmas'] as const)
-    if (fields[key]) throw new VerbatimError(`${where}: "${key}" is not supported; set it to false.`);
   if (fields.trained_betas && fields.trained_betas.length !== fields.num_train_timesteps)
     throw new VerbatimError(
       `${where}: "trained_betas" has ${fields.trained_betas.length} values, "num_train_timesteps" says ${fields.num_train_timesteps}.`,

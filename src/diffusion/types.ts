@@ -1,4 +1,5 @@
 import type { Tensor } from '../math/index.ts';
+import type { Limit } from './limit.ts';
 
 /**
  * The primitive of everything in this room: an estimate of the clean sample from `x = x0 + sigma·eps`,
@@ -17,6 +18,11 @@ export interface Denoiser {
   readonly sigmaMax: number;
   /** All training sigmas, ascending (index = timestep). */
   readonly sigmas: Float64Array;
+  /**
+   * Clipping or thresholding that the model is sampled with. `guided` applies it after guidance; `denoise` does
+   * not: scores read the estimate as the network gives it.
+   */
+  readonly limit?: Limit;
   /** Every call adds its batch size to the meter that the denoiser was opened with. */
   denoise(x: Tensor<'float32'>, sigma: number, condition: Tensor<'float32'>): Promise<Tensor<'float32'>>;
 }

@@ -1,3 +1,4 @@
+export { distanceAgain, type KeptCopies, type KeptFinding } from './again.ts';
 export {
   type AlignedRules,
   alignedLabel,

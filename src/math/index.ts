@@ -24,6 +24,7 @@ export {
   rankDescending,
   rocAuc,
   rocCurve,
+  spearman,
   tprAtFpr,
 } from './ranking.ts';
 export { dot, mean, quantile, squaredDistance, standardDeviation } from './summary.ts';

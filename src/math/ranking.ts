@@ -112,3 +112,37 @@ export function precisionAtK(
     throw new RangeError(`precisionAtK: k must be an integer from 1 to ${scores.length}; got ${k}.`);
   return precisionCurve(scores, isPositive)[k - 1]!;
 }
+
+/**
+ * Spearman's rank correlation of pairs, −1 to 1: Pearson's of the ranks, equal values sharing the mean of theirs (as
+ * scipy.stats.spearmanr). NaN for fewer than two pairs, or where one side is constant; throws RangeError for a NaN.
+ */
+export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) throw new RangeError(`${a.length} values do not pair with ${b.length}.`);
+  const x = meanRanks(a);
+  const y = meanRanks(b);
+  // Ranks always have the same mean.
+  const centre = (a.length + 1) / 2;
+  let both = 0;
+  let left = 0;
+  let right = 0;
+  for (let i = 0; i < x.length; i++) {
+    both += (x[i]! - centre) * (y[i]! - centre);
+    left += (x[i]! - centre) ** 2;
+    right += (y[i]! - centre) ** 2;
+  }
+  return both / Math.sqrt(left * right);
+}
+
+/** 1 for the highest; equal values share the mean of their ranks. */
+function meanRanks(values: ArrayLike<number>): Float64Array {
+  const order = rankDescending(values);
+  const ranks = new Float64Array(values.length);
+  for (let from = 0; from < order.length; ) {
+    let to = from + 1;
+    while (to < order.length && values[order[to]!] === values[order[from]!]) to++;
+    for (let i = from; i < to; i++) ranks[order[i]!] = (from + 1 + to) / 2;
+    from = to;
+  }
+  return ranks;
+}

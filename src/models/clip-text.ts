@@ -24,6 +24,8 @@ export interface ClipTextOutputs {
   readonly lastHiddenState: Value;
   /** float32 [batch, hidden_size]: the state at the end-of-text token. */
   readonly poolerOutput: Value;
+  /** float32 [batch, tokens, hidden_size]: what the last layer takes, without the final norm; hidden_states[-2]. */
+  readonly penultimate: Value;
 }
 
 /** transformers' CLIPTextModel as a graph. inputIds: int64 or int32 [batch, tokens ≤ max_position_embeddings]. */
@@ -41,10 +43,20 @@ export function clipText(w: Weights, config: ClipTextConfig, inputIds: Value): C
   const used = tokens === positions ? places : slice(places, { axis: 0, start: 0, end: tokens });
   let h = add(gather(table, inputIds, 0), used);
   const mask = causalMask(h, tokens);
-  for (let layer = 0; layer < config.num_hidden_layers; layer++)
+  let penultimate = h;
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    penultimate = h;
     h = encoderLayer(scope(wt, `encoder.layers.${layer}`), config, h, mask);
+  }
   const lastHiddenState = layerNormLayer(scope(wt, 'final_layer_norm'), h, config.layer_norm_eps);
-  return { lastHiddenState, poolerOutput: atEndOfText(config, inputIds, lastHiddenState) };
+  return { lastHiddenState, poolerOutput: atEndOfText(config, inputIds, lastHiddenState), penultimate };
+}
+
+/** CLIPTextModelWithProjection's `text_embeds` [batch, projection_dim] of the pooled state. */
+export function clipTextEmbeds(w: Weights, config: ClipTextConfig, pooled: Value): Value {
+  const { hidden_size: width, projection_dim: size } = config;
+  if (size === null) throw new VerbatimError('text_encoder_2: projection_dim is missing from the config.');
+  return linearLayer(scope(w, 'text_projection'), pooled, width, size, false);
 }
 
 function encoderLayer(w: Weights, config: ClipTextConfig, x: Value, mask: Value): Value {

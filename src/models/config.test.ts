@@ -25,7 +25,13 @@ describe('configs', () => {
 
   it.each([
     [{ class_embed_type: 'timestep' }, 'class_embed_type = "timestep" is not supported, only null'],
-    [{ addition_embed_type: 'text_time' }, 'addition_embed_type = "text_time" is not supported'],
+    [{ addition_embed_type: 'text_time' }, 'addition_embed_type = "text_time" needs addition_time_embed_dim'],
+    [{ addition_embed_type: 'image' }, 'addition_embed_type = "image" is not supported'],
+    [
+      { addition_time_embed_dim: 8 },
+      'addition_time_embed_dim and projection_class_embeddings_input_dim need addition_embed_type',
+    ],
+    [{ num_attention_heads: 8 }, 'num_attention_heads = 8 is not supported'],
     [
       { only_cross_attention: [true, false, false, false] },
       'only_cross_attention = [true,false,false,false] is not supported',

@@ -7,10 +7,10 @@ import { VerbatimError } from '../errors.ts';
  * `UNet2DConditionModel` and `AutoencoderKL` (0.42) and of transformers' `CLIPTextConfig`. What we do not
  * compute is refused by the field's name, never ignored: a wrong picture is worse than an error.
  */
-const positive = z.int().positive();
+export const positive = z.int().positive();
 const perBlock = z.union([positive, z.array(positive)]);
-const sampleSize = z.union([positive, z.tuple([positive, positive])]).nullable();
-const activation = z.enum(['silu', 'swish']);
+export const sampleSize = z.union([positive, z.tuple([positive, positive])]).nullable();
+export const activation = z.enum(['silu', 'swish']);
 
 const unetSchema = z.object({
   sample_size: sampleSize.default(null),
@@ -47,6 +47,12 @@ const unetSchema = z.object({
   upcast_attention: z.boolean().default(false),
   resnet_time_scale_shift: z.enum(['default', 'scale_shift']).default('default'),
   time_embedding_dim: positive.nullable().default(null),
+  /** Stable Diffusion XL: the pooled text and six numbers of the picture's size and crop join the time embedding. */
+  addition_embed_type: z.enum(['text_time']).nullable().default(null),
+  /** Sinusoids per number of the six. */
+  addition_time_embed_dim: positive.nullable().default(null),
+  /** Width of the pooled text plus 6 · addition_time_embed_dim. */
+  projection_class_embeddings_input_dim: positive.nullable().default(null),
   conv_in_kernel: positive.default(3),
   conv_out_kernel: positive.default(3),
 });
@@ -64,9 +70,6 @@ const unetOff: Readonly<Record<string, readonly unknown[]>> = {
   class_embed_type: [null],
   num_class_embeds: [null],
   class_embeddings_concat: [false],
-  projection_class_embeddings_input_dim: [null],
-  addition_embed_type: [null],
-  addition_time_embed_dim: [null],
   resnet_skip_time_act: [false],
   resnet_out_scale_factor: [1],
   time_embedding_type: ['positional'],
@@ -120,7 +123,7 @@ const clipTextSchema = z.object({
 });
 export type ClipTextConfig = z.infer<typeof clipTextSchema>;
 
-interface Family<S extends z.ZodObject> {
+export interface Family<S extends z.ZodObject> {
   readonly schema: S;
   readonly className: string;
   readonly off: Readonly<Record<string, readonly unknown[]>>;
@@ -128,7 +131,12 @@ interface Family<S extends z.ZodObject> {
   readonly strict: boolean;
 }
 
-function parse<S extends z.ZodObject>(family: Family<S>, json: unknown, where: string): z.infer<S> {
+/** A config's fields checked against its class: unknown ones, and values that are not computed, are refused by name. */
+export function parseFields<S extends z.ZodObject>(
+  family: Family<S>,
+  json: unknown,
+  where: string,
+): z.infer<S> {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new VerbatimError(`${where}: expected a JSON object with the fields of ${family.className}.`);
   const fields = json as Record<string, unknown>;
@@ -166,7 +174,7 @@ function parse<S extends z.ZodObject>(family: Family<S>, json: unknown, where: s
   );
 }
 
-function sameLength(where: string, count: number, lists: Readonly<Record<string, unknown>>): void {
+export function sameLength(where: string, count: number, lists: Readonly<Record<string, unknown>>): void {
   for (const [name, list] of Object.entries(lists))
     if (Array.isArray(list) && list.length !== count)
       throw new VerbatimError(
@@ -174,7 +182,7 @@ function sameLength(where: string, count: number, lists: Readonly<Record<string,
       );
 }
 
-function divisible(where: string, channels: readonly number[], groups: number): void {
+export function divisible(where: string, channels: readonly number[], groups: number): void {
   const odd = channels.find((count) => count % groups !== 0);
   if (odd !== undefined)
     throw new VerbatimError(
@@ -185,7 +193,7 @@ function divisible(where: string, channels: readonly number[], groups: number): 
 /** A UNet2DConditionModel config with every field present. `where` names the file in errors. */
 export function parseUnetConfig(json: unknown, where = 'unet/config.json'): UNetConfig {
   const family = { schema: unetSchema, className: 'UNet2DConditionModel', off: unetOff, strict: true };
-  const config = parse(family, json, where);
+  const config = parseFields(family, json, where);
   const count = config.block_out_channels.length;
   sameLength(where, count, {
     down_block_types: config.down_block_types,
@@ -196,13 +204,29 @@ export function parseUnetConfig(json: unknown, where = 'unet/config.json'): UNet
     attention_head_dim: config.attention_head_dim,
   });
   divisible(where, config.block_out_channels, config.norm_num_groups);
+  checkAddition(where, config);
   return config;
+}
+
+/** Either all three fields of the added embedding, with room for a pooled text, or none of them. */
+function checkAddition(where: string, config: UNetConfig): void {
+  const { addition_embed_type: kind, addition_time_embed_dim: size } = config;
+  const width = config.projection_class_embeddings_input_dim;
+  if (kind === null) {
+    if (width !== null || size !== null)
+      throw new VerbatimError(
+        `${where}: addition_time_embed_dim and projection_class_embeddings_input_dim need addition_embed_type = "text_time".`,
+      );
+  } else if (width === null || size === null || width <= 6 * size)
+    throw new VerbatimError(
+      `${where}: addition_embed_type = "${kind}" needs addition_time_embed_dim (${size}) and projection_class_embeddings_input_dim (${width}), which must be more than six times the first.`,
+    );
 }
 
 /** An AutoencoderKL config with every field present. `where` names the file in errors. */
 export function parseVaeConfig(json: unknown, where = 'vae/config.json'): VaeConfig {
   const family = { schema: vaeSchema, className: 'AutoencoderKL', off: vaeOff, strict: true };
-  const config = parse(family, json, where);
+  const config = parseFields(family, json, where);
   sameLength(where, config.block_out_channels.length, {
     down_block_types: config.down_block_types,
     up_block_types: config.up_block_types,
@@ -212,9 +236,13 @@ export function parseVaeConfig(json: unknown, where = 'vae/config.json'): VaeCon
 }
 
 /** A CLIPTextModel config with every field present. `where` names the file in errors. */
-export function parseClipTextConfig(json: unknown, where = 'text_encoder/config.json'): ClipTextConfig {
-  const family = { schema: clipTextSchema, className: 'CLIPTextModel', off: {}, strict: false };
-  const config = parse(family, json, where);
+export function parseClipTextConfig(
+  json: unknown,
+  where = 'text_encoder/config.json',
+  className: 'CLIPTextModel' | 'CLIPTextModelWithProjection' = 'CLIPTextModel',
+): ClipTextConfig {
+  const family = { schema: clipTextSchema, className, off: {}, strict: false };
+  const config = parseFields(family, json, where);
   if (config.hidden_size % config.num_attention_heads !== 0)
     throw new VerbatimError(
       `${where}: hidden_size = ${config.hidden_size} is no multiple of num_attention_heads = ${config.num_attention_heads}.`,

@@ -8,7 +8,8 @@ export {
   type VaeConfig,
 } from './config.ts';
 export { modelDigest } from './folder/digest.ts';
-export { type ModelFolder, openModelFolder, type PartSource } from './folder/open.ts';
+export { type ModelFolder, openModelFolder, type PartSource, type TextPart } from './folder/open.ts';
+export { isUnet2dFolder, openUnet2dFolder, type Unet2dFolder } from './folder/open-unet2d.ts';
 export {
   type ModelParts,
   type NetworkPart,
@@ -19,13 +20,12 @@ export {
 } from './folder/write.ts';
 export { writeOnnxFolder } from './folder/write-onnx.ts';
 export {
-  openTextEncoder,
   openUnet,
   openVae,
-  type TextNetwork,
   type UNetNetwork,
   type VaeNetwork,
 } from './networks.ts';
+export { type ModelOptions, openModel } from './open-model.ts';
 export { latentSize } from './plans.ts';
 export {
   asFloat32,
@@ -36,10 +36,27 @@ export {
   type TensorEntry,
   writeSafetensors,
 } from './safetensors.ts';
-export { openTensorStore, type StoreWeightsOptions, storeWeights, type TensorStore } from './store.ts';
+export {
+  openTensorStore,
+  type StoreWeightsOptions,
+  storeWeights,
+  type TensorPlace,
+  type TensorPlaces,
+  type TensorStore,
+} from './store.ts';
+export { openTextEncoder, type TextNetwork } from './text-encoder.ts';
 export * from './tokenizer/index.ts';
-export { type UNetInputs, unet2DCondition, unetParameters } from './unet.ts';
+export { type UNetAddition, type UNetInputs, unet2DCondition, unetParameters } from './unet.ts';
+export { hasClasses, type UNet2DInputs, unet2D } from './unet2d.ts';
+export {
+  parseUnet2dConfig,
+  parseVqConfig,
+  type UNet2DConfig,
+  type VqConfig,
+} from './unet2d-config.ts';
+export { openUnet2d, openVq, type Unet2dNetwork, type VqNetwork } from './unet2d-networks.ts';
 export { oldVaeName, vaeDecode, vaeEncode, vaeFactor, vaeParameters } from './vae.ts';
+export { vqChannels, vqDecode, vqEncode } from './vq.ts';
 export {
   type Init,
   initialValues,

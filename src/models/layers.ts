@@ -1,5 +1,6 @@
 import {
   add,
+  averagePool,
   constant,
   conv2d,
   type Dim,
@@ -93,6 +94,8 @@ export interface ResnetOptions {
   readonly timeNorm?: 'default' | 'scale_shift';
   /** The sum of both branches is divided by it. */
   readonly outputScale?: number;
+  /** Both branches are doubled (nearest) or halved (mean) in size before the first convolution. */
+  readonly resample?: 'up' | 'down';
 }
 
 /**
@@ -108,7 +111,11 @@ export function resnetBlock(
 ): Value {
   const { groups, epsilon, timeNorm = 'default', outputScale = 1 } = options;
   const channels = knownSize(x, 1);
-  let h = silu(groupNormLayer(scope(w, 'norm1'), x, groups, epsilon));
+  const resampled = (value: Value) => {
+    if (options.resample === undefined) return value;
+    return options.resample === 'up' ? upsampleNearest(value, 2) : averagePool(value, { kernel: 2 });
+  };
+  let h = resampled(silu(groupNormLayer(scope(w, 'norm1'), x, groups, epsilon)));
   h = convLayer(scope(w, 'conv1'), h, channels, out);
   const shifts: Value[] = [];
   if (embedding) {
@@ -122,7 +129,11 @@ export function resnetBlock(
   h = groupNormLayer(scope(w, 'norm2'), h, groups, epsilon);
   if (shifts.length === 2) h = add(add(h, mul(h, shifts[0]!)), shifts[1]!);
   h = convLayer(scope(w, 'conv2'), silu(h), out, out);
-  const skip = channels === out ? x : convLayer(scope(w, 'conv_shortcut'), x, channels, out, { kernel: 1 });
+  const shortcut = resampled(x);
+  const skip =
+    channels === out
+      ? shortcut
+      : convLayer(scope(w, 'conv_shortcut'), shortcut, channels, out, { kernel: 1 });
   return scaled(add(skip, h), 1 / outputScale);
 }
 
@@ -169,6 +180,24 @@ export function toSequence(x: Value): Value {
 /** [b, h·w, c] → [b, c, h, w]. */
 export function toPicture(x: Value, height: number, width: number): Value {
   return reshape(transpose(x, [0, 2, 1]), [batchOf(x), knownSize(x, 2), height, width]);
+}
+
+export interface SpatialAttentionOptions {
+  readonly heads: number;
+  /** Groups of the norm before it; undefined: there is no norm. */
+  readonly groups: number | undefined;
+  readonly epsilon: number;
+  /** The sum of both branches is divided by it. */
+  readonly outputScale?: number;
+}
+
+/** diffusers' Attention on pictures, once `AttentionBlock`: x + attention over all positions of norm(x). */
+export function spatialAttention(w: Weights, x: Value, options: SpatialAttentionOptions): Value {
+  const { heads, groups, epsilon, outputScale = 1 } = options;
+  const normed = groups === undefined ? x : groupNormLayer(scope(w, 'group_norm'), x, groups, epsilon);
+  const states = toSequence(normed);
+  const attended = attentionLayer(w, states, states, heads, { bias: true });
+  return scaled(add(x, toPicture(attended, knownSize(x, 2), knownSize(x, 3))), 1 / outputScale);
 }
 
 /** diffusers' BasicTransformerBlock: self-attention, cross-attention, GEGLU feed-forward, each residual. */

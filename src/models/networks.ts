@@ -1,74 +1,13 @@
-import { VerbatimError } from '../errors.ts';
-import {
-  elementCount,
-  expandBatch,
-  floatTensor,
-  gatherBatch,
-  groupEqual,
-  sliceBatch,
-  type Tensor,
-} from '../math/index.ts';
+import { expandBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import type { Port, Session, SessionOptions } from '../runtime/index.ts';
-import type { ClipTextConfig, UNetConfig, VaeConfig } from './config.ts';
+import { unpackCondition } from './condition.ts';
+import type { UNetConfig, VaeConfig } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
-import { latentSize, textEncoderPlan, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from './plans.ts';
+import { latentSize, pictureSize, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from './plans.ts';
 import { asFloat32 } from './safetensors.ts';
 import { checkNetwork, feedFloat, findPort, inChunks, openNetwork } from './sessions.ts';
-import { type ClipTokenizer, loadClipTokenizer } from './tokenizer/index.ts';
-import { vaeFactor } from './vae.ts';
-
-export interface TextNetwork {
-  readonly config: ClipTextConfig;
-  readonly tokenizer: ClipTokenizer;
-  /** Text states float32 [captions, tokens, width], in the captions' order; each distinct one is run once. */
-  encode(captions: readonly string[]): Promise<Tensor<'float32'>>;
-  close(): Promise<void>;
-}
-
-/** Captions in one run of the text encoder. */
-const captionsPerRun = 32;
-
-/** The tokenizer and the text encoder of a model folder, ready to run. */
-export async function openTextEncoder(
-  folder: ModelFolder,
-  options: SessionOptions = {},
-): Promise<TextNetwork> {
-  const tokenizer = await loadClipTokenizer(folder.tokenizerFolder);
-  const { config } = folder.textEncoder;
-  if (tokenizer.vocabSize > config.vocab_size)
-    throw new VerbatimError(
-      `${folder.tokenizerFolder}/vocab.json: ${tokenizer.vocabSize} tokens, but the text encoder's vocab_size is ${config.vocab_size}.`,
-    );
-  const tokens = Math.min(tokenizer.maxLength, config.max_position_embeddings);
-  if (tokens < tokenizer.maxLength)
-    throw new VerbatimError(
-      `${folder.tokenizerFolder}/tokenizer_config.json: model_max_length is ${tokenizer.maxLength}, but the text encoder's max_position_embeddings is ${tokens}.`,
-    );
-  const session = await openNetwork(textEncoderPlan(folder, tokens), options);
-  const ids = findPort(session.inputs, ['input_ids'], `${folder.path}/text_encoder`);
-  const states = findPort(session.outputs, ['last_hidden_state'], `${folder.path}/text_encoder`);
-
-  const run = async (captions: readonly string[]): Promise<Tensor> => {
-    const rows = captions.map((caption) => tokenizer.encode(caption));
-    const shape = [captions.length, tokens];
-    const flat = new Int32Array(elementCount(shape));
-    for (const [row, values] of rows.entries()) flat.set(values, row * tokens);
-    const feed: Tensor =
-      ids.dtype === 'int64'
-        ? { dtype: 'int64', shape, data: BigInt64Array.from(flat, BigInt) }
-        : { dtype: 'int32', shape, data: flat };
-    return (await session.run({ [ids.name]: feed }, { fetch: [states.name] }))[states.name]!;
-  };
-
-  const encode = async (captions: readonly string[]): Promise<Tensor<'float32'>> => {
-    const { distinct, group } = groupEqual(captions);
-    const found = await inChunks(distinct.length, captionsPerRun, (from, to) =>
-      run(distinct.slice(from, to)),
-    );
-    return distinct.length === captions.length ? found : gatherBatch(found, group);
-  };
-  return { config, tokenizer, encode, close: () => session.close() };
-}
+import { loadClipTokenizer } from './tokenizer/index.ts';
+import { pooledWidth } from './unet.ts';
 
 export interface UNetNetwork {
   readonly config: UNetConfig;
@@ -77,8 +16,9 @@ export interface UNetNetwork {
   /** Whether timesteps must be whole numbers: an export whose input is an integer. */
   readonly integerTimesteps: boolean;
   /**
-   * One call of the network: sample float32 [batch, c, h, w], text states [batch | 1, tokens, width] → its
-   * raw prediction [batch, c, h, w].
+   * One call of the network: sample float32 [batch, c, h, w], text states [batch | 1, tokens, width] as the
+   * text network gives them → its raw prediction [batch, c, h, w]. Stable Diffusion XL is told, as by default
+   * in diffusers, that the picture is of the model's own size and not cropped.
    */
   predict(sample: Tensor<'float32'>, timestep: number, states: Tensor<'float32'>): Promise<Tensor<'float32'>>;
   close(): Promise<void>;
@@ -88,13 +28,27 @@ export interface UNetNetwork {
 export async function openUnet(folder: ModelFolder, options: SessionOptions = {}): Promise<UNetNetwork> {
   const { config } = folder.unet;
   const where = `${folder.path}/unet`;
-  const { maxLength } = await loadClipTokenizer(folder.tokenizerFolder);
+  const { maxLength } = await loadClipTokenizer(folder.textEncoder.tokenizerFolder);
   const session = await openNetwork(unetPlan(folder, maxLength), options);
   const ports = {
     sample: findPort(session.inputs, ['sample'], where),
     timestep: findPort(session.inputs, ['timestep'], where),
     states: findPort(session.inputs, ['encoder_hidden_states'], where),
     out: findPort(session.outputs, ['out_sample'], where),
+  };
+  const pooled = pooledWidth(config);
+  const added = pooled > 0 && {
+    text: findPort(session.inputs, ['text_embeds'], where),
+    time: findPort(session.inputs, ['time_ids'], where),
+  };
+  const [height, width] = pictureSize(folder);
+  const addition = (vectors: Tensor<'float32'>, batch: number): Record<string, Tensor> => {
+    if (!added) return {};
+    const ids = floatTensor([1, 6], Float32Array.of(height, width, 0, 0, height, width));
+    return {
+      [added.text.name]: feedFloat(added.text, expandBatch(vectors, batch)),
+      [added.time.name]: feedFloat(added.time, expandBatch(ids, batch)),
+    };
   };
   return {
     config,
@@ -104,13 +58,15 @@ export async function openUnet(folder: ModelFolder, options: SessionOptions = {}
       const batch = sample.shape[0]!;
       if (states.shape[0] !== 1 && states.shape[0] !== batch)
         throw new RangeError(`${states.shape[0]} text states do not serve a batch of ${batch}`);
+      const split = added ? unpackCondition(states, pooled) : { states, pooled: states };
       const feeds = {
+        ...addition(split.pooled, batch),
         [ports.sample.name]: feedFloat(ports.sample, sample),
         [ports.timestep.name]: feedFloat(
           ports.timestep,
           timestepFor(ports.timestep, ports.sample, timestep, batch),
         ),
-        [ports.states.name]: feedFloat(ports.states, expandBatch(states, batch)),
+        [ports.states.name]: feedFloat(ports.states, expandBatch(split.states, batch)),
       };
       const out = (await session.run(feeds, { fetch: [ports.out.name] }))[ports.out.name]!;
       return floatTensor(out.shape, asFloat32(out, where));
@@ -151,7 +107,7 @@ const picturesPerRun = 16;
  */
 export function openVae(folder: ModelFolder, options: SessionOptions = {}): VaeNetwork {
   const { config } = folder.vae;
-  const [height, width] = latentSize(folder).map((side) => side * vaeFactor(config)) as [number, number];
+  const [height, width] = pictureSize(folder);
   for (const plan of [vaeEncoderPlan(folder), vaeDecoderPlan(folder)]) checkNetwork(plan);
   const limit = Math.max(1, Math.min(picturesPerRun, Math.floor(pixelsPerRun / (height * width))));
   const opened: Partial<Record<'encoder' | 'decoder', Promise<Session>>> = {};

@@ -1,9 +1,10 @@
 import { VerbatimError } from '../errors.ts';
-import { input } from '../graph/index.ts';
-import { clipText, clipTextNames } from './clip-text.ts';
+import { input, type Value } from '../graph/index.ts';
+import { clipText, clipTextEmbeds, clipTextNames } from './clip-text.ts';
+import type { ClipTextConfig } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
 import type { NetworkPlan } from './sessions.ts';
-import { unet2DCondition } from './unet.ts';
+import { additionInputs, unet2DCondition } from './unet.ts';
 import { oldVaeName, vaeDecode, vaeEncode, vaeFactor } from './vae.ts';
 
 /**
@@ -22,13 +23,36 @@ export function latentSize(folder: ModelFolder): readonly [number, number] {
   return typeof size === 'number' ? [size, size] : size;
 }
 
-export function textEncoderPlan({ textEncoder }: ModelFolder, tokens: number): NetworkPlan {
+/** [height, width] in pixels of the pictures that belong to those latents. */
+export function pictureSize(folder: ModelFolder): readonly [number, number] {
+  const [height, width] = latentSize(folder);
+  const factor = vaeFactor(folder.vae.config);
+  return [height * factor, width * factor];
+}
+
+/** optimum's name of hidden_states[-2]: it counts from the embeddings, 0, to what the last layer gives. */
+export function penultimateName(config: ClipTextConfig): string {
+  return `hidden_states.${config.num_hidden_layers - 1}`;
+}
+
+export function textEncoderPlan(
+  folder: ModelFolder,
+  tokens: number,
+  name: 'text_encoder' | 'text_encoder_2' = 'text_encoder',
+): NetworkPlan {
+  const second = name === 'text_encoder_2';
+  const { config, source } = second ? folder.textEncoder2! : folder.textEncoder;
   return {
-    source: textEncoder.source,
+    source,
     otherName: clipTextNames,
-    build: (graph, w) => {
-      const out = clipText(w, textEncoder.config, input(graph, 'input_ids', 'int64', [batch, tokens]));
-      return { last_hidden_state: out.lastHiddenState, pooler_output: out.poolerOutput };
+    build: (graph, w): Record<string, Value> => {
+      const out = clipText(w, config, input(graph, 'input_ids', 'int64', [batch, tokens]));
+      if (folder.textEncoder2 === undefined)
+        return { last_hidden_state: out.lastHiddenState, pooler_output: out.poolerOutput };
+      const penultimate = { [penultimateName(config)]: out.penultimate };
+      return second
+        ? { text_embeds: clipTextEmbeds(w, config, out.poolerOutput), ...penultimate }
+        : { last_hidden_state: out.lastHiddenState, ...penultimate };
     },
   };
 }
@@ -47,6 +71,7 @@ export function unetPlan(folder: ModelFolder, tokens: number): NetworkPlan {
         sample: input(graph, 'sample', 'float32', [batch, config.in_channels, height, width]),
         timestep: input(graph, 'timestep', 'float32', []),
         encoderHiddenStates: input(graph, 'encoder_hidden_states', 'float32', [batch, tokens, context]),
+        ...additionInputs(graph, config, batch),
       }),
     }),
   };
@@ -54,7 +79,7 @@ export function unetPlan(folder: ModelFolder, tokens: number): NetworkPlan {
 
 export function vaeEncoderPlan(folder: ModelFolder): NetworkPlan {
   const { config, encoder } = folder.vae;
-  const [height, width] = latentSize(folder).map((side) => side * vaeFactor(config)) as [number, number];
+  const [height, width] = pictureSize(folder);
   return {
     source: encoder,
     otherName: oldVaeName,

@@ -55,6 +55,8 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
   /** One positioned read. bfloat16 comes as float32 (exactly), float16 as raw bits. */
   read(name: string): Tensor;
+  /** The same for an entry of this file, or for a slice of one along dimension 0. */
+  readEntry(entry: TensorEntry): Tensor;
   close(): void;
 }
 
@@ -77,12 +79,14 @@ export function openSafetensors(path: string): SafetensorsFile {
     const { header, dataStart } = readHeader(path, descriptor, fileBytes);
     const entries = checkEntries(path, header, dataStart, fileBytes);
     const metadata = (header['__metadata__'] ?? {}) as Record<string, string>;
+    const readEntry = (entry: TensorEntry): Tensor =>
+      decode(path, entry, readAt(path, descriptor, entry.offsetBytes, entry.lengthBytes));
     const read = (name: string): Tensor => {
       const entry = entries.get(name);
       if (!entry) throw new VerbatimError(`${path}: tensor "${name}" is missing.`);
-      return decode(path, entry, readAt(path, descriptor, entry.offsetBytes, entry.lengthBytes));
+      return readEntry(entry);
     };
-    return { path, entries, metadata, read, close: () => closeSync(descriptor) };
+    return { path, entries, metadata, read, readEntry, close: () => closeSync(descriptor) };
   } catch (error) {
     closeSync(descriptor);
     throw error;

@@ -7,12 +7,13 @@ import { temporaryFolder } from '../testing/folder.ts';
 import { openModelFolder } from './folder/open.ts';
 import { type ModelParts, writeModelFolder } from './folder/write.ts';
 import { writeOnnxFolder } from './folder/write-onnx.ts';
-import { openTextEncoder, openUnet, openVae } from './networks.ts';
+import { openUnet, openVae } from './networks.ts';
 import { asFloat32 } from './safetensors.ts';
 import { buildNetwork, type NetworkPlan } from './sessions.ts';
 import { openTensorStore, storeWeights } from './store.ts';
 import { fixtures, goldens, relativeError, runOnce } from './testing/goldens.ts';
 import { partsOf } from './testing/parts.ts';
+import { openTextEncoder } from './text-encoder.ts';
 import { unet2DCondition } from './unet.ts';
 import { vaeDecode } from './vae.ts';
 

@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { createGraph, type Graph, type Model, model, type Value } from '../graph/index.ts';
+import { checkExternalData, createGraph, type Graph, type Model, model, type Value } from '../graph/index.ts';
 import { concatBatch, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
 import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
 import type { PartSource } from './folder/open.ts';
@@ -18,7 +18,7 @@ export interface NetworkPlan {
 export function buildNetwork(plan: NetworkPlan): Model {
   if (plan.source.kind !== 'safetensors')
     throw new RangeError(`${plan.source.path} is a finished graph already`);
-  const store = openTensorStore(plan.source.files);
+  const store = openTensorStore(plan.source.files, plan.source.places);
   try {
     const graph = createGraph();
     const options = plan.otherName ? { otherName: plan.otherName } : {};
@@ -29,12 +29,16 @@ export function buildNetwork(plan: NetworkPlan): Model {
 }
 
 /**
- * Refuses a plan whose files lack a tensor or hold one of another shape; reads headers only. For a network
+ * Refuses a plan whose files lack a tensor or hold one of another shape, or whose ONNX file has lost its external
+ * data; reads no weights. For a network
  * that is opened late, so that a damaged file is named before anything is computed with the others.
  */
 export function checkNetwork(plan: NetworkPlan): void {
-  if (plan.source.kind !== 'safetensors') return;
-  const store = openTensorStore(plan.source.files);
+  if (plan.source.kind === 'onnx') {
+    checkExternalData(plan.source.path);
+    return;
+  }
+  const store = openTensorStore(plan.source.files, plan.source.places);
   try {
     const tensors = listParameters((graph, weights) => plan.build(graph, weights));
     checkWeights(store, tensors, plan.otherName ? { otherName: plan.otherName } : {});
@@ -45,6 +49,7 @@ export function checkNetwork(plan: NetworkPlan): void {
 
 /** A session over our own graph, or over an exported file as it stands. */
 export async function openNetwork(plan: NetworkPlan, options: SessionOptions = {}): Promise<Session> {
+  if (plan.source.kind === 'onnx') checkExternalData(plan.source.path);
   const source = plan.source.kind === 'onnx' ? { path: plan.source.path } : buildNetwork(plan);
   return openSession(source, options);
 }

@@ -4,17 +4,36 @@ import { floatTensor } from '../math/index.ts';
 import { asFloat32, openSafetensors, type SafetensorsFile, type TensorEntry } from './safetensors.ts';
 import type { ParameterShape, Weights } from './weights.ts';
 
+/**
+ * Where a file with other names holds the tensor that diffusers calls `name`. `part` of `parts`: equal slices of
+ * dimension 0, as q, k and v are fused in OpenCLIP; `transposed`: a matrix stored the other way round.
+ */
+export interface TensorPlace {
+  readonly name: string;
+  readonly part?: number;
+  readonly parts?: number;
+  readonly transposed?: boolean;
+}
+export type TensorPlaces = (name: string) => TensorPlace | undefined;
+
+interface FoundTensor {
+  readonly file: SafetensorsFile;
+  /** Name, offset and length of what is to be read; the shape is the one that the network sees. */
+  readonly entry: TensorEntry;
+  readonly transposed: boolean;
+}
+
 /** The tensors of one network, in one file or in several shards. */
 export interface TensorStore {
   /** What messages call it: the first file. */
   readonly label: string;
   readonly totalBytes: number;
-  find(name: string): { readonly file: SafetensorsFile; readonly entry: TensorEntry } | undefined;
+  find(name: string): FoundTensor | undefined;
   close(): void;
 }
 
-/** Opens all shards; a tensor that stands in two of them is refused. */
-export function openTensorStore(paths: readonly string[]): TensorStore {
+/** Opens all shards; a tensor that stands in two of them is refused. `places` translates names. */
+export function openTensorStore(paths: readonly string[], places?: TensorPlaces): TensorStore {
   const files: SafetensorsFile[] = [];
   const close = () => {
     for (const file of files) file.close();
@@ -36,7 +55,43 @@ export function openTensorStore(paths: readonly string[]): TensorStore {
     close();
     throw error;
   }
-  return { label: paths[0] ?? 'no file', totalBytes, find: (name) => found.get(name), close };
+  const find = (name: string): FoundTensor | undefined => {
+    const place: TensorPlace | undefined = places ? places(name) : { name };
+    const whole = place && found.get(place.name);
+    return whole && { ...cut(whole, place), transposed: place.transposed ?? false };
+  };
+  return { label: paths[0] ?? 'no file', totalBytes, find, close };
+}
+
+/** One of equal slices along dimension 0, which lie one after the other in the file. */
+function cut(whole: { file: SafetensorsFile; entry: TensorEntry }, place: TensorPlace) {
+  const { file, entry } = whole;
+  const { part = 0, parts = 1, transposed = false } = place;
+  const [rows = 0, ...rest] = entry.shape;
+  if (rows % parts !== 0)
+    throw new VerbatimError(
+      `${file.path}: tensor "${entry.name}" [${entry.shape.join(', ')}] cannot be cut into ${parts} equal parts.`,
+    );
+  const lengthBytes = entry.lengthBytes / parts;
+  const shape = parts === 1 ? entry.shape : [rows / parts, ...rest];
+  return {
+    file,
+    entry: {
+      ...entry,
+      shape: transposed ? [...shape].reverse() : shape,
+      offsetBytes: entry.offsetBytes + part * lengthBytes,
+      lengthBytes,
+    },
+  };
+}
+
+/** Rows and columns exchanged: [columns, rows] row-major → [rows, columns]. */
+function transposeMatrix(values: Float32Array, [rows, columns]: readonly number[]): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let row = 0; row < rows!; row++)
+    for (let column = 0; column < columns!; column++)
+      out[row * columns! + column] = values[column * rows! + row]!;
+  return out;
 }
 
 export interface StoreWeightsOptions {
@@ -62,9 +117,13 @@ export function storeWeights(graph: Graph, store: TensorStore, options: StoreWei
   return (name, shape) => {
     const known = made.get(name);
     if (known) return known;
-    const { file, entry } = locate(store, name, shape, options.otherName);
+    const { file, entry, transposed } = locate(store, name, shape, options.otherName);
+    const read = () => {
+      const values = asFloat32(file.readEntry(entry), `${file.path}: "${entry.name}"`);
+      return transposed ? transposeMatrix(values, shape) : values;
+    };
     const value =
-      residence === 'file' && entry.dtype === 'F32'
+      residence === 'file' && entry.dtype === 'F32' && !transposed
         ? fileConstant(graph, name, {
             kind: 'file',
             path: file.path,
@@ -73,11 +132,7 @@ export function storeWeights(graph: Graph, store: TensorStore, options: StoreWei
             dtype: 'float32',
             shape,
           })
-        : constant(
-            graph,
-            floatTensor(shape, asFloat32(file.read(entry.name), `${file.path}: "${name}"`)),
-            name,
-          );
+        : constant(graph, floatTensor(shape, read()), name);
     made.set(name, value);
     return value;
   };

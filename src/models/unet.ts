@@ -5,11 +5,14 @@ import {
   concat,
   constant,
   cos,
+  type Dim,
+  type Graph,
   input,
   mul,
   reshape,
   silu,
   sin,
+  split,
   type Value,
 } from '../graph/index.ts';
 import { floatTensor } from '../math/index.ts';
@@ -35,6 +38,16 @@ export interface UNetInputs {
   readonly timestep: Value;
   /** Text states: float32 [batch | 1, tokens, cross_attention_dim]. */
   readonly encoderHiddenStates: Value;
+  /** addition_embed_type 'text_time' only. */
+  readonly addition?: UNetAddition;
+}
+
+/** What Stable Diffusion XL adds to the time embedding. */
+export interface UNetAddition {
+  /** The second text encoder's pooled output: float32 [batch, p]. */
+  readonly textEmbeds: Value;
+  /** Original height and width, top and left of the crop, target height and width in pixels: float32 [batch, 6]. */
+  readonly timeIds: Value;
 }
 
 /** One entry per block of a field that may be given once for all blocks. */
@@ -53,7 +66,10 @@ export function unet2DCondition(w: Weights, config: UNetConfig, inputs: UNetInpu
   const layers = perBlock(config.layers_per_block, count);
   checkSample(config, inputs);
 
-  const embedding = silu(timeEmbedding(w, config, inputs.timestep));
+  const time = timeEmbedding(w, config, inputs.timestep);
+  const embedding = silu(
+    config.addition_embed_type === null ? time : add(time, additionEmbedding(w, config, inputs.addition)),
+  );
   const context = inputs.encoderHiddenStates;
   const resnet: ResnetOptions = {
     groups: config.norm_num_groups,
@@ -114,26 +130,73 @@ export function unet2DCondition(w: Weights, config: UNetConfig, inputs: UNetInpu
   });
 }
 
+type TimeConfig = Pick<
+  UNetConfig,
+  'block_out_channels' | 'flip_sin_to_cos' | 'freq_shift' | 'time_embedding_dim'
+>;
+
 /**
- * Sinusoids of the timestep (Ho 2020) through two linear layers: → [batch | 1, width]. The frequencies
- * are e^(−ln 10000 · i / (half − freq_shift)), rounded to float32 as PyTorch computes them.
+ * Sinusoids of the timestep through two linear layers: → [batch | 1, width]. `module` is the name of the two layers' module.
  */
-function timeEmbedding(w: Weights, config: UNetConfig, timestep: Value): Value {
+export function timeEmbedding(
+  w: Weights,
+  config: TimeConfig,
+  timestep: Value,
+  module = 'time_embedding',
+): Value {
   const size = config.block_out_channels[0]!;
+  const time = timestep.dtype === 'float32' ? timestep : cast(timestep, 'float32');
+  const rows = time.shape.length === 0 ? 1 : time.shape[0]!;
+  const width = config.time_embedding_dim ?? 4 * size;
+  const we = scope(w, module);
+  const waves = sinusoids(config, reshape(time, [rows, 1]), size);
+  return linearLayer(
+    scope(we, 'linear_2'),
+    silu(linearLayer(scope(we, 'linear_1'), waves, size, width)),
+    width,
+    width,
+  );
+}
+
+/**
+ * diffusers' 'text_time' (SDXL, Podell et al. 2023, section 2.2): the pooled text beside the sinusoids of six
+ * numbers, through two linear layers: → [batch, width of the time embedding].
+ */
+function additionEmbedding(w: Weights, config: UNetConfig, addition: UNetAddition | undefined): Value {
+  if (!addition) throw new RangeError("addition_embed_type 'text_time' needs textEmbeds and timeIds");
+  const { textEmbeds, timeIds } = addition;
+  const size = config.addition_time_embed_dim!;
+  const from = config.projection_class_embeddings_input_dim!;
+  if (knownSize(textEmbeds, 1) !== from - 6 * size)
+    throw new VerbatimError(
+      `unet: pooled text is [${textEmbeds.shape}], but projection_class_embeddings_input_dim − 6 · addition_time_embed_dim is ${from - 6 * size}.`,
+    );
+  const numbers = split(timeIds, new Array<number>(6).fill(1), 1);
+  const joined = concat([textEmbeds, ...numbers.map((column) => sinusoids(config, column, size))], 1);
+  const width = config.time_embedding_dim ?? 4 * config.block_out_channels[0]!;
+  const we = scope(w, 'add_embedding');
+  return linearLayer(
+    scope(we, 'linear_2'),
+    silu(linearLayer(scope(we, 'linear_1'), joined, from, width)),
+    width,
+    width,
+  );
+}
+
+/**
+ * Sinusoids (Ho et al. 2020) of a column of numbers [rows, 1] → [rows, size]. The frequencies are
+ * e^(−ln 10000 · i / (half − freq_shift)), rounded to float32 as PyTorch computes them.
+ */
+function sinusoids(config: TimeConfig, numbers: Value, size: number): Value {
   const half = Math.floor(size / 2);
   const frequencies = new Float32Array(half);
   for (let i = 0; i < half; i++)
     frequencies[i] = Math.exp(Math.fround((-Math.log(10000) * i) / (half - config.freq_shift)));
-  const time = timestep.dtype === 'float32' ? timestep : cast(timestep, 'float32');
-  const rows = time.shape.length === 0 ? 1 : time.shape[0]!;
-  const angles = mul(reshape(time, [rows, 1]), constant(time.graph, floatTensor([1, half], frequencies)));
+  const angles = mul(numbers, constant(numbers.graph, floatTensor([1, half], frequencies)));
   const parts = config.flip_sin_to_cos ? [cos(angles), sin(angles)] : [sin(angles), cos(angles)];
   // An odd width ends in a zero: half · 2 < size.
-  if (size % 2 === 1) parts.push(mul(reshape(time, [rows, 1]), constant(time.graph, 0)));
-  const width = config.time_embedding_dim ?? 4 * size;
-  const we = scope(w, 'time_embedding');
-  const h = silu(linearLayer(scope(we, 'linear_1'), concat(parts, 1), size, width));
-  return linearLayer(scope(we, 'linear_2'), h, width, width);
+  if (size % 2 === 1) parts.push(mul(numbers, constant(numbers.graph, 0)));
+  return concat(parts, 1);
 }
 
 function checkSample(config: UNetConfig, inputs: UNetInputs): void {
@@ -163,7 +226,26 @@ export function unetParameters(config: UNetConfig): Parameter[] {
       sample: input(graph, 'sample', 'float32', [1, config.in_channels, side, side]),
       timestep: input(graph, 'timestep', 'float32', []),
       encoderHiddenStates: input(graph, 'encoder_hidden_states', 'float32', [1, 1, width]),
+      ...additionInputs(graph, config, 1),
     }),
   );
   return torchInit(shapes);
+}
+
+/** Width of the pooled text that the UNet takes; 0 without an added embedding. */
+export function pooledWidth(config: UNetConfig): number {
+  if (config.addition_embed_type === null) return 0;
+  return config.projection_class_embeddings_input_dim! - 6 * config.addition_time_embed_dim!;
+}
+
+/** The inputs of the added embedding, named as in optimum's exports; empty without one. */
+export function additionInputs(graph: Graph, config: UNetConfig, batch: Dim): { addition?: UNetAddition } {
+  const pooled = pooledWidth(config);
+  if (pooled === 0) return {};
+  return {
+    addition: {
+      textEmbeds: input(graph, 'text_embeds', 'float32', [batch, pooled]),
+      timeIds: input(graph, 'time_ids', 'float32', [batch, 6]),
+    },
+  };
 }

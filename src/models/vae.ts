@@ -1,16 +1,14 @@
 import { VerbatimError } from '../errors.ts';
-import { add, input, silu, type Value } from '../graph/index.ts';
+import { input, silu, type Value } from '../graph/index.ts';
 import type { VaeConfig } from './config.ts';
 import {
-  attentionLayer,
   convLayer,
   downsampleLayer,
   groupNormLayer,
   knownSize,
   type ResnetOptions,
   resnetBlock,
-  toPicture,
-  toSequence,
+  spatialAttention,
   upsampleLayer,
 } from './layers.ts';
 import { listParameters, type Parameter, scope, torchInit, type Weights } from './weights.ts';
@@ -18,8 +16,20 @@ import { listParameters, type Parameter, scope, torchInit, type Weights } from '
 /** AutoencoderKL fixes the epsilon of all its norms. */
 const epsilon = 1e-6;
 
+/** What the encoders and decoders of AutoencoderKL and VQModel have in common. */
+export type AutoencoderShape = Pick<
+  VaeConfig,
+  | 'in_channels'
+  | 'out_channels'
+  | 'block_out_channels'
+  | 'layers_per_block'
+  | 'latent_channels'
+  | 'norm_num_groups'
+  | 'mid_block_add_attention'
+>;
+
 /** Picture side ÷ latent side. */
-export function vaeFactor(config: VaeConfig): number {
+export function vaeFactor(config: Pick<AutoencoderShape, 'block_out_channels'>): number {
   return 2 ** (config.block_out_channels.length - 1);
 }
 
@@ -29,26 +39,30 @@ export function vaeFactor(config: VaeConfig): number {
  * clamped), unscaled: multiply the means by `scaling_factor` for what the UNet sees.
  */
 export function vaeEncode(w: Weights, config: VaeConfig, sample: Value): Value {
+  const moments = 2 * config.latent_channels;
+  const h = encoderNetwork(scope(w, 'encoder'), config, sample, moments);
+  return config.use_quant_conv ? convLayer(scope(w, 'quant_conv'), h, moments, moments, { kernel: 1 }) : h;
+}
+
+/** diffusers' Encoder: sample [batch, in_channels, height, width] → [batch, out, height / f, width / f]. */
+export function encoderNetwork(we: Weights, config: AutoencoderShape, sample: Value, out: number): Value {
   const channels = config.block_out_channels;
   const factor = vaeFactor(config);
   if (knownSize(sample, 2) % factor !== 0 || knownSize(sample, 3) % factor !== 0)
     throw new VerbatimError(
       `vae: picture is [${sample.shape}]; its height and width must be multiples of ${factor}.`,
     );
-  const we = scope(w, 'encoder');
   const resnet: ResnetOptions = { groups: config.norm_num_groups, epsilon };
   let h = convLayer(scope(we, 'conv_in'), sample, config.in_channels, channels[0]!);
-  channels.forEach((out, block) => {
+  channels.forEach((width, block) => {
     const wb = scope(we, `down_blocks.${block}`);
     for (let layer = 0; layer < config.layers_per_block; layer++)
-      h = resnetBlock(scope(wb, `resnets.${layer}`), h, out, undefined, resnet);
-    if (block < channels.length - 1) h = downsampleLayer(scope(wb, 'downsamplers.0'), h, out, 0);
+      h = resnetBlock(scope(wb, `resnets.${layer}`), h, width, undefined, resnet);
+    if (block < channels.length - 1) h = downsampleLayer(scope(wb, 'downsamplers.0'), h, width, 0);
   });
   h = midBlock(scope(we, 'mid_block'), config, h);
   h = silu(groupNormLayer(scope(we, 'conv_norm_out'), h, config.norm_num_groups, epsilon));
-  const moments = 2 * config.latent_channels;
-  h = convLayer(scope(we, 'conv_out'), h, channels[channels.length - 1]!, moments);
-  return config.use_quant_conv ? convLayer(scope(w, 'quant_conv'), h, moments, moments, { kernel: 1 }) : h;
+  return convLayer(scope(we, 'conv_out'), h, channels[channels.length - 1]!, out);
 }
 
 /**
@@ -56,13 +70,18 @@ export function vaeEncode(w: Weights, config: VaeConfig, sample: Value): Value {
  * gives by `scaling_factor`, add `shift_factor`) → picture [batch, out_channels, h · f, w · f], about [−1, 1].
  */
 export function vaeDecode(w: Weights, config: VaeConfig, latents: Value): Value {
-  const channels = [...config.block_out_channels].reverse();
-  const wd = scope(w, 'decoder');
-  const resnet: ResnetOptions = { groups: config.norm_num_groups, epsilon };
   const size = config.latent_channels;
-  let h = latents;
-  if (config.use_post_quant_conv) h = convLayer(scope(w, 'post_quant_conv'), h, size, size, { kernel: 1 });
-  h = convLayer(scope(wd, 'conv_in'), h, size, channels[0]!);
+  const h = config.use_post_quant_conv
+    ? convLayer(scope(w, 'post_quant_conv'), latents, size, size, { kernel: 1 })
+    : latents;
+  return decoderNetwork(scope(w, 'decoder'), config, h);
+}
+
+/** diffusers' Decoder: latents [batch, latent_channels, h, w] → [batch, out_channels, h · f, w · f]. */
+export function decoderNetwork(wd: Weights, config: AutoencoderShape, latents: Value): Value {
+  const channels = [...config.block_out_channels].reverse();
+  const resnet: ResnetOptions = { groups: config.norm_num_groups, epsilon };
+  let h = convLayer(scope(wd, 'conv_in'), latents, config.latent_channels, channels[0]!);
   h = midBlock(scope(wd, 'mid_block'), config, h);
   channels.forEach((out, block) => {
     const wb = scope(wd, `up_blocks.${block}`);
@@ -75,17 +94,13 @@ export function vaeDecode(w: Weights, config: VaeConfig, latents: Value): Value 
 }
 
 /** UNetMidBlock2D: resnet, attention with a single head over all positions, resnet. */
-function midBlock(w: Weights, config: VaeConfig, x: Value): Value {
+function midBlock(w: Weights, config: AutoencoderShape, x: Value): Value {
   const groups = config.norm_num_groups;
   const channels = knownSize(x, 1);
   const resnet: ResnetOptions = { groups, epsilon };
   let h = resnetBlock(scope(w, 'resnets.0'), x, channels, undefined, resnet);
-  if (config.mid_block_add_attention) {
-    const wa = scope(w, 'attentions.0');
-    const states = toSequence(groupNormLayer(scope(wa, 'group_norm'), h, groups, epsilon));
-    const attended = attentionLayer(wa, states, states, 1, { bias: true });
-    h = add(h, toPicture(attended, knownSize(h, 2), knownSize(h, 3)));
-  }
+  if (config.mid_block_add_attention)
+    h = spatialAttention(scope(w, 'attentions.0'), h, { heads: 1, groups, epsilon });
   return resnetBlock(scope(w, 'resnets.1'), h, channels, undefined, resnet);
 }
 

@@ -12,6 +12,8 @@ export interface OpenRequest {
   readonly externalFolder: string | undefined;
   readonly provider: Provider;
   readonly threads: number;
+  /** How the path of a profile begins; undefined: none is made. */
+  readonly profile: string | undefined;
 }
 
 export interface RunRequest {

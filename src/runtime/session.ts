@@ -26,7 +26,7 @@ export async function openSession(source: ModelSource, options: SessionOptions =
   const candidates = await providersToTry(options.provider ?? 'cpu');
   for (const [at, provider] of candidates.entries()) {
     try {
-      return await openWith(source, provider, threads, options.signal);
+      return await openWith(source, provider, threads, options);
     } catch (error) {
       if (at === candidates.length - 1 || options.signal?.aborted) throw error;
     }
@@ -38,7 +38,7 @@ async function openWith(
   source: ModelSource,
   provider: Provider,
   threads: number,
-  signal: AbortSignal | undefined,
+  { signal, profile }: SessionOptions,
 ): Promise<Session> {
   const { label, model, externalFolder, cleanUp } = await loadable(source);
   if (signal?.aborted) {
@@ -55,7 +55,10 @@ async function openWith(
   };
   try {
     const transfer = typeof model === 'string' ? [] : [model.buffer];
-    const reply = await channel.call({ kind: 'open', model, externalFolder, provider, threads }, transfer);
+    const reply = await channel.call(
+      { kind: 'open', model, externalFolder, provider, threads, profile },
+      transfer,
+    );
     await cleanUp();
     const inputs = reply.inputs.map((port) => knownPort(label, 'input', port));
     const outputs = reply.outputs.map((port) => knownPort(label, 'output', port));

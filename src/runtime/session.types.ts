@@ -18,6 +18,11 @@ export interface SessionOptions {
   readonly provider?: Provider | 'auto';
   /** Threads inside one operator; default: the number of cores. */
   readonly threads?: number;
+  /**
+   * onnxruntime writes a JSON profile when the session closes: for every operator where it ran, and for how long. The
+   * file's name is this path followed by the time and `.json`.
+   */
+  readonly profile?: string;
   /** Closes the session and rejects what is in flight when it fires. */
   readonly signal?: AbortSignal;
 }

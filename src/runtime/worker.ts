@@ -27,6 +27,7 @@ const control = new Int32Array(workerData as SharedArrayBuffer);
 /** Inputs whose values stay here: onnxruntime's own tensors, fed to every run. */
 const held = new Map<string, OrtTensor>();
 let session: InferenceSession | undefined;
+let profiling = false;
 // Errors come back as exceptions; without this, onnxruntime prints each of them to stderr as well.
 env.logLevel = 'fatal';
 
@@ -40,10 +41,12 @@ async function open(request: OpenRequest): Promise<Replies['open']> {
     enableCpuMemArena: true,
     enableMemPattern: true,
     logSeverityLevel: 4,
+    ...(request.profile !== undefined && { enableProfiling: true, profileFilePrefix: request.profile }),
     ...(request.externalFolder === undefined
       ? {}
       : { extra: { session: { model_external_initializers_file_folder_path: request.externalFolder } } }),
   };
+  profiling = request.profile !== undefined;
   session =
     typeof request.model === 'string'
       ? await InferenceSession.create(request.model, options)
@@ -142,6 +145,7 @@ async function answer({ id, request }: Envelope): Promise<void> {
 /** Frees the model and ends this thread; what is still queued is dropped. */
 async function end(): Promise<void> {
   held.clear();
+  if (profiling) session?.endProfiling();
   await session?.release();
   rest();
   process.exit();

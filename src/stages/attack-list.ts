@@ -10,7 +10,8 @@ export interface NamedAttack {
 
 /** The attacks of a config: which score every caption, and which only what the first selected. */
 export interface AttackList {
-  readonly first: NamedAttack;
+  /** Undefined where nothing is scored. */
+  readonly first: NamedAttack | undefined;
   readonly second: NamedAttack | undefined;
   /** The first attack, then `alsoScore`. */
   readonly all: readonly NamedAttack[];
@@ -23,6 +24,14 @@ export interface AttackList {
  *   attack that is the first.
  */
 export function attackList(config: AuditConfig['attacks']): AttackList {
+  if (config.first === null) {
+    if (config.second !== null || config.alsoScore.length > 0)
+      throw new VerbatimError(
+        `attacks: first is null, so nothing is scored; set ${config.second === null ? 'alsoScore to []' : 'second to null'} too`,
+        { exitCode: 2 },
+      );
+    return { first: undefined, second: undefined, all: [], selected: [] };
+  }
   const first = nameAttack(config.first);
   const all = [first, ...config.alsoScore.map(nameAttack)];
   const wanted = config.second === null ? undefined : nameAttack(config.second);

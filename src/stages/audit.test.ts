@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { localGenerator } from '../generators/index.ts';
 import { contentPath, fromParquet, readTable, sql } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import {
@@ -112,8 +113,9 @@ describe('an audit', { timeout: 240_000 }, () => {
     const logged = (await readLog(whole.log)).reduce((sum, { evaluations }) => sum + evaluations, 0);
     expect(logged).toBe(wholeEvaluations);
     const config = fakeConfig({});
+    const { pipeline, meter } = fakeModel();
     expect(wholeEvaluations).toBeLessThanOrEqual(
-      plannedEvaluations(planAudit(config, fakeModel().pipeline, 66)),
+      plannedEvaluations(planAudit(config, localGenerator(pipeline, { meter }), 66)),
     );
   });
 

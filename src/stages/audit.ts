@@ -1,4 +1,5 @@
 import type { Pipeline } from '../diffusion/index.ts';
+import { type Generator, localGenerator, notReproducible } from '../generators/index.ts';
 import type { Meter } from '../runtime/index.ts';
 import { listCandidates, runCandidates } from './candidates.ts';
 import type { AuditConfig } from './config.ts';
@@ -14,11 +15,14 @@ import { runScores, runSecondScores } from './scores.ts';
 import { runFirstSelection, runSecondSelection } from './selections.ts';
 import type { StageProgress } from './stage.ts';
 
-export interface AuditOptions {
+/** Where pictures come from: a pipeline with its meter, or any generator. */
+export type AuditSource =
+  | { readonly pipeline: Pipeline; readonly meter: Pick<Meter, 'evaluations'> }
+  | { readonly generator: Generator };
+
+interface CommonOptions {
   readonly config: AuditConfig;
   readonly data: AuditData;
-  readonly pipeline: Pipeline;
-  readonly meter: Pick<Meter, 'evaluations'>;
   /** Version of this program and of the libraries that decide bytes, for run.json. */
   readonly verbatim: string;
   readonly versions: RunDescription['versions'];
@@ -32,17 +36,30 @@ export interface AuditOptions {
   readonly relabel?: boolean;
 }
 
+export type AuditOptions = CommonOptions & AuditSource;
+
+/** The generator of an audit; a pipeline as one. */
+function generatorOf(options: AuditSource & Pick<CommonOptions, 'config'>): Generator {
+  if ('generator' in options) return options.generator;
+  return localGenerator(options.pipeline, { meter: options.meter, batch: options.config.batch });
+}
+
 /** What run.json says of an audit. */
 export function describeAudit(
-  options: Pick<AuditOptions, 'config' | 'data' | 'pipeline' | 'verbatim' | 'versions'>,
+  options: Pick<CommonOptions, 'config' | 'data' | 'verbatim' | 'versions'> & AuditSource,
 ): RunDescription {
-  const { config, data, pipeline, verbatim, versions } = options;
+  const { config, data, verbatim, versions } = options;
+  const generator = generatorOf(options);
   const { $schema: _, ...plain } = config;
   return {
     command: 'audit',
     verbatim,
     versions,
-    model: { name: pipeline.name, digest: pipeline.digest },
+    model: {
+      name: generator.name,
+      digest: generator.digest,
+      ...(generator.noise === notReproducible && { reproducible: false }),
+    },
     dataset: { name: data.name, digest: data.digest, size: data.size },
     heldOut: data.heldOut === undefined ? null : { digest: data.heldOut.digest, size: data.heldOut.size },
     // Through JSON: what is undefined is not written, and must not differ from what was read.
@@ -57,17 +74,18 @@ export function describeAudit(
  * @throws the signal's reason on Ctrl-C; VerbatimError for what the user can mend.
  */
 export async function runAudit(options: AuditOptions): Promise<RunFolder> {
-  const { config, data, pipeline, signal, until = 'labels' } = options;
+  const { config, data, signal, until = 'labels' } = options;
+  const generator = generatorOf(options);
   // Refuses what cannot work or costs too much before there is a folder.
   await requireReadableHeldOut(config, data.heldOut, signal);
   await (await openDescriptorLabels(config, data))?.close();
-  const candidates = await listCandidates(data, config);
-  const plan = planAudit(config, pipeline, candidates.filter(({ error }) => error === null).length);
+  const candidates = await listCandidates(data, config, generator);
+  const plan = planAudit(config, generator, candidates.filter(({ error }) => error === null).length);
   const { folder, resumed, release } = await openRun(config.output, describeAudit(options), {
     relabel: options.relabel ?? false,
   });
   try {
-    const input: ModelInput = { ...options, folder, signal };
+    const input: ModelInput = { ...options, generator, folder, signal };
     options.onPlan?.(plan, resumed);
     await runCandidates(input, candidates);
     await runScores(input);

@@ -1,4 +1,5 @@
 import { VerbatimError } from '../errors.ts';
+import type { Generator } from '../generators/index.ts';
 import { type CandidateRow, candidateColumns, truthColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';
 import { type AuditData, drawn } from './data.ts';
@@ -31,10 +32,14 @@ export async function runCandidates(input: StageInput, chosen: readonly Candidat
   });
 }
 
-/** Lists the captions to audit: those of the data within the config's limits. Writes nothing. */
+/**
+ * Lists the captions to audit: those of the data within the config's limits, and of them those that the generator has
+ * pictures of where it has not of all. Writes nothing.
+ */
 export async function listCandidates(
   data: AuditData,
   config: Pick<AuditConfig, 'candidates' | 'seed'>,
+  generator?: Pick<Generator, 'name' | 'has'>,
 ): Promise<readonly CandidateRow[]> {
   const all: CandidateRow[] = [];
   for await (const row of data.candidates()) all.push(row);
@@ -43,7 +48,15 @@ export async function listCandidates(
       `${data.name} has no captions; there is nothing to audit. If they stand in a column of another name, give it as captionColumn`,
       { exitCode: 2 },
     );
-  return chooseCandidates(all, config);
+  const { has } = generator ?? {};
+  if (has === undefined) return chooseCandidates(all, config);
+  const own = all.filter(({ caption }) => has(caption));
+  if (own.length === 0)
+    throw new VerbatimError(
+      `${generator?.name} has pictures of none of the ${all.length} captions of ${data.name}; prompts and captions must have the same letters and digits`,
+      { exitCode: 2 },
+    );
+  return chooseCandidates(own, config);
 }
 
 /** Applies the config's limits, first by role, then over all. */

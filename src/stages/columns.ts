@@ -79,11 +79,13 @@ export const generationColumns = {
   key: column('VARCHAR'),
   /** 0, 1, … for full syntheses; -1 for the one-step picture (steps = 1). */
   sample: column('INTEGER'),
+  /** Where a generator takes none, it only tells the samples apart. */
   seed: column('BIGINT'),
-  steps: column('INTEGER'),
-  sampler: column('VARCHAR'),
-  guidance: column('DOUBLE'),
-  /** Which generator made the noise: 'torch-cpu'. */
+  /** Null, as the next two, where a service takes none: nobody knows it. */
+  steps: nullable('INTEGER'),
+  sampler: nullable('VARCHAR'),
+  guidance: nullable('DOUBLE'),
+  /** Which generator made the noise: 'torch-cpu'; 'not reproducible' where nobody can make it again. */
   noise: column('VARCHAR'),
   /** SHA-256 of the PNG file, hex: images/<first two digits>/<sha256>.png. Null when it failed. */
   image: nullable('VARCHAR'),

@@ -33,8 +33,8 @@ export interface HeldOutPictures {
  * Training and held-out pictures as the model was taught them, at its picture size: the ones give the
  * thresholds, generated pictures of that size the distances, and both must mean the same.
  */
-export function comparedPictures({ config, data, pipeline, signal }: ModelInput): Compared {
-  const [height, width] = pipeline.pictureSize;
+export function comparedPictures({ config, data, generator, signal }: ModelInput): Compared {
+  const [height, width] = generator.pictureSize;
   const viewed = (pictures: PictureCollection): PictureCollection => ({
     size: pictures.size,
     picture: async (index) => pictureView(await pictures.picture(index), { width, height }),

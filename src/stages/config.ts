@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { attackNames } from '../attacks/index.ts';
 import { datasetFormats } from '../datasets/index.ts';
 import { type SamplerName, samplerNames } from '../diffusion/index.ts';
+import { generatorSchema } from '../generators/index.ts';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();
@@ -27,7 +28,12 @@ export const attackSchema = z
 
 /** Which attacks an audit runs. */
 export const attacksSchema = z.strictObject({
-  first: attackSchema.default('dcs').describe('Scores every caption and selects `select.first` of them.'),
+  first: attackSchema
+    .nullable()
+    .default('dcs')
+    .describe(
+      'Scores every caption and selects `select.first` of them; null to score none and generate all. With a generator the default is ecs where it serves, else null.',
+    ),
   second: attackSchema
     .nullable()
     .default('ecs')
@@ -65,13 +71,21 @@ const roleLimits = z
   })
   .describe('Only where the truth is known: at most so many captions of each role, drawn with `seed`.');
 
-/**
- * The config of `verbatim audit`. Every default is written here once; schema/audit.schema.json is made
- * from it.
- */
-export const auditConfigSchema = z.strictObject({
+const auditConfigObject = z.strictObject({
   $schema: z.string().optional().describe('For editors; ignored.'),
-  model: z.string().describe('The model: a diffusers folder, or its ONNX export.'),
+  model: z
+    .string()
+    .optional()
+    .describe(
+      'The model: a diffusers folder, its ONNX export, or a single-file .safetensors checkpoint. Or give `generator`.',
+    ),
+  tokenizer: z
+    .string()
+    .optional()
+    .describe(
+      "A folder with CLIP's vocab.json and merges.txt, for a single-file checkpoint that has none beside it.",
+    ),
+  generator: generatorSchema.optional(),
   dataset: auditDatasetSchema,
   output: z.string().default('runs/audit').describe('The run folder. The same config goes on in it.'),
   seed: seed.default(0).describe('Draws the candidates where a limit cuts them.'),
@@ -157,6 +171,20 @@ export const auditConfigSchema = z.strictObject({
   shardSize: positive.max(100_000).default(256).describe('Captions per shard: what a kill can cost at most.'),
   maxEvaluations: positive.optional().describe('Refuse to start when the plan may cost more.'),
 });
+
+/**
+ * The config of `verbatim audit`. Every default is written here once; schema/audit.schema.json is made
+ * from it.
+ */
+export const auditConfigSchema = auditConfigObject
+  .refine(({ model, generator }) => model !== undefined || generator !== undefined, {
+    path: ['model'],
+    error: 'give model, or generator',
+  })
+  .refine(({ model, generator }) => model === undefined || generator === undefined, {
+    path: ['generator'],
+    error: 'stands beside model; leave one of the two out',
+  });
 
 export type AuditConfig = z.output<typeof auditConfigSchema>;
 export type AttackConfig = z.output<typeof attackSchema>;

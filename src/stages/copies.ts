@@ -50,7 +50,7 @@ export async function runCopies(
 }
 
 async function copiesOf(
-  { config, pipeline, signal }: ModelInput,
+  { config, generator, signal }: ModelInput,
   subjects: readonly GeneratedPicture[],
   compared: Compared,
   advance: (items: number) => void,
@@ -59,7 +59,7 @@ async function copiesOf(
     ...(config.threads !== undefined && { threads: config.threads }),
     ...(signal && { signal }),
   };
-  const [height, width] = pipeline.pictureSize;
+  const [height, width] = generator.pictureSize;
   const { background } = await compared.unrelated();
   const sound = subjects.filter(({ picture }) => picture !== null);
   const pictures = sound.map(({ picture }) => pictureView(picture!, { width, height }));

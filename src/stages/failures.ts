@@ -1,4 +1,4 @@
-import { messageOf, VerbatimError } from '../errors.ts';
+import { isStop, messageOf, VerbatimError } from '../errors.ts';
 
 /**
  * The one line that a failed item's row keeps: no stack, no line feeds, at most 500 characters, and of an
@@ -12,8 +12,8 @@ export function errorText(error: unknown): string {
   return line.slice(0, 500) || 'unknown error';
 }
 
-/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk. */
+/** What the whole run must stop for: Ctrl-C, a wrong option, a full disk, a service that wants no more. */
 export function rethrowFatal(error: unknown, signal: AbortSignal | undefined): void {
   signal?.throwIfAborted();
-  if (error instanceof VerbatimError && error.exitCode === 2) throw error;
+  if (isStop(error) || (error instanceof VerbatimError && error.exitCode === 2)) throw error;
 }

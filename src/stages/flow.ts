@@ -1,4 +1,4 @@
-import { type Pipeline, seededNoise } from '../diffusion/index.ts';
+import type { Generator } from '../generators/index.ts';
 import type { AuditConfig } from './config.ts';
 import type { AuditData } from './data.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -15,16 +15,6 @@ export interface StageInput {
 
 /** What the stages that ask the model work with. */
 export interface ModelInput extends StageInput {
-  readonly pipeline: Pipeline;
-  /** Counts what the pipeline's denoiser computes. */
-  readonly meter: { readonly evaluations: number };
+  /** Where pictures come from: a pipeline on this machine, a service, a folder. */
+  readonly generator: Generator;
 }
-
-/** Which generator makes the noise of all stages: the `noise` column. */
-export const noiseName = 'torch-cpu';
-
-/**
- * The noise of all stages: one generator per seed, so a picture depends on its own seed only, whatever it
- * was batched with.
- */
-export const auditNoise = seededNoise(noiseName);

@@ -1,10 +1,10 @@
-import { type GenerateOptions, generate, oneStep, type Pipeline } from '../diffusion/index.ts';
-import { encodePng, isPicture, type PictureOrError } from '../images/index.ts';
+import type { Generator, MadePicture } from '../generators/index.ts';
+import { encodePng, isPicture } from '../images/index.ts';
 import { putFile } from '../tables/index.ts';
 import { type CandidateRow, type GenerationRow, generationColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';
-import { auditNoise, type ModelInput, noiseName } from './flow.ts';
-import { cutShards, errorText, rethrowFatal, runStage, type ShardContext } from './stage.ts';
+import type { ModelInput } from './flow.ts';
+import { cutShards, errorText, mayEndRun, rethrowFatal, runStage, type ShardContext } from './stage.ts';
 
 /** One picture to make. Sample -1 is the one-step picture. */
 interface Task {
@@ -14,18 +14,19 @@ interface Task {
 
 /**
  * Synthesizes the selected captions: tables/generations, one row per picture. Each caption has one one-step
- * picture (from the first sample's seed) and `synthesis.samples` full ones; all captions share the seeds.
+ * picture (from the first sample's seed, where the generator can take one step) and `synthesis.samples` full ones; all
+ * captions share the seeds.
  */
 export async function runGenerations(input: ModelInput, selected: readonly CandidateRow[]): Promise<void> {
-  const { config, folder, meter, signal, onProgress } = input;
-  const perCaption = config.synthesis.samples + 1;
+  const { config, folder, generator, signal, onProgress } = input;
+  const perCaption = samplesOf(generator, config).length;
   await runStage({
     folder,
     name: 'generations',
     columns: generationColumns,
     shards: cutShards(selected, captionsPerShard(config)),
     items: (captions) => captions.length * perCaption,
-    meter,
+    meter: generator.meter,
     signal,
     onProgress,
     process: (captions, context) => generateShard(input, captions, context),
@@ -39,7 +40,7 @@ export function captionsPerShard({ batch, synthesis, shardSize }: AuditConfig): 
 }
 
 /** A picture with what it cost, or why there is none; `thrown`: nothing was computed to the end. */
-type Made = { readonly picture: PictureOrError; readonly evaluations: number } | { readonly thrown: unknown };
+type Made = MadePicture | { readonly thrown: unknown };
 
 /**
  * One shard. Samples of one seed are made together, because they share their first unconditional call.
@@ -50,30 +51,39 @@ async function generateShard(
   captions: readonly CandidateRow[],
   context: ShardContext,
 ): Promise<GenerationRow[]> {
-  const { batch, synthesis } = input.config;
-  const samples = Array.from({ length: synthesis.samples }, (_, sample) => sample);
-  const tasks = [-1, ...samples].flatMap((sample) => captions.map((candidate) => ({ candidate, sample })));
+  const { config, generator } = input;
+  const samples = samplesOf(generator, config);
+  const tasks = samples.flatMap((sample) => captions.map((candidate) => ({ candidate, sample })));
   const rows = new Map<Task, GenerationRow>();
   const failures: unknown[] = [];
-  for (const part of batches(tasks, batch)) {
+  for (const part of batches(tasks, generator.together ?? tasks.length)) {
     context.signal?.throwIfAborted();
     const made = await makeBatch(input, part);
     for (const [i, task] of part.entries()) {
       const result = made[i]!;
       if ('thrown' in result) failures.push(result.thrown);
+      // A service that begins without any picture is at fault as well. A model has computed what is not a number.
+      else if (generator.pipeline === undefined && !isPicture(result.picture)) failures.push(result.picture);
       rows.set(task, await store(input, task, result));
     }
     context.advance(part.length);
   }
-  if (tasks.length > 0 && failures.length === tasks.length) throw failures[0];
+  if (tasks.length > 0 && failures.length === tasks.length && mayEndRun(generator, context))
+    throw failures[0];
   // Written caption by caption: one-step first, then the samples.
   return captions.flatMap((candidate) =>
     tasks.filter((task) => task.candidate === candidate).map((task) => rows.get(task)!),
   );
 }
 
+/** Sample -1, where the generator can take one step, then the full ones. */
+function samplesOf({ capabilities }: Generator, { synthesis }: AuditConfig): number[] {
+  const full = Array.from({ length: synthesis.samples }, (_, sample) => sample);
+  return capabilities.oneStep ? [-1, ...full] : full;
+}
+
 /** Runs of tasks with the same number of steps, at most `size` long. */
-function* batches(tasks: readonly Task[], size: number): Generator<Task[]> {
+function* batches(tasks: readonly Task[], size: number): Iterable<Task[]> {
   const quick = tasks.filter(({ sample }) => sample < 0);
   const full = tasks.filter(({ sample }) => sample >= 0);
   for (const kind of [quick, full])
@@ -85,14 +95,20 @@ function* batches(tasks: readonly Task[], size: number): Generator<Task[]> {
  * picture that is not a number fails alone as it is: nothing is computed again.
  */
 async function makeBatch(input: ModelInput, tasks: readonly Task[]): Promise<Made[]> {
-  const { config, pipeline, meter, signal } = input;
-  const before = meter.evaluations;
+  const { config, generator, signal } = input;
+  const { synthesis } = config;
+  const settings = {
+    steps: tasks[0]!.sample < 0 ? 1 : synthesis.steps,
+    sampler: synthesis.sampler,
+    guidance: synthesis.guidance ?? generator.guidance,
+    firstSeed: synthesis.seed,
+  };
+  const wanted = tasks.map(({ candidate, sample }) => ({
+    caption: candidate.caption,
+    seed: seedOf(synthesis, sample),
+  }));
   try {
-    const pictures = await makePictures(pipeline, config, tasks, signal);
-    const spent = meter.evaluations - before;
-    // What a batch shares is spread over its rows in whole evaluations; the sum is exact.
-    const share = (i: number) => Math.floor((spent * i) / tasks.length);
-    return pictures.map((picture, i) => ({ picture, evaluations: share(i + 1) - share(i) }));
+    return [...(await generator.pictures(wanted, settings, signal))];
   } catch (error) {
     rethrowFatal(error, signal);
     if (tasks.length === 1) return [{ thrown: error }];
@@ -112,44 +128,22 @@ async function store(input: ModelInput, task: Task, made: Made): Promise<Generat
   return { ...row, image, evaluations, error: null };
 }
 
-async function makePictures(
-  pipeline: Pipeline,
-  { synthesis }: AuditConfig,
-  tasks: readonly Task[],
-  signal: AbortSignal | undefined,
-): Promise<readonly PictureOrError[]> {
-  const { steps, sampler } = synthesis;
-  const options = {
-    captions: tasks.map(({ candidate }) => candidate.caption),
-    seeds: tasks.map(({ sample }) => seedOf(synthesis, sample)),
-    noise: auditNoise,
-    guidance: synthesis.guidance ?? pipeline.guidance,
-  };
-  if (tasks[0]!.sample < 0) return (await oneStep(pipeline, options)).pictures;
-  const full: GenerateOptions = {
-    ...options,
-    steps,
-    sampler,
-    batch: tasks.length,
-    ...(signal && { signal }),
-  };
-  return (await generate(pipeline, full)).pictures;
-}
-
 function seedOf(synthesis: AuditConfig['synthesis'], sample: number): number {
   return synthesis.seed + Math.max(0, sample);
 }
 
-function identity({ config, pipeline }: ModelInput, { candidate, sample }: Task) {
+/** What a generator cannot be told is null: nobody knows it. */
+function identity({ config, generator }: ModelInput, { candidate, sample }: Task) {
   const { synthesis } = config;
+  const { capabilities } = generator;
   return {
     key: candidate.key,
     sample,
     seed: BigInt(seedOf(synthesis, sample)),
-    steps: sample < 0 ? 1 : synthesis.steps,
+    steps: capabilities.steps ? (sample < 0 ? 1 : synthesis.steps) : null,
     // One step of Heun's method is Euler's.
-    sampler: sample < 0 ? 'euler' : synthesis.sampler,
-    guidance: synthesis.guidance ?? pipeline.guidance,
-    noise: noiseName,
+    sampler: capabilities.sampler ? (sample < 0 ? 'euler' : synthesis.sampler) : null,
+    guidance: capabilities.guidance ? (synthesis.guidance ?? generator.guidance) : null,
+    noise: generator.noise,
   };
 }

@@ -1,5 +1,5 @@
 export { type AttackList, attackList, type NamedAttack } from './attack-list.ts';
-export { type AuditOptions, describeAudit, runAudit } from './audit.ts';
+export { type AuditOptions, type AuditSource, describeAudit, runAudit } from './audit.ts';
 export { type RunCalibration, readCalibration, writeCalibration } from './calibration.ts';
 export { chooseCandidates, listCandidates, runCandidates } from './candidates.ts';
 export * from './columns.ts';
@@ -46,7 +46,7 @@ export {
   readDuplicated,
 } from './dedup/index.ts';
 export { type NamedFamily, readFamilies } from './families.ts';
-export { auditNoise, type ModelInput, noiseName, type StageInput } from './flow.ts';
+export type { ModelInput, StageInput } from './flow.ts';
 export { runGenerations } from './generations.ts';
 export { heldOutWarning, requireReadableHeldOut } from './held-out.ts';
 export {
@@ -65,6 +65,7 @@ export { type PlannedStage, planAudit, plannedEvaluations } from './plan.ts';
 export { addReview, readReviews } from './reviews.ts';
 export type { RunDescription, RunFolder } from './run-folder.ts';
 export { openRun, readRun, runFolder, runTable } from './run-folder.ts';
+export { type ScoredTable, type ScoreTableOptions, scoreTable } from './score-table.ts';
 export { runScores, runSecondScores } from './scores.ts';
 export {
   runFirstSelection,
@@ -74,3 +75,5 @@ export {
 } from './selections.ts';
 export type { ShardContext, StageOptions, StageProgress, StageResult } from './stage.ts';
 export { cutShards, errorText, runStage, shardName } from './stage.ts';
+export { givesOneStepPictures, requireAttacks, subjectOf } from './subject.ts';
+export * from './verify/index.ts';

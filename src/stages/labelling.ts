@@ -87,7 +87,7 @@ function groupFiles(files: readonly string[], config: AuditConfig): string[][] {
 
 /** What was found of each picture, and the template that it comes nearest to. */
 async function withTemplates(
-  { config, pipeline, signal }: ModelInput,
+  { config, generator, signal }: ModelInput,
   subjects: readonly GeneratedPicture[],
   found: ReadonlyMap<string, Omit<CopyFindings, 'template'>> | undefined,
   families: readonly NamedFamily[],
@@ -95,7 +95,7 @@ async function withTemplates(
 ): Promise<Map<GeneratedPicture, CopyFindings>> {
   const findings = new Map<GeneratedPicture, CopyFindings>();
   if (found === undefined) return findings;
-  const [height, width] = pipeline.pictureSize;
+  const [height, width] = generator.pictureSize;
   const known = subjects.filter((subject) => subject.picture !== null && found.has(copyKey(subject)));
   const matches = await matchTemplates(
     known.map(({ picture }) => workingPicture(pictureView(picture!, { width, height }))),

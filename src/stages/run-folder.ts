@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
+import { freeGeneratorKeys } from '../generators/index.ts';
 import { removeTemporaries, tableFiles, writeJsonAtomic } from '../tables/index.ts';
 import { lockFolder, lockName } from './lock.ts';
 
@@ -17,7 +18,12 @@ export interface RunDescription {
   readonly verbatim: string;
   /** Libraries that decide bytes: onnxruntime-node, @duckdb/node-api. */
   readonly versions: Readonly<Record<string, string>>;
-  readonly model: { readonly name: string; readonly digest: string };
+  readonly model: {
+    readonly name: string;
+    readonly digest: string;
+    /** False where nobody can make the same pictures again; else absent. */
+    readonly reproducible?: boolean;
+  };
   readonly dataset: { readonly name: string; readonly digest: string; readonly size: number };
   /** What the thresholds of all rules but 'reference' come from; null where no such pictures were given. */
   readonly heldOut: { readonly digest: string; readonly size: number } | null;
@@ -30,6 +36,8 @@ export interface RunFolder {
   readonly tables: string;
   readonly images: string;
   readonly report: string;
+  /** What services answered, and the journal of what they were asked. */
+  readonly answers: string;
   readonly log: string;
 }
 
@@ -40,6 +48,7 @@ export function runFolder(path: string): RunFolder {
     tables: join(path, 'tables'),
     images: join(path, 'images'),
     report: join(path, 'report'),
+    answers: join(path, 'answers'),
     log: join(path, 'log.jsonl'),
   };
 }
@@ -56,10 +65,12 @@ const freeKeys: ReadonlySet<string> = new Set([
   'config.maxEvaluations',
   // Named by digest; the folder may have moved.
   'config.model',
+  'config.tokenizer',
   'config.dataset.path',
   'config.labels.heldOut.path',
   'config.labels.descriptor.index',
   'config.labels.descriptor.network',
+  ...freeGeneratorKeys.map((key) => `config.generator.${key}`),
 ]);
 
 /** What only labels depend on: with `relabel` a run goes on with other values of these. */

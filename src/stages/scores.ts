@@ -1,14 +1,16 @@
-import { createSubject, type ScoredCaptions, type Subject, scoreAll } from '../attacks/index.ts';
+import { type ScoredCaptions, type Subject, scoreAll } from '../attacks/index.ts';
 import { readTable } from '../tables/index.ts';
 import { attackList, type NamedAttack } from './attack-list.ts';
 import { type CandidateRow, candidateColumns, type ScoreRow, scoreColumns } from './columns.ts';
-import { auditNoise, type ModelInput } from './flow.ts';
+import type { ModelInput } from './flow.ts';
 import { runTable } from './run-folder.ts';
-import { cutShards, errorText, rethrowFatal, runStage, type ShardContext } from './stage.ts';
+import { cutShards, errorText, mayEndRun, rethrowFatal, runStage, type ShardContext } from './stage.ts';
+import { subjectOf } from './subject.ts';
 
-/** Scores every candidate with the first attack and those of `alsoScore`: tables/scores/all. */
+/** Scores every candidate with the first attack and those of `alsoScore`: tables/scores/all. Nothing without attacks. */
 export async function runScores(input: ModelInput): Promise<void> {
   const { all } = attackList(input.config.attacks);
+  if (all.length === 0) return;
   const shards = (await runTable(input.folder, 'candidates')).map((file) => async () => {
     const rows = await readTable(file, candidateColumns);
     return rows.filter((row) => row.error === null);
@@ -38,20 +40,24 @@ async function scoreStage(
   shards: readonly (() => Promise<readonly CandidateRow[]>)[],
   sizes: readonly number[],
 ): Promise<void> {
-  const { config, folder, pipeline, meter, signal, onProgress } = input;
+  const { config, folder, generator, signal, onProgress } = input;
   // One subject for the whole stage: what all captions share is computed once.
-  const subject = createSubject(pipeline, { noise: auditNoise });
+  const subject = subjectOf(generator, config, signal);
   await runStage({
     folder,
     name,
     columns: scoreColumns,
     shards: shards.map((read, i) => ({ read, size: sizes[i]! })),
     items: ({ size }) => size,
-    meter,
+    meter: generator.meter,
     signal,
     onProgress,
     process: async ({ read }, context) =>
-      scoreShard(subject, await read(), attacks, { batch: config.batch, context }),
+      scoreShard(subject, await read(), attacks, {
+        batch: config.batch,
+        context,
+        endsRun: mayEndRun(generator, context),
+      }),
   });
 }
 
@@ -60,13 +66,13 @@ async function scoreStage(
  * that one bad caption costs its own row only; when none of a shard succeeds, the model is at fault and the
  * error ends the run.
  */
-async function scoreShard(
+export async function scoreShard(
   subject: Subject,
   candidates: readonly CandidateRow[],
   attacks: readonly NamedAttack[],
-  options: { readonly batch: number; readonly context: ShardContext },
+  options: { readonly batch: number; readonly context: ShardContext; readonly endsRun: boolean },
 ): Promise<ScoreRow[]> {
-  const { batch, context } = options;
+  const { batch, context, endsRun } = options;
   const rows: ScoreRow[] = [];
   let failure: unknown;
   let succeeded = false;
@@ -99,7 +105,7 @@ async function scoreShard(
     }
     context.advance(part.length);
   }
-  if (!succeeded && failure !== undefined) throw failure;
+  if (endsRun && !succeeded && failure !== undefined) throw failure;
   // Shared evaluations belong to no caption. They are paid in the first shard, and written on its first row;
   // a later process pays them again and says so in the log only, so that the tables stay the same.
   const first = rows[0];

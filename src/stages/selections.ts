@@ -28,10 +28,14 @@ export async function topScores(
   return (allowed === undefined ? rows : rows.filter(({ key }) => allowed.has(key))).slice(0, limit);
 }
 
-/** What the first attack keeps: tables/selections/first. Returns the captions, best first. */
+/**
+ * What the first attack keeps: tables/selections/first. Returns the captions, best first. Without an attack all
+ * candidates are kept, in their order, and there is no such table.
+ */
 export async function runFirstSelection(input: StageInput): Promise<CandidateRow[]> {
   const { first, second } = attackList(input.config.attacks);
   const { select } = input.config;
+  if (first === undefined) return scorable(input.folder);
   // Without a second attack the first one decides what is synthesized.
   const limit = second === undefined ? Math.min(select.first, select.second) : select.first;
   return keepTop(input, 'first', first.label, limit);
@@ -51,6 +55,12 @@ export async function runSecondSelection(
     input.config.select.second,
     kept.map((row) => row.key),
   );
+}
+
+/** The candidates that the dataset could give. */
+async function scorable(folder: RunFolder): Promise<CandidateRow[]> {
+  const rows = await readTable(await runTable(folder, 'candidates'), candidateColumns);
+  return rows.filter(({ error }) => error === null);
 }
 
 async function keepTop(

@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
+import type { Generator } from '../generators/index.ts';
 import { type Columns, type Row, writeTable } from '../tables/index.ts';
 import { appendLog } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -129,4 +130,12 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/**
+ * Whether a shard in which everything failed ends the run. A model would fail on the rest too; a service that has brought
+ * something in its first shard may refuse the few captions of a later one.
+ */
+export function mayEndRun({ pipeline }: Pick<Generator, 'pipeline'>, { index }: ShardContext): boolean {
+  return pipeline !== undefined || index === 0;
 }

@@ -119,7 +119,7 @@ export function attackConformance(attack: Attack, options: readonly unknown[]): 
         return;
       }
       await expect(attack.score(subject, captions)).rejects.toThrow(
-        `Attack "${attack.name}" needs access to the denoiser of its subject, but "a service" gives only the image`,
+        `Attack "${attack.name}" needs access to the ${attack.access} of its subject, but "a service" gives only the image`,
       );
       expect(asked).toBe(0);
     });

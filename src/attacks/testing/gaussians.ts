@@ -6,7 +6,7 @@ import {
   timestepToSigma,
 } from '../../diffusion/index.ts';
 import { VerbatimError } from '../../errors.ts';
-import type { PictureOrError } from '../../images/index.ts';
+import type { Picture, PictureOrError } from '../../images/index.ts';
 import { floatTensor, type Tensor } from '../../math/index.ts';
 import type { Meter } from '../../runtime/index.ts';
 
@@ -64,6 +64,7 @@ export function gaussianPipeline(
     name: 'gaussians',
     digest: 'none',
     guidance: 3,
+    conditions: 'captions',
     pictureSize: [SIDE * 32, SIDE * 32],
     denoiser: createDenoiser({
       predict,
@@ -80,11 +81,24 @@ export function gaussianPipeline(
       );
     },
     decode: async (latents) => Array.from({ length: latents.shape[0]! }, (_, n) => toPicture(latents, n)),
-    encode: async () => {
-      throw new Error('not needed here');
-    },
+    encode: async (pictures) =>
+      floatTensor(
+        [pictures.length, CHANNELS, SIDE, SIDE],
+        Float32Array.from(pictures.flatMap((picture) => [...toLatent(picture)])),
+      ),
     close: async () => {},
   };
+}
+
+/** What `toPicture` keeps of a latent: three of the channels, rounded and clamped. */
+function toLatent({ width, data }: Picture): Float32Array {
+  const latent = new Float32Array(PIXELS);
+  for (let i = 0; i < 3 * SIDE * SIDE; i++) {
+    const place = i % (SIDE * SIDE);
+    const pixel = (place >> 3) * 32 * width + (place % SIDE) * 32;
+    latent[i] = (data[pixel * 3 + Math.floor(i / (SIDE * SIDE))]! - 127.5) / 25.5;
+  }
+  return latent;
 }
 
 /**

@@ -2,6 +2,7 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { exitCodes } from '../exit-codes.ts';
 import { decidingLibraries, libraryVersion, packageVersion } from '../package.ts';
+import { remedy } from '../remedies.ts';
 import type { CommandContext } from './command.ts';
 
 export function define(context: CommandContext): Command {
@@ -33,7 +34,7 @@ async function examine() {
     libraries: Object.fromEntries(
       decidingLibraries.map((name) => [name, libraryVersion(name) ?? 'not installed']),
     ),
-    providers: await probeProviders(),
+    providers: (await probeProviders()).map((probe) => ({ ...probe, remedy: remedy(probe) })),
   };
 }
 
@@ -47,10 +48,10 @@ function describe(found: Awaited<ReturnType<typeof examine>>): string {
     ['threads', String(found.threads)],
     ['memory', `${gib(found.memoryBytes.total)}, ${gib(found.memoryBytes.free)} free`],
     ...Object.entries(found.libraries),
-    ...found.providers.map(
-      ({ provider, works, detail }) =>
-        [`provider ${provider}`, `${works ? 'works' : 'no'}: ${detail}`] as const,
-    ),
+    ...found.providers.flatMap(({ provider, works, detail, remedy }): (readonly [string, string])[] => [
+      [`provider ${provider}`, `${works ? 'works' : 'no'}: ${detail}`],
+      ...(remedy === undefined ? [] : [['', remedy] as const]),
+    ]),
   ];
   return `${lines.map(([name, value]) => `${name.padEnd(18)} ${value}`).join('\n')}\n`;
 }

@@ -34,12 +34,15 @@ prints where the tables are.
 With --model and captions, it writes OUTPUT/<caption>-<sample>.png, both counted from 0, and prints their paths.
 OUTPUT is "pictures"; without other flags, one picture per caption, seed 0, 16 heun steps, the model's own guidance.
 With --steps 1 it is one step to the clean estimate.
+The captions of a class-conditional model are its classes, by number or name; an unconditional model, or a GAN as
+an ONNX file, takes none.
 A picture that the model cannot make leaves the others as they are, and the exit code is 1.
 The same caption and seed give the same picture as in an audit, and the same noise as torch on a CPU.
 
 Examples:
   verbatim generate runs/audit
-  verbatim generate --model models/twin-a --caption "a red bus" --samples 4 -o pictures`;
+  verbatim generate --model models/twin-a --caption "a red bus" --samples 4 -o pictures
+  verbatim generate --model ddpm-cifar10-32 --samples 64 --steps 50 --sampler ddim`;
 
 export function define(context: CommandContext): Command {
   const command = new Command('generate')
@@ -69,12 +72,10 @@ export function define(context: CommandContext): Command {
 async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Promise<void> {
   const task = await readCaptions(flags);
   const { captions, batch } = task;
-  const { generate, oneStep } = await import('../../diffusion/index.ts');
   const { encodePng, isPicture } = await import('../../images/index.ts');
   const { explainWriteError, writeFileAtomic } = await import('../../tables/index.ts');
-  const { auditNoise } = await import('../../stages/index.ts');
-  const { openAuditModel } = await import('../open.ts');
-  const { output = 'pictures', samples = 1, seed = 0, steps = 16, sampler = 'heun', guidance } = flags;
+  const { openMaker } = await import('../maker.ts');
+  const { output = 'pictures', samples = 1, seed = 0 } = flags;
   await mkdir(output, { recursive: true }).catch((error: unknown) => {
     throw explainWriteError(error, output);
   });
@@ -88,21 +89,15 @@ async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Prom
   // What came of each task: where there is an error, there is no file.
   const rows: { caption: string; seed: number; file: string | null; error: string | null }[] = [];
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
-  const { pipeline, meter } = await openAuditModel(task, signal);
+  const maker = await openMaker(task, flags, signal);
   try {
     for (let from = 0; from < tasks.length; from += batch) {
       signal.throwIfAborted();
       const part = tasks.slice(from, from + batch);
-      const options = {
-        captions: part.map((task) => task.caption),
-        seeds: part.map((task) => task.seed),
-        noise: auditNoise,
-        ...(guidance !== undefined && { guidance }),
-      };
-      const { pictures } =
-        steps === 1
-          ? await oneStep(pipeline, options)
-          : await generate(pipeline, { ...options, steps, sampler, batch, signal });
+      const pictures = await maker.make(
+        part.map((task) => task.caption),
+        part.map((task) => task.seed),
+      );
       for (const [i, task] of part.entries()) {
         const picture = pictures[i]!;
         const made = isPicture(picture);
@@ -115,7 +110,7 @@ async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Prom
         total: tasks.length,
         resumed: 0,
         failed: rows.filter(({ error }) => error !== null).length,
-        evaluations: meter.evaluations,
+        evaluations: maker.evaluations(),
       });
     }
     progress.end();
@@ -129,6 +124,6 @@ async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Prom
       );
   } finally {
     progress.end();
-    await pipeline.close();
+    await maker.close();
   }
 }

@@ -44,6 +44,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./review.ts'),
   },
   {
+    name: 'verify',
+    summary: 'make the pictures of findings again, and say whether they are still verbatim',
+    load: () => import('./verify.ts'),
+  },
+  {
     name: 'dedup',
     summary: 'find duplicates in a dataset, what to keep, and the captions to audit first',
     load: () => import('./dedup.ts'),

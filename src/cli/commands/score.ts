@@ -1,14 +1,19 @@
 import { Command } from 'commander';
 import { VerbatimError } from '../../errors.ts';
+import type { NoiseSource } from '../../noise/index.ts';
 import type { AttackConfig } from '../../stages/index.ts';
 import { addCaptionFlags, type CaptionFlags, readCaptions, refuseCaptions } from '../captions.ts';
-import { configOverrides, refuseFlags } from '../config/flags.ts';
+import { choicesOption, configOverrides, refuseFlags } from '../config/flags.ts';
 import { parseConfig } from '../config/parse.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { decidingVersions, packageVersion } from '../package.ts';
 import { createProgress } from '../progress.ts';
 import type { CommandContext } from './command.ts';
 
 interface ScoreFlags extends CaptionFlags {
   readonly attack?: readonly string[];
+  readonly compare?: string;
+  readonly noise?: NoiseSource;
 }
 
 const help = `
@@ -16,20 +21,35 @@ With a config or a run folder, it runs the audit up to the scores, and prints wh
 tables/candidates, scores and selections.
 With --model and captions, it prints their scores. Higher means more likely memorized; scores of different
 attacks, models or noise levels cannot be compared.
+With --model and a Parquet file of captions (column caption, as published tables have it), it writes a copy of the table
+to the folder of --output (runs/scores), with all its columns and the scores; --compare COLUMN also prints how alike it
+ranks the captions as a column that is there already (Spearman). A killed run goes on.
 
 Examples:
   verbatim score audit.yaml
   verbatim score --model models/twin-a --attack dcs --attack seed-variance --caption "a red bus"
-  verbatim score --model models/twin-a --attack "{attack: seed-variance, options: {sigma: 5}}" --captions captions.txt --json`;
+  verbatim score --model models/twin-a --attack "{attack: seed-variance, options: {sigma: 5}}" --captions captions.txt --json
+  verbatim score --model stable-diffusion-v1-5 --captions membership_attack_top30k.parquet --noise torch-cuda`;
 
 export function define(context: CommandContext): Command {
   const command = new Command('score')
     .description('Scores captions with attacks, without generating pictures.')
     .argument('[target]', 'an audit config (YAML) or a run folder')
-    .option('--attack <name>', 'with --model: an attack as in a config; repeatable (default: dcs)', collect);
+    .option('--attack <name>', 'with --model: an attack as in a config; repeatable (default: dcs)', collect)
+    .option('--compare <column>', 'with a Parquet file of captions: a column of scores to compare with')
+    .addOption(
+      choicesOption('--noise <name>', 'with a Parquet file of captions: whose noise (torch-cpu)', [
+        'torch-cpu',
+        'torch-cuda',
+      ] satisfies NoiseSource[]),
+    );
   return addCaptionFlags(command)
     .addHelpText('after', help)
     .action(async (target: string | undefined, flags: ScoreFlags) => {
+      const table = target === undefined && flags.captions !== undefined && isParquet(flags.captions);
+      if (table) return context.exit(await scoreParquet(flags, flags.captions!, context.signal));
+      const reason = 'goes with --model and a Parquet file of captions';
+      refuseFlags(flags, { compare: reason, noise: reason });
       if (target === undefined) return scoreCaptions(flags, context.signal);
       refuseFlags(flags, {
         attack: 'goes with --model and captions; for a config use --set attacks.first=NAME',
@@ -40,6 +60,10 @@ export function define(context: CommandContext): Command {
       const { auditCommand } = await import('../audit-run.ts');
       context.exit(await auditCommand(config, { ...flags, until: 'scores', signal: context.signal }));
     });
+}
+
+function isParquet(path: string): boolean {
+  return path.toLowerCase().endsWith('.parquet');
 }
 
 function collect(text: string, before: readonly string[] = []): string[] {
@@ -70,7 +94,8 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<vo
   refuseFlags(flags, { output: reason, seed: reason });
   const task = await readCaptions(flags);
   const { captions } = task;
-  const { attackList, auditNoise } = await import('../../stages/index.ts');
+  const { attackList } = await import('../../stages/index.ts');
+  const { auditNoise } = await import('../../generators/index.ts');
   const { createSubject, scoreAll } = await import('../../attacks/index.ts');
   const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
   const { all } = attackList({ first: first!, second: null, alsoScore });
@@ -106,6 +131,52 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<vo
         process.stdout.write(
           `${score.toPrecision(6).padStart(12)}  ${attack.padEnd(18)} ${evaluations}  ${JSON.stringify(caption)}\n`,
         );
+  } finally {
+    progress.end();
+    await pipeline.close();
+  }
+}
+
+async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal): Promise<number> {
+  const { model, tokenizer, provider = 'cpu', batch = 16, threads, output = 'runs/scores' } = flags;
+  if (model === undefined) throw new VerbatimError('give the model with --model', { exitCode: 2 });
+  const reason = 'does not go with a Parquet file of captions';
+  refuseFlags(flags, { caption: reason, limit: reason, maxEvaluations: reason, set: reason, seed: reason });
+  const { attackList, scoreTable } = await import('../../stages/index.ts');
+  const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
+  const { all } = attackList({ first: first!, second: null, alsoScore });
+  const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
+  const { openAuditModel } = await import('../open.ts');
+  const { pipeline, meter } = await openAuditModel({ model, tokenizer, provider, batch, threads }, signal);
+  try {
+    const scored = await scoreTable({
+      file,
+      attacks: all,
+      noise: flags.noise ?? 'torch-cpu',
+      pipeline,
+      meter,
+      output,
+      compare: flags.compare,
+      batch,
+      shardSize: Math.max(batch, 256),
+      verbatim: packageVersion(),
+      versions: decidingVersions(),
+      signal,
+      onProgress: progress.update,
+    });
+    progress.end();
+    if (flags.json === true) process.stdout.write(`${JSON.stringify(scored, undefined, 2)}\n`);
+    else {
+      for (const { column, spearman } of scored.added)
+        if (flags.compare !== undefined)
+          process.stdout.write(
+            `spearman ${spearman?.toFixed(4) ?? 'none: a column is constant, or has no numbers'}  ${column} and ${flags.compare}\n`,
+          );
+      process.stdout.write(`${scored.path}\n`);
+    }
+    if (scored.failed === 0) return exitCodes.fine;
+    process.stderr.write(`verbatim: ${scored.failed} scores could not be had; tables/scores says why\n`);
+    return exitCodes.failed;
   } finally {
     progress.end();
     await pipeline.close();

@@ -8,6 +8,7 @@ import { type Override, parseOverride } from './parse.ts';
 /** The flags that stand for a key of an audit's config. */
 export interface ConfigFlags {
   readonly model?: string;
+  readonly tokenizer?: string;
   readonly output?: string;
   readonly seed?: number;
   readonly limit?: number;
@@ -23,6 +24,7 @@ export interface ConfigFlags {
 export const configKeys: Readonly<Record<string, string>> = {
   output: 'output',
   model: 'model',
+  tokenizer: 'tokenizer',
   seed: 'seed',
   limit: 'candidates.limit',
   batch: 'batch',
@@ -39,7 +41,11 @@ const configSeed = () =>
 export function addConfigFlags(command: Command, seed: Option = configSeed()): Command {
   return command
     .option('-o, --output <folder>', 'the run folder (config: output)')
-    .option('--model <folder>', 'the model: a diffusers folder or its ONNX export (config: model)')
+    .option(
+      '--model <path>',
+      'a diffusers folder, its ONNX export, or a .safetensors checkpoint (config: model)',
+    )
+    .option('--tokenizer <folder>', "CLIP's vocabulary, for a single-file checkpoint (config: tokenizer)")
     .addOption(seed)
     .addOption(integerOption('--limit <n>', 'at most so many captions (config: candidates.limit)', 1))
     .addOption(integerOption('--batch <n>', 'captions computed together (config: batch)', 1))
@@ -75,7 +81,7 @@ export function configOverrides(flags: ConfigFlags, keys = configKeys): Override
       const value = values.get(name);
       return {
         path: key.split('.'),
-        value: name === 'model' ? resolve(String(value)) : value,
+        value: name === 'model' || name === 'tokenizer' ? resolve(String(value)) : value,
         origin: `${spelled(name)} ${value}`,
         ...(name === 'format' && { under: 'path' }),
       };

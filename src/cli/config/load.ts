@@ -2,12 +2,14 @@ import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { detectFormat } from '../../datasets/index.ts';
 import { VerbatimError } from '../../errors.ts';
+import { type GeneratorConfig, generatorPathKeys } from '../../generators/index.ts';
 import {
   type AuditConfig,
   type AuditDatasetConfig,
   auditConfigSchema,
   auditDatasetSchema,
 } from '../../stages/index.ts';
+import { defaultAttacks } from './default-attacks.ts';
 import { type Override, parseConfig } from './parse.ts';
 import { fromWorkingFolder } from './paths.ts';
 import { readText } from './read.ts';
@@ -15,6 +17,7 @@ import { readText } from './read.ts';
 /** Keys of an audit's config whose text is a path; a dataset may be a path alone. */
 const pathKeys = [
   'model',
+  'tokenizer',
   'dataset',
   'dataset.path',
   'dataset.images',
@@ -24,6 +27,7 @@ const pathKeys = [
   'labels.heldOut.images',
   'labels.descriptor.index',
   'labels.descriptor.network',
+  ...generatorPathKeys.map((key) => `generator.${key}`),
 ];
 
 /**
@@ -45,7 +49,9 @@ export async function loadAuditConfig(
   const heldOut = labels.heldOut === undefined ? undefined : await located(labels.heldOut, folder);
   return {
     ...config,
-    model: resolve(folder, config.model),
+    ...(config.model !== undefined && { model: resolve(folder, config.model) }),
+    ...(config.tokenizer !== undefined && { tokenizer: resolve(folder, config.tokenizer) }),
+    ...(config.generator !== undefined && { generator: locatedGenerator(config.generator, folder) }),
     dataset: await located(config.dataset, folder),
     ...(config.candidates.from !== undefined && {
       candidates: { ...config.candidates, from: resolve(folder, config.candidates.from) },
@@ -55,6 +61,14 @@ export async function loadAuditConfig(
       ...(heldOut !== undefined && { heldOut }),
       ...(labels.descriptor !== undefined && { descriptor: locatedDescriptor(labels.descriptor, folder) }),
     },
+  };
+}
+
+function locatedGenerator(config: GeneratorConfig, folder: string): GeneratorConfig {
+  const paths = Object.entries(config).filter(([key]) => generatorPathKeys.includes(key));
+  return {
+    ...config,
+    ...Object.fromEntries(paths.map(([key, path]) => [key, resolve(folder, String(path))])),
   };
 }
 
@@ -78,8 +92,11 @@ async function readConfig(
     throw new VerbatimError(`${target}: no such file; give a config (YAML) or a run folder`, { exitCode: 2 });
   if (!found.isDirectory()) {
     const text = await readText(target, 'config');
+    const folder = dirname(resolve(target));
     const config = parseConfig(auditConfigSchema, text, target, overrides);
-    return { config, folder: dirname(resolve(target)) };
+    if (config.generator === undefined) return { config, folder };
+    const attacks = await defaultAttacks(locatedGenerator(config.generator, folder), text, overrides);
+    return { config: parseConfig(auditConfigSchema, text, target, [...attacks, ...overrides]), folder };
   }
   // JSON is YAML, so a run's config takes overrides and gives errors in the same way.
   const { readRun } = await import('../../stages/index.ts');

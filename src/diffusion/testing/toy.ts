@@ -109,6 +109,7 @@ export function toyPipeline(golden: Golden, options: { meter?: Meter; batch?: nu
     name: 'toy',
     digest: 'none',
     guidance: 3,
+    conditions: 'captions',
     pictureSize: [1, 1],
     denoiser: createDenoiser({
       predict: toyNetwork(golden),

@@ -9,6 +9,7 @@ import {
   ATTRIBUTE_TYPE,
   type AttributeProto,
   decodeProto,
+  EXTERNAL,
   type GraphProto,
   LARGEST_MODEL_BYTES,
   type ModelProto,
@@ -41,6 +42,24 @@ export function readModel(path: string, options: Pick<DecodeOptions, 'dims'> = {
       `${path}: ${entry.size} bytes are more than an .onnx file can have (2 GiB); is it the weights file?`,
     );
   return decodeModel(readFileSync(path), { ...options, baseFolder: dirname(path), name: path });
+}
+
+/** Files above this hold their weights inside, as optimum writes them up to 2 GiB; they are not read twice. */
+const LARGEST_CHECKED_BYTES = 2 ** 28;
+
+/**
+ * Refuses an `.onnx` file whose external data is missing, too short or outside its folder, before something else
+ * opens that file as it stands. Operators and opsets are not looked at.
+ *
+ * @throws VerbatimError that names the file and the tensor
+ */
+export function checkExternalData(path: string): void {
+  const entry = statSync(path, { throwIfNoEntry: false });
+  if (!entry?.isFile()) throw new VerbatimError(`${path}: there is no such file; expected an ONNX model`);
+  if (entry.size > LARGEST_CHECKED_BYTES) return;
+  for (const tensor of parse(readFileSync(path), path).graph?.initializer ?? [])
+    if (tensor.data_location === EXTERNAL)
+      constantFrom(tensor, `${path}: tensor "${tensor.name ?? ''}"`, dirname(path));
 }
 
 /**

@@ -1,3 +1,3 @@
-export { type DecodeOptions, decodeModel, readModel } from './decode.ts';
+export { checkExternalData, type DecodeOptions, decodeModel, readModel } from './decode.ts';
 export { type EncodeOptions, encodeModel } from './encode.ts';
 export { type WriteOptions, writeModel } from './write.ts';

@@ -21,6 +21,7 @@ import {
   type Attribute,
   type Attributes,
   addNode,
+  checkExternalData,
   constant,
   createGraph,
   decodeModel,
@@ -323,7 +324,7 @@ describe('writeModel and readModel', () => {
 
 describe('external data that is not as declared', () => {
   /** The external fixture in a folder of its own, after `edit` of its first external tensor and its folder. */
-  function broken(edit: (entries: Map<string, string>, at: string) => void): () => Model {
+  function brokenPath(edit: (entries: Map<string, string>, at: string) => void): string {
     const at = mkdtempSync(join(folder, 'case-'));
     const proto = decodeProto(readFileSync(join(FIXTURES, 'external/model.onnx')));
     copyFileSync(join(FIXTURES, 'external/model.onnx_data'), join(at, 'model.onnx_data'));
@@ -332,8 +333,12 @@ describe('external data that is not as declared', () => {
     edit(entries, at);
     tensor.external_data = [...entries].map(([key, value]) => ({ key, value }));
     writeFileSync(join(at, 'model.onnx'), encodeProto(proto));
-    return () => readModel(join(at, 'model.onnx'));
+    return join(at, 'model.onnx');
   }
+  const broken =
+    (edit: Parameters<typeof brokenPath>[0]): (() => Model) =>
+    () =>
+      readModel(brokenPath(edit));
   const named = /model\.onnx: tensor "[^"]+": /;
 
   it.each<[string, (entries: Map<string, string>, at: string) => void, RegExp]>([
@@ -363,6 +368,15 @@ describe('external data that is not as declared', () => {
     expect(read).toThrow(message);
     expect(read).toThrow(named);
     expect(read).toThrow(VerbatimError);
+    // As strict with a file that is opened as it stands.
+    const check = brokenPath(edit);
+    expect(() => checkExternalData(check)).toThrow(message);
+    expect(() => checkExternalData(check)).toThrow(named);
+  });
+
+  it('is checked without a fault in a good file', () => {
+    checkExternalData(join(FIXTURES, 'external/model.onnx'));
+    expect(() => checkExternalData(join(folder, 'nowhere.onnx'))).toThrow(/no such file/);
   });
 
   it('has no folder when the model came as bytes', () => {

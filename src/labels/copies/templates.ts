@@ -218,7 +218,8 @@ async function openMasked({ queries, masks, seeds, pairs }: Around, options: Fin
   return Object.assign(compare, { close: () => Promise.all([dots.close(), squares.close()]) });
 }
 
-function maskedRms(a: WorkingPicture, b: WorkingPicture, mask: Uint8Array): number {
+/** RMS of two pictures over the pixels of a working mask; NaN for an empty one. */
+export function maskedRms(a: WorkingPicture, b: WorkingPicture, mask: Uint8Array): number {
   let sum = 0;
   let count = 0;
   for (let pixel = 0; pixel < mask.length; pixel++) {

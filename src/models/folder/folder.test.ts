@@ -151,7 +151,11 @@ describe('openModelFolder', () => {
     await edit('model_index.json', (json) => {
       json['_class_name'] = 'StableDiffusionXLPipeline';
     });
-    await expect(openModelFolder(path)).rejects.toThrow(/"StableDiffusionXLPipeline" is not supported/);
+    await expect(openModelFolder(path)).rejects.toThrow(/text_encoder_2\/config\.json: is missing/);
+    await edit('model_index.json', (json) => {
+      json['_class_name'] = 'StableDiffusion3Pipeline';
+    });
+    await expect(openModelFolder(path)).rejects.toThrow(/"StableDiffusion3Pipeline" is not supported/);
   });
 
   it('a pickle is not read, and the message says what to do', async () => {

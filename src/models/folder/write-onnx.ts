@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeModel } from '../../graph/index.ts';
 import { textEncoderPlan, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from '../plans.ts';
-import { buildNetwork } from '../sessions.ts';
+import { buildNetwork, type NetworkPlan } from '../sessions.ts';
 import { loadClipTokenizer, writeClipTokenizer } from '../tokenizer/index.ts';
 import type { ModelFolder } from './open.ts';
 import { diffusersVersion, textJson, unetJson, vaeJson, writeFolder, writeJson } from './write.ts';
@@ -18,13 +18,21 @@ export async function writeOnnxFolder(
   from: ModelFolder,
   options: { replace?: boolean } = {},
 ): Promise<void> {
-  const tokenizer = await loadClipTokenizer(from.tokenizerFolder);
-  const networks = [
+  const second = from.textEncoder2;
+  const tokenizer = await loadClipTokenizer(from.textEncoder.tokenizerFolder, from.textEncoder.padding);
+  const tokenizer2 = second && (await loadClipTokenizer(second.tokenizerFolder, second.padding));
+  const networks: (readonly [string, NetworkPlan, Record<string, unknown>])[] = [
     ['text_encoder', textEncoderPlan(from, tokenizer.maxLength), textJson(from.textEncoder.config)],
     ['unet', unetPlan(from, tokenizer.maxLength), unetJson(from.unet.config)],
     ['vae_encoder', vaeEncoderPlan(from), vaeJson(from.vae.config)],
     ['vae_decoder', vaeDecoderPlan(from), vaeJson(from.vae.config)],
-  ] as const;
+  ];
+  if (second)
+    networks.push([
+      'text_encoder_2',
+      textEncoderPlan(from, tokenizer.maxLength, 'text_encoder_2'),
+      { ...textJson(second.config), architectures: ['CLIPTextModelWithProjection'] },
+    ]);
   await writeFolder(path, options.replace ?? false, async (folder) => {
     for (const [name, plan, json] of networks) {
       await mkdir(join(folder, name));
@@ -32,16 +40,22 @@ export async function writeOnnxFolder(
       await writeJson(join(folder, name, 'config.json'), json);
     }
     await writeClipTokenizer(join(folder, 'tokenizer'), tokenizer.files);
+    if (tokenizer2) await writeClipTokenizer(join(folder, 'tokenizer_2'), tokenizer2.files);
     await mkdir(join(folder, 'scheduler'));
     await writeJson(join(folder, 'scheduler', 'scheduler_config.json'), from.scheduler);
     if (Object.keys(from.settings).length > 0) await writeJson(join(folder, 'verbatim.json'), from.settings);
     const onnx = ['diffusers', 'OnnxRuntimeModel'];
     await writeJson(join(folder, 'model_index.json'), {
-      _class_name: 'OnnxStableDiffusionPipeline',
+      _class_name: second ? 'ORTStableDiffusionXLPipeline' : 'OnnxStableDiffusionPipeline',
       _diffusers_version: diffusersVersion,
       feature_extractor: [null, null],
-      requires_safety_checker: false,
-      safety_checker: [null, null],
+      ...(second
+        ? {
+            force_zeros_for_empty_prompt: from.zerosForEmpty ?? true,
+            text_encoder_2: onnx,
+            tokenizer_2: ['transformers', 'CLIPTokenizer'],
+          }
+        : { requires_safety_checker: false, safety_checker: [null, null] }),
       scheduler: ['diffusers', from.scheduler['_class_name'] ?? 'DDIMScheduler'],
       text_encoder: onnx,
       tokenizer: ['transformers', 'CLIPTokenizer'],

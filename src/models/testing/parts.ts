@@ -37,7 +37,7 @@ export async function partsOf(path: string): Promise<ModelParts> {
       config: textEncoder.config,
       tensors: read(textEncoder.source, names(clipTextParameters(textEncoder.config)), clipTextNames),
     },
-    tokenizer: (await loadClipTokenizer(folder.tokenizerFolder)).files,
+    tokenizer: (await loadClipTokenizer(folder.textEncoder.tokenizerFolder)).files,
     scheduler: folder.scheduler,
     settings: { guidance_scale: 3 },
   };

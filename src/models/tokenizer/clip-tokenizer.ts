@@ -24,6 +24,8 @@ export interface ClipTokenizerFiles {
 export interface ClipTokenizer {
   readonly files: ClipTokenizerFiles;
   readonly vocabSize: number;
+  /** The largest id: an embedding must have a row for it. */
+  readonly maxId: number;
   readonly maxLength: number;
   readonly bosId: number;
   readonly eosId: number;
@@ -116,7 +118,9 @@ export function createClipTokenizer(files: ClipTokenizerFiles): ClipTokenizer {
   };
 
   const { maxLength } = files;
-  return { files, vocabSize: ids.size, maxLength, bosId, eosId, padId, tokenize, encode, decode };
+  let maxId = 0;
+  for (const id of ids.values()) maxId = Math.max(maxId, id);
+  return { files, vocabSize: ids.size, maxId, maxLength, bosId, eosId, padId, tokenize, encode, decode };
 }
 
 /** Cuts a text at the special tokens in it. */

@@ -61,10 +61,16 @@ function readSpecial(value: unknown, fallback: SpecialToken): SpecialToken {
 }
 
 /**
+ * What follows a caption's end: what the files say ('own'), the end of text again (OpenAI's CLIP), or the token with
+ * the id 0 (OpenCLIP). CLIP's vocabulary is the same for all, so one folder may serve encoders that pad differently.
+ */
+export type Padding = 'own' | 'end' | 'zero';
+
+/**
  * Reads `vocab.json`, `merges.txt`, `tokenizer_config.json` and, where present, `special_tokens_map.json`
  * of a tokenizer folder. Throws a VerbatimError that names the file and what is wrong in it.
  */
-export async function loadClipTokenizer(folder: string): Promise<ClipTokenizer> {
+export async function loadClipTokenizer(folder: string, padding: Padding = 'own'): Promise<ClipTokenizer> {
   const configPath = join(folder, 'tokenizer_config.json');
   const config = await readJsonObject(configPath);
   const className = config['tokenizer_class'];
@@ -89,14 +95,21 @@ export async function loadClipTokenizer(folder: string): Promise<ClipTokenizer> 
     throw new VerbatimError(
       `${configPath}: model_max_length = ${JSON.stringify(maxLength)} is no length from 2 to 65536.`,
     );
+  const eos = special('eos');
+  const zero = Object.entries(vocab).find(([, id]) => id === 0)?.[0];
+  const pads: Readonly<Record<Padding, SpecialToken>> = {
+    own: special('pad'),
+    end: { content: eos.content, normalized: false },
+    zero: { content: zero ?? '', normalized: false },
+  };
   return createClipTokenizer({
     vocab,
     merges,
     maxLength,
     bos: special('bos'),
-    eos: special('eos'),
+    eos,
     unk: special('unk'),
-    pad: special('pad'),
+    pad: pads[padding],
   });
 }
 

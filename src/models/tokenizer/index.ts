@@ -9,6 +9,7 @@ export {
 export {
   clipTokenizerTexts,
   loadClipTokenizer,
+  type Padding,
   type TrainClipBpeOptions,
   trainClipBpe,
   writeClipTokenizer,

@@ -56,6 +56,7 @@ export function fakeModel(options: FakeOptions = {}): { pipeline: Pipeline; mete
     name: 'fake',
     digest: 'f'.repeat(64),
     guidance: 1.5,
+    conditions: 'captions',
     pictureSize: [side, side],
     denoiser: {
       sampleShape: [3, side, side],

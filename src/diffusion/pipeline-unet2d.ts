@@ -1,0 +1,152 @@
+import { basename, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { VerbatimError } from '../errors.ts';
+import { picturesToTensor, tensorToPictures } from '../images/index.ts';
+import { floatTensor, mapTensor, type Tensor } from '../math/index.ts';
+import { modelDigest, openUnet2d, openUnet2dFolder, openVq, type Unet2dFolder } from '../models/index.ts';
+import { classLabels, noCondition } from './class-labels.ts';
+import { createDenoiser } from './denoiser.ts';
+import { greyToRgb, rgbToGrey } from './grey.ts';
+import { limitFromConfig } from './limit.ts';
+import type { PipelineOptions } from './pipeline.ts';
+import type { Pipeline } from './pipeline.types.ts';
+import { scheduleFromConfig } from './schedule.ts';
+
+const settingsSchema = z.looseObject({
+  guidance: z.number().min(0).max(100).default(1),
+  classes: z.array(z.string().min(1)).default([]),
+  unconditionalClass: z.int().min(0).optional(),
+});
+
+/** How the samples of a folder's network become pictures and back. */
+interface Codec {
+  readonly pictureSize: readonly [height: number, width: number];
+  encode(pictures: Tensor<'float32'>): Promise<Tensor<'float32'>>;
+  decode(samples: Tensor<'float32'>): Promise<Tensor<'float32'>>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a folder of diffusers' DDPMPipeline, DDIMPipeline (pictures) or LDMPipeline (latents of a VQModel):
+ * unconditional, or with class labels as captions. verbatim.json may give `guidance` (1 without it), `classes`
+ * (names by label) and `unconditionalClass`. Throws a VerbatimError that names the file and the key when
+ * something is missing or not supported; nothing stays open then.
+ */
+export async function openUnet2dPipeline(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
+  const { batch, meter, ...session } = options;
+  const folder = await openUnet2dFolder(path);
+  const name = basename(resolve(path));
+  const where = join(path, 'scheduler', 'scheduler_config.json');
+  const schedule = scheduleFromConfig(folder.scheduler, where);
+  const limit = limitFromConfig(folder.scheduler, where);
+  checkVariance(folder, where);
+  const { settings, encodeText, conditions } = readConditions(folder, name);
+
+  const codec = openCodec(folder, session);
+  const unet = await openUnet2d(folder, session).catch(async (error: unknown) => {
+    await codec.close();
+    throw error;
+  });
+  const close = async () => {
+    await Promise.all([unet.close(), codec.close()]);
+  };
+  // Last, since it reads every byte: a damaged file is refused from its header.
+  const digest = await modelDigest(path).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
+  const [height, width] = codec.pictureSize;
+  return {
+    name,
+    digest,
+    guidance: settings.guidance,
+    conditions,
+    pictureSize: codec.pictureSize,
+    denoiser: createDenoiser({
+      predict: unet.predict,
+      schedule,
+      sampleShape: unet.sampleShape,
+      ...(limit && { limit }),
+      ...(batch === undefined ? {} : { batch }),
+      ...(meter && { meter }),
+      ...(options.signal && { signal: options.signal }),
+    }),
+    encodeText,
+    async decode(samples) {
+      return samples.shape[0] === 0 ? [] : tensorToPictures(await codec.decode(samples));
+    },
+    async encode(pictures) {
+      if (pictures.length === 0) return floatTensor([0, ...unet.sampleShape]);
+      for (const picture of pictures)
+        if (picture.width !== width || picture.height !== height)
+          throw new VerbatimError(
+            `${name}: encodes pictures of ${width}×${height} pixels, got ${picture.width}×${picture.height}; resize first.`,
+          );
+      return codec.encode(picturesToTensor(pictures));
+    },
+    close,
+  };
+}
+
+/** Twice the channels are the mean and the variance only where the scheduler says that it is learned. */
+function checkVariance({ unet, scheduler }: Unet2dFolder, where: string): void {
+  const type = scheduler['variance_type'] ?? 'fixed_small';
+  const learned = type === 'learned' || type === 'learned_range';
+  const twice = unet.config.out_channels === 2 * unet.config.in_channels;
+  if (learned !== twice)
+    throw new VerbatimError(
+      `${where}: "variance_type" is ${JSON.stringify(type)}, but the network gives ${unet.config.out_channels} channels for ${unet.config.in_channels}.`,
+    );
+}
+
+/** What the model is conditioned on, and what verbatim.json says of it. */
+function readConditions(folder: Unet2dFolder, name: string) {
+  const file = join(folder.path, 'verbatim.json');
+  const parsed = settingsSchema.safeParse(folder.settings);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw new VerbatimError(`${file}: "${issue.path.join('.')}": ${issue.message}.`);
+  }
+  const settings = parsed.data;
+  const { num_class_embeds: rows, class_embed_type: kind } = folder.unet.config;
+  if (kind === null && rows === null) {
+    if (settings.guidance !== 1)
+      throw new VerbatimError(`${file}: "guidance" must be 1: the model is unconditional.`);
+    const encodeText: Pipeline['encodeText'] = async (captions) => noCondition(name, captions);
+    return { settings, encodeText, conditions: 'none' as const };
+  }
+  const count = kind === null && rows !== null ? rows : undefined;
+  const { classes: names, unconditionalClass: unconditional } = settings;
+  if (count !== undefined && (unconditional ?? 0) >= count)
+    throw new VerbatimError(
+      `${file}: "unconditionalClass" is ${unconditional}; the last label is ${count - 1}.`,
+    );
+  if (count !== undefined && names.length > count)
+    throw new VerbatimError(`${file}: "classes" has ${names.length} names for ${count} labels.`);
+  if (settings.guidance !== 1 && unconditional === undefined)
+    throw new VerbatimError(`${file}: "guidance" other than 1 needs an "unconditionalClass".`);
+  const encodeText: Pipeline['encodeText'] = async (captions) =>
+    classLabels({ name, count, names, unconditional }, captions);
+  return { settings, encodeText, conditions: 'classes' as const };
+}
+
+function openCodec(folder: Unet2dFolder, session: Omit<PipelineOptions, 'batch' | 'meter'>): Codec {
+  if (folder.vq) {
+    const vq = openVq({ ...folder, vq: folder.vq }, session);
+    const scale = vq.config.scaling_factor;
+    return {
+      pictureSize: vq.pictureSize,
+      encode: async (pictures) => mapTensor(await vq.encode(pictures), (value) => value * scale),
+      decode: (latents) => vq.decode(mapTensor(latents, (value) => value / scale)),
+      close: () => vq.close(),
+    };
+  }
+  const size = folder.unet.config.sample_size!;
+  const grey = folder.unet.config.in_channels === 1;
+  return {
+    pictureSize: typeof size === 'number' ? [size, size] : size,
+    encode: async (pictures) => (grey ? rgbToGrey(pictures) : pictures),
+    decode: async (samples) => (grey ? greyToRgb(samples) : samples),
+    close: async () => {},
+  };
+}

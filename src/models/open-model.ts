@@ -1,0 +1,34 @@
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { VerbatimError } from '../errors.ts';
+import { type ModelFolder, openModelFolder } from './folder/open.ts';
+import { openSingleFile } from './single-file/open.ts';
+
+export interface ModelOptions {
+  /** A folder with CLIP's vocabulary, for single-file checkpoints, which hold none. */
+  readonly tokenizer?: string;
+}
+
+const pickles = ['.ckpt', '.pt', '.pth', '.bin', '.pkl'];
+
+/**
+ * Opens a model by its path: a diffusers or ONNX folder, or a single-file `.safetensors` checkpoint. Reads configs and
+ * headers only. A VerbatimError says what is wrong with the path; a pickled checkpoint is refused unread.
+ */
+export async function openModel(path: string, options: ModelOptions = {}): Promise<ModelFolder> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) {
+    if (options.tokenizer !== undefined)
+      throw new VerbatimError(
+        `${path}: "tokenizer" goes with a single .safetensors file; a model folder has its own.`,
+        { exitCode: 2 },
+      );
+    return openModelFolder(path);
+  }
+  const extension = extname(path).toLowerCase();
+  if (extension === '.safetensors') return openSingleFile(path, options.tokenizer);
+  const reason = pickles.includes(extension)
+    ? 'a pickle can run any program when it is opened, so it is not read; convert it to .safetensors, or take that version of the model'
+    : 'expected a model folder or a .safetensors checkpoint';
+  throw new VerbatimError(`${path}: ${reason}.`, { exitCode: 2 });
+}

@@ -1,0 +1,68 @@
+import {
+  createImageSubject,
+  createSubject,
+  type PreparedAttack,
+  requireAccess,
+  type Subject,
+} from '../attacks/index.ts';
+import { VerbatimError } from '../errors.ts';
+import { auditNoise, type Generator, requireCapabilities } from '../generators/index.ts';
+import { isPicture } from '../images/index.ts';
+import type { AuditConfig } from './config.ts';
+
+/**
+ * What attacks are run on: the network of a local pipeline, or the one-step pictures of anything else. Where a picture
+ * of a batch is missing the batch throws, so that its captions are tried alone and each row has its own reason; what a
+ * service has answered is not asked again for that.
+ */
+export function subjectOf(
+  generator: Generator,
+  { synthesis }: Pick<AuditConfig, 'synthesis'>,
+  signal?: AbortSignal,
+): Subject {
+  if (generator.pipeline !== undefined) return createSubject(generator.pipeline, { noise: auditNoise });
+  return createImageSubject({
+    name: generator.name,
+    onestep: async (captions, seed, guidance) => {
+      const tasks = captions.map((caption) => ({ caption, seed }));
+      const settings = { steps: 1, sampler: synthesis.sampler, guidance, firstSeed: seed };
+      const made = await generator.pictures(tasks, settings, signal);
+      return made.map(({ picture }) => {
+        if (isPicture(picture)) return picture;
+        throw picture;
+      });
+    },
+  });
+}
+
+/** Whether attacks that work with pictures can be run on it. */
+export function givesOneStepPictures({ capabilities }: Pick<Generator, 'capabilities'>): boolean {
+  return capabilities.seeds && capabilities.oneStep && capabilities.guidance;
+}
+
+/**
+ * Refuses attacks that the generator cannot serve, with what to do instead, before the first request.
+ *
+ * @throws VerbatimError (exit code 2)
+ */
+export function requireAttacks(
+  generator: Generator,
+  attacks: readonly { readonly label: string; readonly attack: PreparedAttack }[],
+  config: Pick<AuditConfig, 'synthesis'>,
+): void {
+  if (generator.pipeline !== undefined) {
+    const subject = subjectOf(generator, config);
+    for (const { attack } of attacks) requireAccess(attack, subject);
+    return;
+  }
+  const none =
+    'set attacks.first and attacks.second to null: all candidates are then generated, as many as candidates.limit allows';
+  for (const { label, attack } of attacks) {
+    if (attack.access !== 'image')
+      throw new VerbatimError(
+        `attack "${label}" needs the ${attack.access === 'denoiser' ? 'denoiser' : 'noise'}, but the generator "${generator.kind}" gives only pictures; ${givesOneStepPictures(generator) ? 'use ecs, which needs one-step pictures by seed' : none}`,
+        { exitCode: 2 },
+      );
+    requireCapabilities(`attack "${label}"`, ['seeds', 'oneStep', 'guidance'], generator, none);
+  }
+}
