@@ -74,6 +74,12 @@ export const auditConfigSchema = z.strictObject({
   model: z
     .string()
     .describe('The model: a diffusers folder, its ONNX export, or a single-file .safetensors checkpoint.'),
+  alsoModels: z
+    .array(z.string())
+    .default([])
+    .describe(
+      'Further models that are audited over the same candidates, each in a folder of its own in `output`: docs/transfer.md.',
+    ),
   tokenizer: z
     .string()
     .optional()

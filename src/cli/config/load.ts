@@ -48,6 +48,7 @@ export async function loadAuditConfig(
     ...config,
     model: resolve(folder, config.model),
     ...(config.tokenizer !== undefined && { tokenizer: resolve(folder, config.tokenizer) }),
+    alsoModels: config.alsoModels.map((path) => resolve(folder, path)),
     dataset: await located(config.dataset, folder),
     ...(config.candidates.from !== undefined && {
       candidates: { ...config.candidates, from: resolve(folder, config.candidates.from) },
