@@ -17,6 +17,8 @@ export interface AuditRunOptions {
   /** Print the plan and compute nothing. */
   readonly dryRun?: boolean;
   readonly until?: 'scores' | 'generations' | 'labels';
+  /** Say nothing on stdout. */
+  readonly mute?: boolean;
   /** Make the labels of a run anew. */
   readonly again?: boolean;
 }
@@ -90,7 +92,9 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
   }
   const { writeReport } = await import('../reports/index.ts');
   const { page, summary } = await writeReport(folder.path);
-  if (options.json === true) process.stdout.write(`${JSON.stringify(summary, undefined, 2)}\n`);
+  if (options.mute === true) {
+    // Said by whoever runs several.
+  } else if (options.json === true) process.stdout.write(`${JSON.stringify(summary, undefined, 2)}\n`);
   else {
     const { neverSeen, truthKnown } = summary;
     process.stdout.write(`${foundLine(summary)}\n`);

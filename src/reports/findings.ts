@@ -57,16 +57,28 @@ export function countFound(captions: readonly Caption[], rule?: Rule): Found {
     const finding = findingOf(caption, rule);
     if (finding === null) continue;
     byVerdict[finding]++;
-    for (const { labels, review } of caption.samples) {
-      const label = labels[rule ?? caption.rule];
-      if (label === undefined || review?.decision === 'reject') continue;
-      if (label.verdict === null || label.verdict === 'none') continue;
+    for (const label of foundLabels(caption, rule)) {
       const picture = pictureName(label);
       const family = label.family ?? families.get(picture);
       images.add(family === undefined ? picture : `family ${family}`);
     }
   }
   return { captions: byVerdict.MV + byVerdict.RV + byVerdict.TV, images: images.size, byVerdict };
+}
+
+/** The training pictures that found captions repeat, each for itself, by their names in images/. */
+export function foundPictures(captions: readonly Caption[]): Set<string> {
+  const found = captions.filter((caption) => isFound(caption));
+  return new Set(found.flatMap((caption) => foundLabels(caption).map(pictureName)));
+}
+
+/** Of a found caption the labels that make it one. */
+function foundLabels(caption: Caption, rule: Rule = caption.rule): LabelRow[] {
+  return caption.samples.flatMap(({ labels, review }) => {
+    const label = labels[rule];
+    if (label === undefined || review?.decision === 'reject') return [];
+    return label.verdict === null || label.verdict === 'none' ? [] : [label];
+  });
 }
 
 /** A training picture: equal ones have one digest, wherever they stand in the training set. */

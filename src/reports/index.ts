@@ -31,4 +31,13 @@ export type { GalleryLimits } from './gallery.ts';
 export { recordedFindings } from './recorded.ts';
 export type { Review } from './reviews.ts';
 export { type RuleFigures, type Summary, summarize } from './summary.ts';
+export {
+  compareRuns,
+  type Transfer,
+  type TransferFinding,
+  type TransferModel,
+  type TransferShared,
+  transferColumns,
+  writeTransfer,
+} from './transfer.ts';
 export { type WrittenReport, writeReport } from './write.ts';

@@ -79,6 +79,12 @@ const auditConfigObject = z.strictObject({
     .describe(
       'The model: a diffusers folder, its ONNX export, or a single-file .safetensors checkpoint. Or give `generator`.',
     ),
+  alsoModels: z
+    .array(z.string())
+    .default([])
+    .describe(
+      'Further models that are audited over the same candidates, each in a folder of its own in `output`: docs/transfer.md.',
+    ),
   tokenizer: z
     .string()
     .optional()

@@ -65,6 +65,7 @@ const freeKeys: ReadonlySet<string> = new Set([
   'config.maxEvaluations',
   // Named by digest; the folder may have moved.
   'config.model',
+  'config.alsoModels',
   'config.tokenizer',
   'config.dataset.path',
   'config.labels.heldOut.path',

@@ -65,6 +65,10 @@ export function addAuditFlags(command: Command): Command {
 export async function audit(target: string, flags: AuditFlags, signal: AbortSignal): Promise<number> {
   const { loadAuditConfig } = await import('../config/load.ts');
   const config = await loadAuditConfig(target, configOverrides(flags));
+  if (config.alsoModels.length > 0) {
+    const { auditModels } = await import('../audit-models.ts');
+    return auditModels(config, { ...flags, signal });
+  }
   const { auditCommand } = await import('../audit-run.ts');
   return auditCommand(config, { ...flags, signal });
 }

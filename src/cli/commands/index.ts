@@ -44,6 +44,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./review.ts'),
   },
   {
+    name: 'compare',
+    summary: 'say what several models repeat of one list of candidates, and what they share',
+    load: () => import('./compare.ts'),
+  },
+  {
     name: 'verify',
     summary: 'make the pictures of findings again, and say whether they are still verbatim',
     load: () => import('./verify.ts'),

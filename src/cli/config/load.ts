@@ -52,6 +52,7 @@ export async function loadAuditConfig(
     ...(config.model !== undefined && { model: resolve(folder, config.model) }),
     ...(config.tokenizer !== undefined && { tokenizer: resolve(folder, config.tokenizer) }),
     ...(config.generator !== undefined && { generator: locatedGenerator(config.generator, folder) }),
+    alsoModels: config.alsoModels.map((path) => resolve(folder, path)),
     dataset: await located(config.dataset, folder),
     ...(config.candidates.from !== undefined && {
       candidates: { ...config.candidates, from: resolve(folder, config.candidates.from) },

@@ -1,0 +1,69 @@
+import { basename, extname, join } from 'node:path';
+import { VerbatimError } from '../errors.ts';
+import type { Transfer } from '../reports/index.ts';
+import type { AuditConfig } from '../stages/index.ts';
+import { type AuditRunOptions, auditCommand } from './audit-run.ts';
+import { exitCodes } from './exit-codes.ts';
+import { count } from './progress.ts';
+
+/**
+ * Audits several models over one list of candidates, one after the other, each in OUTPUT/<name of the model>, and compares
+ * what they repeat: OUTPUT/transfer.json and transfer.parquet. Returns the exit code: that of the gate where any model exceeds it.
+ *
+ * @throws VerbatimError (exit code 2) when two models have one name, or the first is a generator
+ */
+export async function auditModels(config: AuditConfig, options: AuditRunOptions): Promise<number> {
+  const { alsoModels, model: first, ...common } = config;
+  if (first === undefined)
+    throw new VerbatimError(
+      'alsoModels goes with model, and a generator is given; audit it in a run of its own',
+      {
+        exitCode: 2,
+      },
+    );
+  const models = [first, ...alsoModels];
+  const names = models.map((path) => basename(path, extname(path) === '.safetensors' ? '.safetensors' : ''));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new VerbatimError(
+      `alsoModels: two models are named ${twice}, which is their folder in ${config.output}; rename one`,
+      {
+        exitCode: 2,
+      },
+    );
+  let exit: number = exitCodes.fine;
+  const runs = names.map((name) => join(config.output, name));
+  for (const [i, model] of models.entries()) {
+    const sub: AuditConfig = { ...common, alsoModels: [], model: model!, output: runs[i]! };
+    const mute = options.json === true && options.dryRun !== true;
+    exit = Math.max(exit, await auditCommand(sub, { ...options, mute }));
+  }
+  if (options.dryRun !== true) {
+    const { compareRuns, writeTransfer } = await import('../reports/index.ts');
+    const transfer = await compareRuns(runs);
+    await writeTransfer(config.output, transfer);
+    process.stdout.write(
+      options.json === true ? `${JSON.stringify(transfer, undefined, 2)}\n` : transferText(transfer),
+    );
+  }
+  return exit;
+}
+
+/** The table of several models, a line each, and what every two of them share. */
+export function transferText({ models, shared }: Transfer): string {
+  const width = Math.max(8, ...models.map(({ name }) => name.length));
+  const cell = (value: number | string) => (typeof value === 'number' ? count(value) : value).padStart(9);
+  const line = (name: string, cells: readonly (number | string)[]) =>
+    `${name.padEnd(width)}${cells.map(cell).join('')}`;
+  return [
+    line('model', ['captions', 'judged', 'MV', 'RV', 'TV', 'images']),
+    ...models.map(({ name, captions, judged, MV, RV, TV, images }) =>
+      line(name, [captions, judged, MV, RV, TV, images]),
+    ),
+    ...shared.map(
+      ({ models: names, captions, images }) =>
+        `shared   ${names.join(' and ')}: ${count(captions)} captions, ${count(images)} training images`,
+    ),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,83 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Transfer } from '../reports/index.ts';
+import { sql, textLiteral } from '../tables/index.ts';
+import { temporaryFolder } from '../testing/folder.ts';
+import { packageRoot } from './package.ts';
+import { run } from './testing/in-process.ts';
+
+const folder = temporaryFolder('transfer');
+const output = join(folder, 'runs');
+const shipped = (name: string) => JSON.stringify(join(packageRoot, 'models', name));
+
+const config = (more: string) => `model: ${shipped('twin-a')}
+dataset: { format: lab, path: ${shipped('lab.yaml')}, twin: A }
+candidates: { roles: { duplicate: 16, template: 0, unique: 0, held-out: 0, other-twin: 0 } }
+attacks: { first: dcs-antithetic, second: null }
+select: { first: 2, second: 2 }
+synthesis: { steps: 6, samples: 1 }
+labels: { rules: [reference] }
+output: ${JSON.stringify(output)}
+${more}`;
+
+describe('several models over one list of candidates', { timeout: 120_000 }, () => {
+  let said: Transfer;
+  beforeAll(async () => {
+    await writeFile(join(folder, 'both.yaml'), config(`alsoModels: [${shipped('twin-b')}]\n`));
+    const { code, stdout } = await run('audit', join(folder, 'both.yaml'), '-q', '--json');
+    expect(code).toBe(0);
+    said = JSON.parse(stdout) as Transfer;
+  }, 120_000);
+
+  it('says what each repeats: twin A was trained on these captions, twin B was not', async () => {
+    expect(said.models.map(({ name, captions, judged }) => [name, captions, judged])).toEqual([
+      ['twin-a', 16, 2],
+      ['twin-b', 16, 2],
+    ]);
+    const [a, b] = said.models;
+    expect(a!.MV).toBeGreaterThan(0);
+    expect([b!.MV, b!.RV, b!.TV, b!.images]).toEqual([0, 0, 0, 0]);
+    expect(said.shared).toEqual([{ models: ['twin-a', 'twin-b'], captions: 0, images: 0 }]);
+    expect(said.findings).toHaveLength(a!.MV + a!.RV + a!.TV);
+    const rows = await sql<{ model: string; verdict: string | null }>(
+      `FROM ${textLiteral(join(output, 'transfer.parquet'))}`,
+    );
+    expect(rows).toHaveLength(2 * said.findings.length);
+    for (const { model, verdict } of rows)
+      if (model === 'twin-a') expect(verdict).toBe('MV');
+      else expect([null, 'none']).toContain(verdict);
+  });
+
+  it('goes on where it was, and says the same', async () => {
+    const { stdout } = await run('audit', join(folder, 'both.yaml'), '-q', '--json');
+    expect(JSON.parse(stdout)).toEqual(said);
+  });
+
+  it('compares finished runs, also one with itself: all is shared', async () => {
+    const [a, b] = [join(output, 'twin-a'), join(output, 'twin-b')];
+    const both = await run('compare', a, b, '--json');
+    expect(JSON.parse(both.stdout)).toEqual(said);
+    const same = JSON.parse((await run('compare', a, a, '--json')).stdout) as Transfer;
+    const [{ MV, images }] = said.models as [Transfer['models'][0]];
+    expect(same.shared).toMatchObject([{ captions: MV, images }]);
+    expect(new Set(same.models.map(({ name }) => name)).size).toBe(2);
+  });
+
+  it('ends in one line where candidates differ, names clash, or a run is missing', async () => {
+    await writeFile(join(folder, 'other.yaml'), config('').replace('duplicate: 16', 'duplicate: 15'));
+    const other = join(folder, 'other');
+    await run('audit', join(folder, 'other.yaml'), '-q', '-o', other);
+    await writeFile(join(folder, 'clash.yaml'), config(`alsoModels: [${shipped('twin-a')}]\n`));
+    for (const [args, message] of [
+      [['compare', join(output, 'twin-a'), other], 'audit different captions'],
+      [['compare', join(output, 'twin-a')], 'name two runs or more'],
+      [['audit', join(folder, 'clash.yaml'), '-q'], 'two models are named twin-a'],
+    ] as const) {
+      const { code, stderr } = await run(...args);
+      expect(stderr).toMatch(/^verbatim: [^\n]*\n$/);
+      expect(stderr).toContain(message);
+      expect(code).toBe(2);
+    }
+  });
+});
