@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { floatTensor } from '../math/index.ts';
-import { tsxFile } from '../runtime/launch.ts';
-import { softwareGpu } from '../runtime/testing/software-gpu.ts';
+import { softwareGpu, tsxFile } from '../runtime/testing/software-gpu.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { relativeError } from './testing/goldens.ts';
 
