@@ -46,7 +46,6 @@ export async function listCandidates(
   if (all.every(({ caption }) => caption.trim() === ''))
     throw new VerbatimError(
       `${data.name} has no captions; there is nothing to audit. If they stand in a column of another name, give it as captionColumn`,
-      { exitCode: 2 },
     );
   const { has } = generator ?? {};
   if (has === undefined) return chooseCandidates(all, config);
