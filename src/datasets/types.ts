@@ -59,6 +59,8 @@ export interface Dataset {
   /** False where it holds captions (or vectors) alone: picture() then throws a line that says so. */
   readonly hasPictures: boolean;
   readonly embeddings?: DatasetEmbeddings;
+  /** Who decodes what encoded() gives refuses pictures with more pixels, as picture() does; absent: the decoder's own limit. */
+  readonly maxPixels?: number;
   rows(from?: number, to?: number): AsyncIterable<DatasetRow>;
   /** Throws a VerbatimError that names the row when its picture cannot be read. */
   picture(index: number): Promise<Picture>;

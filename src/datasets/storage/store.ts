@@ -87,6 +87,7 @@ export function datasetOf<Shard extends StoredShard>(store: Store<Shard>): Datas
     shards,
     problems: store.problems,
     hasPictures: encoded !== undefined,
+    ...(maxPixels && { maxPixels }),
     ...(store.embeddings && { embeddings: store.embeddings }),
     async *rows(from, to): AsyncGenerator<DatasetRow> {
       const [start, end] = clampRange(size, from, to);

@@ -70,6 +70,13 @@ async function mixed() {
 }
 
 describe('findDuplicates', () => {
+  it('refuses pictures that are larger than the dataset allows', async () => {
+    const small: FakeRow = { caption: 'small', picture: drawing(3, 24) };
+    const dataset = await fakeDataset({ a: [row(1), small, small] }, { maxPixels: 48 * 48 - 1 });
+    const summary = await dedup(dataset, newFolder());
+    expect(summary).toMatchObject({ items: 2, failed: 1, groups: 1 });
+  });
+
   it('finds groups with their rates, captions and what to keep', async () => {
     const folder = newFolder();
     const dataset = await mixed();

@@ -9,6 +9,8 @@ export interface FactsRequest {
   readonly encoded: Uint8Array;
   /** Names the picture in errors. */
   readonly where: string;
+  /** Pictures with more pixels are refused; undefined: the decoder's own limit. */
+  readonly maxPixels: number | undefined;
   readonly wants: FactsWanted;
 }
 
@@ -45,9 +47,9 @@ const dash = '-'.repeat(16);
 export async function factsOfEncoded(
   request: FactsRequest,
 ): Promise<PictureFacts | { readonly error: string }> {
-  const { encoded, where, wants } = request;
+  const { encoded, where, maxPixels, wants } = request;
   try {
-    return factsOf(await decodePicture(encoded, { where }), encoded, wants);
+    return factsOf(await decodePicture(encoded, { where, ...(maxPixels && { maxPixels }) }), encoded, wants);
   } catch (error) {
     rethrowFatal(error, undefined);
     return { error: errorText(error) };

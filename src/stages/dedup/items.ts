@@ -226,7 +226,12 @@ async function describeRow(
   // What is thrown here is no fault of the picture's, and ends the run.
   const found =
     read instanceof Uint8Array
-      ? await facts({ encoded: read, where: `row ${row.index} (${row.key})`, wants })
+      ? await facts({
+          encoded: read,
+          where: `row ${row.index} (${row.key})`,
+          maxPixels: dataset.maxPixels,
+          wants,
+        })
       : read;
   if ('error' in found) return failed(found.error);
   const { tiles, picture, ...columns } = found;
