@@ -32,10 +32,10 @@ export async function auditModels(config: AuditConfig, options: AuditRunOptions)
       },
     );
   let exit: number = exitCodes.fine;
+  const mute = options.json === true && options.dryRun !== true;
   const runs = names.map((name) => join(config.output, name));
   for (const [i, model] of models.entries()) {
-    const sub: AuditConfig = { ...common, alsoModels: [], model: model!, output: runs[i]! };
-    const mute = options.json === true && options.dryRun !== true;
+    const sub: AuditConfig = { ...common, alsoModels: [], model, output: runs[i]! };
     exit = Math.max(exit, await auditCommand(sub, { ...options, mute }));
   }
   if (options.dryRun !== true) {

@@ -1,14 +1,14 @@
 import type { SamplerName } from '../diffusion/index.ts';
+import type { PictureTask } from '../generators/index.ts';
 import type { PictureOrError } from '../images/index.ts';
-import type { Seed } from '../noise/index.ts';
 import type { CaptionTask } from './captions.ts';
 import { refuseFlags } from './config/flags.ts';
 import { openAuditModel } from './open.ts';
 
 /** What `verbatim generate` needs of a model, whatever it is. */
 export interface Maker {
-  /** One picture per caption and seed. */
-  make(captions: readonly string[], seeds: readonly Seed[]): Promise<readonly PictureOrError[]>;
+  /** One picture per task. */
+  make(tasks: readonly PictureTask[]): Promise<readonly PictureOrError[]>;
   /** Evaluations of the denoiser so far. */
   evaluations(): number;
   close(): Promise<void>;
@@ -18,6 +18,7 @@ export interface MakerFlags {
   readonly steps?: number;
   readonly sampler?: SamplerName;
   readonly guidance?: number;
+  readonly seed?: number;
 }
 
 /**
@@ -26,12 +27,10 @@ export interface MakerFlags {
  * @throws VerbatimError (exit code 2) for flags that a generator graph has no use for
  */
 export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: AbortSignal): Promise<Maker> {
-  const { isGeneratorGraph, noCondition, openGeneratorGraph, generate, oneStep } = await import(
-    '../diffusion/index.ts'
-  );
-  const { auditNoise } = await import('../generators/index.ts');
+  const { isGeneratorGraph, noCondition, openGeneratorGraph } = await import('../diffusion/index.ts');
+  const { auditNoise, localGenerator } = await import('../generators/index.ts');
   const { model, provider, batch, threads } = task;
-  const { steps = 16, sampler = 'heun', guidance } = flags;
+  const { steps = 16, sampler = 'heun', guidance, seed = 0 } = flags;
   if (isGeneratorGraph(model)) {
     const reason = 'goes with a diffusion model; a generator graph makes a picture in one call';
     refuseFlags(flags, { steps: reason, sampler: reason, guidance: reason });
@@ -39,22 +38,24 @@ export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: Ab
     const options = { provider, batch, signal, ...(threads !== undefined && { threads }) };
     const graph = await openGeneratorGraph(model, options);
     return {
-      make: (_, seeds) => graph.pictures(seeds, auditNoise),
+      make: (tasks) =>
+        graph.pictures(
+          tasks.map(({ seed }) => seed),
+          auditNoise,
+        ),
       evaluations: () => 0,
       close: () => graph.close(),
     };
   }
   const { pipeline, meter } = await openAuditModel(task, signal);
+  const generator = localGenerator(pipeline, { meter, batch });
+  const settings = { steps, sampler, guidance: guidance ?? generator.guidance, firstSeed: seed };
   return {
-    async make(captions, seeds) {
-      const shared = { captions, seeds, noise: auditNoise, ...(guidance !== undefined && { guidance }) };
-      const { pictures } =
-        steps === 1
-          ? await oneStep(pipeline, shared)
-          : await generate(pipeline, { ...shared, steps, sampler, batch, signal });
-      return pictures;
+    async make(tasks) {
+      const made = await generator.pictures(tasks, settings, signal);
+      return made.map(({ picture }) => picture);
     },
     evaluations: () => meter.evaluations,
-    close: () => pipeline.close(),
+    close: () => generator.close(),
   };
 }

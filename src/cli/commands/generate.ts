@@ -94,10 +94,7 @@ async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Prom
     for (let from = 0; from < tasks.length; from += batch) {
       signal.throwIfAborted();
       const part = tasks.slice(from, from + batch);
-      const pictures = await maker.make(
-        part.map((task) => task.caption),
-        part.map((task) => task.seed),
-      );
+      const pictures = await maker.make(part);
       for (const [i, task] of part.entries()) {
         const picture = pictures[i]!;
         const made = isPicture(picture);
