@@ -1,9 +1,10 @@
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
 import { encodePng, type Picture } from '../images/index.ts';
 import {
   column,
+  isFile,
   nullable,
   type Row,
   readTextIfThere,
@@ -57,11 +58,7 @@ export async function writeImg2dataset(
     const part = rows.slice(from, from + shardRows);
     const name = String(shard).padStart(5, '0');
     const stats = join(output, `${name}_stats.json`);
-    const there = await access(stats).then(
-      () => true,
-      () => false,
-    );
-    if (!there) {
+    if (!(await isFile(stats))) {
       const table: Row<typeof tableColumns>[] = [];
       async function* files(): AsyncGenerator<TarFile> {
         for (const [at, { caption, picture }] of part.entries()) {

@@ -174,7 +174,7 @@ export function parseFields<S extends z.ZodObject>(
   );
 }
 
-export function sameLength(where: string, count: number, lists: Readonly<Record<string, unknown>>): void {
+function sameLength(where: string, count: number, lists: Readonly<Record<string, unknown>>): void {
   for (const [name, list] of Object.entries(lists))
     if (Array.isArray(list) && list.length !== count)
       throw new VerbatimError(
@@ -182,7 +182,7 @@ export function sameLength(where: string, count: number, lists: Readonly<Record<
       );
 }
 
-export function divisible(where: string, channels: readonly number[], groups: number): void {
+function divisible(where: string, channels: readonly number[], groups: number): void {
   const odd = channels.find((count) => count % groups !== 0);
   if (odd !== undefined)
     throw new VerbatimError(
@@ -227,12 +227,25 @@ function checkAddition(where: string, config: UNetConfig): void {
 export function parseVaeConfig(json: unknown, where = 'vae/config.json'): VaeConfig {
   const family = { schema: vaeSchema, className: 'AutoencoderKL', off: vaeOff, strict: true };
   const config = parseFields(family, json, where);
+  checkBlocks(where, config);
+  return config;
+}
+
+/** A block of each kind for each width, and widths that the norms' groups divide. */
+export function checkBlocks(
+  where: string,
+  config: {
+    readonly block_out_channels: readonly number[];
+    readonly down_block_types: readonly string[];
+    readonly up_block_types: readonly string[];
+    readonly norm_num_groups: number;
+  },
+): void {
   sameLength(where, config.block_out_channels.length, {
     down_block_types: config.down_block_types,
     up_block_types: config.up_block_types,
   });
   divisible(where, config.block_out_channels, config.norm_num_groups);
-  return config;
 }
 
 /** A CLIPTextModel config with every field present. `where` names the file in errors. */

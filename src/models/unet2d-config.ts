@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
-import { activation, divisible, parseFields, positive, sameLength, sampleSize } from './config.ts';
+import { activation, checkBlocks, parseFields, positive, sampleSize } from './config.ts';
 
 /** The `config.json` files of diffusers' `UNet2DModel` and `VQModel`, with the defaults of diffusers 0.42. */
 const downBlocks = z.enum(['DownBlock2D', 'AttnDownBlock2D', 'ResnetDownsampleBlock2D']);
@@ -52,11 +52,7 @@ export function parseUnet2dConfig(json: unknown, where = 'unet/config.json'): UN
   const family = { schema: unet2dSchema, className: 'UNet2DModel', off: unet2dOff, strict: true };
   const config = parseFields(family, json, where);
   const channels = config.block_out_channels;
-  sameLength(where, channels.length, {
-    down_block_types: config.down_block_types,
-    up_block_types: config.up_block_types,
-  });
-  divisible(where, channels, config.norm_num_groups);
+  checkBlocks(where, config);
   const head = config.attention_head_dim;
   const last = channels.length - 1;
   const odd = channels.find((width, block) => {
@@ -103,10 +99,6 @@ const vqOff: Readonly<Record<string, readonly unknown[]>> = {
 export function parseVqConfig(json: unknown, where = 'vqvae/config.json'): VqConfig {
   const family = { schema: vqSchema, className: 'VQModel', off: vqOff, strict: true };
   const config = parseFields(family, json, where);
-  sameLength(where, config.block_out_channels.length, {
-    down_block_types: config.down_block_types,
-    up_block_types: config.up_block_types,
-  });
-  divisible(where, config.block_out_channels, config.norm_num_groups);
+  checkBlocks(where, config);
   return config;
 }

@@ -1,8 +1,7 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
-import { type Columns, type Row, writeTable } from '../tables/index.ts';
+import { type Columns, isFile, type Row, writeTable } from '../tables/index.ts';
 import { appendLog } from './log.ts';
 import type { RunFolder } from './run-folder.ts';
 
@@ -80,7 +79,7 @@ export async function runStage<C extends Columns, S>(options: StageOptions<C, S>
   const total = shards.reduce((sum, shard) => sum + options.items(shard), 0);
   const startEvaluations = meter?.evaluations ?? 0;
   const paths = shards.map((_, index) => join(folder.tables, name, shardName(index)));
-  const present = await Promise.all(paths.map(exists));
+  const present = await Promise.all(paths.map(isFile));
   const resumed = shards.reduce((sum, shard, i) => sum + (present[i] ? options.items(shard) : 0), 0);
 
   let done = resumed;
@@ -123,13 +122,6 @@ export async function runStage<C extends Columns, S>(options: StageOptions<C, S>
     report(0);
   }
   return { shards: shards.length, computed: present.filter((there) => !there).length };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /**

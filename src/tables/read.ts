@@ -1,5 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { VerbatimError } from '../errors.ts';
+
+/** Whether a file stands at a path, links followed; a folder is none. */
+export async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
 
 /** A text file; a VerbatimError names it when it is missing or cannot be read, with `hint` for what to do. */
 export async function readTextFile(path: string, hint = ''): Promise<string> {

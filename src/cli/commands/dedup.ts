@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { extname, resolve, sep } from 'node:path';
 import { Command } from 'commander';
 import type { Dataset } from '../../datasets/index.ts';
@@ -191,20 +190,18 @@ async function configOf(flags: DedupFlags): Promise<DedupConfig> {
 /** A copy of a file has its ending, by which it is recognised. */
 async function placeOfCopy(dataset: string, write: string | undefined): Promise<string | undefined> {
   if (write === undefined || extname(write) !== '') return write;
+  const { isFile } = await import('../../tables/index.ts');
   return (await isFile(dataset)) ? `${write}${extname(dataset)}` : write;
 }
 
 /** Results among the pictures would be pictures of the dataset the next time. */
 async function requireOutside(dataset: string, output: string): Promise<void> {
+  const { isFile } = await import('../../tables/index.ts');
   if (!resolve(output).startsWith(resolve(dataset) + sep) || (await isFile(dataset))) return;
   throw new VerbatimError(
     `--output: ${output} lies inside ${dataset}, and would be part of it the next time; name a folder beside it`,
     { exitCode: 2 },
   );
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() === true;
 }
 
 /** Flags of levels that are not compared. @throws VerbatimError (exit code 2) */

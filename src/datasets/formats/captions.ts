@@ -1,12 +1,11 @@
-import { stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
 import { fileDigest } from '../../tables/index.ts';
 import { csvColumn, csvDialect, csvRows, filterCsv } from '../storage/csv.ts';
 import { problemList, requireUnchanged, type StoredFile, storedFile } from '../storage/files.ts';
 import { copyLines, jsonObject, linesOf } from '../storage/lines.ts';
-import type { Look } from '../storage/look.ts';
+import { filesOf, type Look } from '../storage/look.ts';
 import {
   asText,
   captionColumnOf,
@@ -15,7 +14,6 @@ import {
   parquetStretches,
   quotedNames,
 } from '../storage/parquet-file.ts';
-import { filesBelow } from '../storage/paths.ts';
 import {
   datasetOf,
   locateRow,
@@ -140,18 +138,12 @@ const isTable = (name: string) => Object.hasOwn(tables, extname(name).toLowerCas
  * looking into the middle of a text file reads it from its beginning.
  */
 async function openCaptions(spec: CaptionsSpec): Promise<Dataset> {
-  const found = await stat(spec.path).catch(() => undefined);
-  if (found === undefined)
-    throw new VerbatimError(`${spec.path}: no such file or folder; give the path of a dataset.`, {
-      exitCode: 2,
-    });
-  const isFolder = found.isDirectory();
-  const files = isFolder ? await filesBelow(spec.path, isTable) : [basename(spec.path)];
+  const { files, at } = await filesOf(spec.path, isTable);
   const stems = new Set(files.map(shardName));
   const problems: DatasetProblem[] = [];
   const shards: Shard[] = [];
   for (const file of files) {
-    const path = isFolder ? join(spec.path, file) : spec.path;
+    const path = at(spec.path, file);
     try {
       const open = tables[extname(file).toLowerCase()];
       if (open === undefined)
@@ -190,7 +182,7 @@ async function openCaptions(spec: CaptionsSpec): Promise<Dataset> {
     encoded: undefined,
     where: ({ stored }, row) => `${stored.path}, row ${row}`,
     find: async (key) => locateRow(shards, rowOfKey(key)),
-    copy: ({ table, file }, mask, output) => table.copy(mask, isFolder ? join(output, file) : output),
+    copy: ({ table, file }, mask, output) => table.copy(mask, at(output, file)),
     close: async () => {},
   });
 }

@@ -6,6 +6,7 @@ import {
   fileDigest,
   fromParquet,
   identifier,
+  isFile,
   readJsonObject,
   sha256,
   sql,
@@ -89,12 +90,11 @@ async function shardNames(path: string): Promise<string[]> {
   return [...names].sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
 }
 
-const isThere = async (path: string, kind: 'isFile' | 'isDirectory') =>
-  (await stat(path).catch(() => undefined))?.[kind]() ?? false;
+const isFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 
 async function picturesOf(base: string, { columns }: ParquetShape): Promise<Pictures> {
-  if (await isThere(`${base}.tar`, 'isFile')) return { kind: 'tar', stored: await storedFile(`${base}.tar`) };
-  if (await isThere(base, 'isDirectory')) return { kind: 'files', folder: await realpath(base) };
+  if (await isFile(`${base}.tar`)) return { kind: 'tar', stored: await storedFile(`${base}.tar`) };
+  if (await isFolder(base)) return { kind: 'files', folder: await realpath(base) };
   // The parquet output names the column after the encoding: jpg, png, webp.
   const column = columns.find(({ name, type }) => type === 'BLOB' && pictureEndings.has(`.${name}`))?.name;
   if (column !== undefined) return { kind: 'column', column };
@@ -111,13 +111,13 @@ async function openShard(
   position: number,
 ): Promise<{ shard: Shard; stats: Readonly<Record<string, unknown>> }> {
   const base = join(spec.path, name);
-  if (!(await isThere(`${base}_stats.json`, 'isFile')))
+  if (!(await isFile(`${base}_stats.json`)))
     throw new VerbatimError(
       `${base}: is not finished (no ${name}_stats.json); run img2dataset again with --incremental_mode incremental`,
     );
   const stats = await readJsonObject(`${base}_stats.json`);
   const path = `${base}.parquet`;
-  if (!(await isThere(path, 'isFile'))) throw new VerbatimError(`${path}: is missing`);
+  if (!(await isFile(path))) throw new VerbatimError(`${path}: is missing`);
   const shape = await parquetShape(path);
   const names = shape.columns.map((column) => column.name);
   for (const needed of ['key', 'status'])
@@ -152,7 +152,7 @@ async function folderDigest(folder: string): Promise<string> {
   const parts: string[] = [];
   for (const name of names) {
     const path = join(folder, name);
-    parts.push(`${name} ${(await isThere(path, 'isFile')) ? await fileDigest(path) : 'no file'}`);
+    parts.push(`${name} ${(await isFile(path)) ? await fileDigest(path) : 'no file'}`);
   }
   return sha256(parts.join('\n'));
 }
@@ -234,7 +234,7 @@ function pictureOf(
  */
 async function openImg2dataset(spec: Img2datasetSpec): Promise<Dataset> {
   const { path } = spec;
-  if (!(await isThere(path, 'isDirectory')))
+  if (!(await isFolder(path)))
     throw new VerbatimError(`${path}: no such folder; give the output folder of img2dataset.`, {
       exitCode: 2,
     });

@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { VerbatimError } from '../../errors.ts';
-import { lookAt } from '../storage/look.ts';
+import { lookAt, nothingThere } from '../storage/look.ts';
 import type { Dataset } from '../types.ts';
 import { captionsFormat } from './captions.ts';
 import { embeddingsFormat } from './embeddings.ts';
@@ -33,8 +33,7 @@ const names = datasetFormats.map((format) => format.name);
  */
 export async function detectFormat(path: string): Promise<string> {
   const look = await lookAt(path);
-  if (look === undefined)
-    throw new VerbatimError(`${path}: no such file or folder; give the path of a dataset.`, { exitCode: 2 });
+  if (look === undefined) throw nothingThere(path);
   for (const format of datasetFormats) {
     if (await format.detect?.(look)) return format.name;
   }

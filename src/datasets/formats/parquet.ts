@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
 import { fileDigest, identifier } from '../../tables/index.ts';
 import { type StoredFile, storedFile } from '../storage/files.ts';
-import type { Look } from '../storage/look.ts';
+import { filesOf, type Look } from '../storage/look.ts';
 import {
   asText,
   blockReader,
@@ -15,7 +15,7 @@ import {
   parquetStretches,
   quotedNames,
 } from '../storage/parquet-file.ts';
-import { copyPicture, filesBelow, nameFault, readPicture, refusal } from '../storage/paths.ts';
+import { copyPicture, nameFault, readPicture, refusal } from '../storage/paths.ts';
 import {
   datasetOf,
   locateRow,
@@ -120,22 +120,13 @@ function layoutOf(path: string, shape: ParquetShape, spec: ParquetSpec): Layout 
  */
 export async function openParquet(spec: ParquetSpec): Promise<Dataset> {
   const { classes } = spec;
-  const found = await stat(spec.path).catch(() => undefined);
-  if (found === undefined)
-    throw new VerbatimError(`${spec.path}: no such file or folder; give the path of a dataset.`, {
-      exitCode: 2,
-    });
-  const isFolder = found.isDirectory();
-  const files = isFolder
-    ? await filesBelow(spec.path, (name) => name.endsWith('.parquet'))
-    : [basename(spec.path)];
+  const { files, at } = await filesOf(spec.path, (name) => name.endsWith('.parquet'));
   if (files.length === 0) throw new VerbatimError(`${spec.path}: holds no .parquet file.`);
 
   const shards: Shard[] = [];
   const problems: DatasetProblem[] = [];
-  const fileOf = (file: string) => (isFolder ? join(spec.path, file) : spec.path);
   for (const file of files) {
-    const path = fileOf(file);
+    const path = at(spec.path, file);
     try {
       const shape = await parquetShape(path);
       const layout = layoutOf(path, shape, spec);
@@ -222,10 +213,11 @@ export async function openParquet(spec: ParquetSpec): Promise<Dataset> {
     find: async (key) => locateRow(shards, rowOfKey(key)),
     async copy(shard, mask, output, signal) {
       const file = files.find((file) => shardName(file) === shard.name)!;
-      await filterParquet(shard.stored, mask, isFolder ? join(output, file) : output);
+      const target = at(output, file);
+      await filterParquet(shard.stored, mask, target);
       // With a folder of their own the pictures stay there: the copy is opened with the same option.
       if (spec.images !== undefined || shard.file === undefined) return;
-      await copyNamedFiles(shard, mask, isFolder ? dirname(join(output, file)) : dirname(output), signal);
+      await copyNamedFiles(shard, mask, dirname(target), signal);
     },
     close: async () => blocks.clear(),
   });

@@ -1,23 +1,17 @@
 import { appendFile, copyFile, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeJpeg, encodePng } from '../../images/index.ts';
 import { npyHeader, writeNpy } from '../../tables/index.ts';
 import { temporaryFolder } from '../../testing/folder.ts';
-import { type Dataset, openDataset as open, sceneSource } from '../index.ts';
+import { type Dataset, sceneSource } from '../index.ts';
+import { closingDatasets } from '../testing/opened.ts';
 import { type WrittenItem, writeFormat, writtenFormats } from '../testing/write-formats.ts';
 
 const root = temporaryFolder('table-faults');
 let png: Uint8Array;
 let counter = 0;
-const opened: Dataset[] = [];
-afterAll(() => Promise.all(opened.map((dataset) => dataset.close())));
-
-async function openDataset(spec: string | Readonly<Record<string, unknown>>): Promise<Dataset> {
-  const dataset = await open(spec);
-  opened.push(dataset);
-  return dataset;
-}
+const openDataset = closingDatasets();
 
 beforeAll(async () => {
   png = await encodePng(await sceneSource(1).picture(0));

@@ -3,26 +3,20 @@ import { appendFile, mkdir, readFile, rm, truncate, utimes, writeFile } from 'no
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../images/index.ts';
 import { sql, textLiteral } from '../../tables/index.ts';
 import { temporaryFolder } from '../../testing/folder.ts';
-import { type Dataset, type DatasetRow, openDataset as open, sceneSource } from '../index.ts';
+import { type Dataset, type DatasetRow, sceneSource } from '../index.ts';
 import { storedFile } from '../storage/files.ts';
 import { indexTar } from '../storage/tar.ts';
+import { closingDatasets } from '../testing/opened.ts';
 import { type TarEntry, tarOf, type WrittenItem, writeFormat } from '../testing/write-formats.ts';
 
 const root = temporaryFolder('tar-faults');
 let jpeg: Uint8Array;
 let counter = 0;
-const opened: Dataset[] = [];
-afterAll(() => Promise.all(opened.map((dataset) => dataset.close())));
-
-async function openDataset(spec: string | Readonly<Record<string, unknown>>): Promise<Dataset> {
-  const dataset = await open(spec);
-  opened.push(dataset);
-  return dataset;
-}
+const openDataset = closingDatasets();
 
 beforeAll(async () => {
   jpeg = await encodeJpeg(await sceneSource(1).picture(0));

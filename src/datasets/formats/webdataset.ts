@@ -1,11 +1,8 @@
-import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
 import { fileDigest } from '../../tables/index.ts';
 import { createFileReader, createRecent, type StoredFile, scanFile, storedFile } from '../storage/files.ts';
-import type { Look } from '../storage/look.ts';
-import { filesBelow } from '../storage/paths.ts';
+import { filesOf, type Look } from '../storage/look.ts';
 import { captionOf, type Sample, type SampleIndex, samplesOf } from '../storage/samples.ts';
 import { datasetOf, type StoredRow, type StoredShard, shardsOfKey } from '../storage/store.ts';
 import { copyTar, indexTar, type TarMember } from '../storage/tar.ts';
@@ -41,16 +38,7 @@ const compressed = /\.(tar\.(gz|bz2|xz|zst)|tgz)$/i;
  * pictures are then read where they lie, and the indexes of a few tars are kept.
  */
 async function openWebdataset(spec: WebdatasetSpec): Promise<Dataset> {
-  const found = await stat(spec.path).catch(() => undefined);
-  if (found === undefined)
-    throw new VerbatimError(`${spec.path}: no such file or folder; give the path of a dataset.`, {
-      exitCode: 2,
-    });
-  const isFolder = found.isDirectory();
-  const files = isFolder
-    ? await filesBelow(spec.path, (name) => name.endsWith('.tar') || compressed.test(name))
-    : [basename(spec.path)];
-  const pathOf = (file: string) => (isFolder ? join(spec.path, file) : spec.path);
+  const { files, at } = await filesOf(spec.path, (name) => name.endsWith('.tar') || compressed.test(name));
 
   const problems: DatasetProblem[] = [];
   const shards: Shard[] = [];
@@ -59,7 +47,7 @@ async function openWebdataset(spec: WebdatasetSpec): Promise<Dataset> {
     return { ...samplesOf(members, stored.path), tarProblems: problems };
   };
   for (const file of files) {
-    const path = pathOf(file);
+    const path = at(spec.path, file);
     if (compressed.test(file)) {
       const what =
         'is a compressed tar, in which no picture can be looked up; unpack it to a .tar (gunzip, zstd -d …)';
@@ -143,7 +131,7 @@ async function openWebdataset(spec: WebdatasetSpec): Promise<Dataset> {
     async copy(shard, mask, output, signal) {
       const { samples } = await indexes.get(shard);
       const members = samples.flatMap(({ members }, row) => (mask[row] === 0 ? [] : members));
-      await copyTar(shard.stored, members, isFolder ? join(output, shard.file) : output, signal);
+      await copyTar(shard.stored, members, at(output, shard.file), signal);
     },
     async close() {
       indexes.clear();

@@ -1,5 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { VerbatimError } from '../../errors.ts';
 import { filesBelow } from './paths.ts';
 
 /** What stands at a path, for formats that are asked whether it is theirs: each thing is read once, when first asked for. */
@@ -29,4 +31,28 @@ export async function lookAt(path: string): Promise<Look | undefined> {
       return files;
     },
   };
+}
+
+/** What is said of a path at which nothing is. */
+export const nothingThere = (path: string): VerbatimError =>
+  new VerbatimError(`${path}: no such file or folder; give the path of a dataset.`, { exitCode: 2 });
+
+/** The files that a dataset is read from. */
+export interface DatasetFiles {
+  /** Relative to the folder, sorted; of a dataset that is one file, its name. */
+  readonly files: readonly string[];
+  /** Where one of them lies in a dataset at `path`: this one, or a copy of it. */
+  at(path: string, file: string): string;
+}
+
+/**
+ * The file at a path, whatever its name, or those below the folder there that `wanted` takes.
+ *
+ * @throws VerbatimError (exit code 2) when nothing is there
+ */
+export async function filesOf(path: string, wanted: (name: string) => boolean): Promise<DatasetFiles> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw nothingThere(path);
+  if (!found.isDirectory()) return { files: [basename(path)], at: (root) => root };
+  return { files: await filesBelow(path, wanted), at: (root, file) => join(root, file) };
 }

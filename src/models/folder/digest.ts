@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { hashFile } from '../../tables/index.ts';
+import { hashFile, isFile } from '../../tables/index.ts';
 import type { ModelFolder } from './open.ts';
-import { isFile } from './read.ts';
 
 /** What makes a model; logs, licences and cards beside it do not change what it computes. */
 const parts = [

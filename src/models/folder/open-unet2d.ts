@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { readJsonObject } from '../../tables/index.ts';
+import { isFile, readJsonObject } from '../../tables/index.ts';
 import { parseUnet2dConfig, parseVqConfig, type UNet2DConfig, type VqConfig } from '../unet2d-config.ts';
 import { vqChannels } from '../vq.ts';
 import type { PartSource } from './open.ts';
-import { isFile, weightFiles } from './read.ts';
+import { weightFiles } from './read.ts';
 
 /** A folder of an unconditional or class-conditional model, configs parsed, weights not yet read. */
 export interface Unet2dFolder {

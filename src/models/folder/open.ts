@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { readJsonObject } from '../../tables/index.ts';
+import { isFile, readJsonObject } from '../../tables/index.ts';
 import {
   type ClipTextConfig,
   parseClipTextConfig,
@@ -13,7 +13,7 @@ import {
 import type { TensorPlaces } from '../store.ts';
 import type { Padding } from '../tokenizer/index.ts';
 import { pooledWidth } from '../unet.ts';
-import { isFile, weightFiles } from './read.ts';
+import { weightFiles } from './read.ts';
 
 /** Where one network of a folder is: weights for our own graph, or a finished ONNX file. */
 export type PartSource =

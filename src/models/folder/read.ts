@@ -1,11 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { readJsonObject } from '../../tables/index.ts';
-
-export async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
-}
+import { isFile, readJsonObject } from '../../tables/index.ts';
 
 /**
  * The safetensors files of one part: `STEM.safetensors`, the shards that `STEM.safetensors.index.json`

@@ -1,10 +1,9 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
-import { readJsonObject } from '../../tables/index.ts';
+import { isFile, readJsonObject } from '../../tables/index.ts';
 import { parseClipTextConfig, parseUnetConfig, parseVaeConfig } from '../config.ts';
 import { checkParts, type ModelFolder, type PartSource, type TextPart } from '../folder/open.ts';
-import { isFile } from '../folder/read.ts';
 import { openSafetensors, type SafetensorsFile } from '../safetensors.ts';
 import type { TensorPlaces } from '../store.ts';
 import { vaeFactor } from '../vae.ts';

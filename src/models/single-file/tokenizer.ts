@@ -1,6 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { isFile } from '../folder/read.ts';
+import { isFile } from '../../tables/index.ts';
 
 const hasVocabulary = (folder: string): Promise<boolean> => isFile(join(folder, 'vocab.json'));
 

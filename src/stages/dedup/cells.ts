@@ -1,7 +1,6 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openNpyRows, type Partition, type VectorRows } from '../../search/index.ts';
-import { writeNpy } from '../../tables/index.ts';
+import { isFile, writeNpy } from '../../tables/index.ts';
 import type { EdgesInput } from './edges.ts';
 import { type DedupFolder, partitionName } from './state.ts';
 
@@ -11,11 +10,7 @@ function partitionPath({ path }: DedupFolder): string {
 
 export async function readPartition(folder: DedupFolder): Promise<Partition | undefined> {
   const path = partitionPath(folder);
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return undefined;
+  if (!(await isFile(path))) return undefined;
   const rows = await openNpyRows([path]);
   try {
     const centroids = await rows.rows(Array.from({ length: rows.count }, (_, i) => i));
