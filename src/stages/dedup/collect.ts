@@ -45,7 +45,7 @@ function captionKey(captions: Uint8Array, item: number): string {
 }
 
 /** The strictest level at which each item has an edge, as a position in `levels`; 255 for none. */
-export function levelOfItems(count: number, edges: LevelEdges): Uint8Array {
+function levelOfItems(count: number, edges: LevelEdges): Uint8Array {
   const strictest = new Uint8Array(count).fill(255);
   edges.level.forEach((level, edge) => {
     for (const item of [edges.a[edge]!, edges.b[edge]!])

@@ -15,9 +15,8 @@ import { dot } from '../../math/index.ts';
 import type { VectorRows } from '../../search/index.ts';
 import { readTable, tableFiles } from '../../tables/index.ts';
 import { readCentroids } from './cells.ts';
-import { edgeColumns } from './columns.ts';
+import { edgeColumns, type PartRow } from './columns.ts';
 import { type EdgesInput, openVectors } from './edges.ts';
-import { readParts } from './parts.ts';
 import { batchTable } from './state.ts';
 import { type GroupPairs, type ItemVectors, worstPairs } from './worst-pairs.ts';
 
@@ -31,13 +30,15 @@ export interface LevelEdges extends Edges {
 }
 
 /** Reads the edges of all levels and batches between items that the dataset still has. */
-export async function readEdges(input: EdgesInput): Promise<LevelEdges> {
-  const { folder, items } = input;
+export async function readEdges(
+  { folder, items }: EdgesInput,
+  parts: readonly PartRow[],
+): Promise<LevelEdges> {
   const [a, b, score, level] = [grown(), grown(), grown(), grown()];
   const present = (item: number) => items.present[item] === 1;
   for (const [number, name] of levels.entries()) {
     if (name === 'tiles') {
-      for (const part of await readParts(input))
+      for (const part of parts)
         if (part.area >= wholeArea) {
           a.push(Math.min(part.a, part.b));
           b.push(Math.max(part.a, part.b));
@@ -99,6 +100,7 @@ export interface FinishedGroup extends GroupPairs {
 export async function makeGroups(
   input: EdgesInput,
   edges: LevelEdges,
+  parts: readonly PartRow[],
   onProgress?: (done: number, total: number) => void,
 ): Promise<FinishedGroup[]> {
   const { items, config, signal } = input;
@@ -108,7 +110,7 @@ export async function makeGroups(
     const positions = vectors && positionsOf(items.count, vectors.of);
     const { starts, order } = edgesOfGroups(groupOfItems(items.count, components), components.count, edges);
     const centroids = config.keep === 'semdedup' ? await readCentroids(input, vectors?.rows) : undefined;
-    const holders = config.levels.includes('tiles') ? await sharesHeld(input) : undefined;
+    const held = sharesHeld(parts);
     const finished: FinishedGroup[] = [];
     for (let group = 0; group < components.count; group++) {
       signal?.throwIfAborted();
@@ -121,7 +123,7 @@ export async function makeGroups(
       const parts =
         config.linkage === 'complete' && members.length > 2 ? completeParts(members, alike) : [members];
       for (const part of parts)
-        if (part.length > 1) finished.push(await finish(input, part, rows, alike, centroids, holders));
+        if (part.length > 1) finished.push(await finish(input, part, rows, alike, centroids, held));
       onProgress?.(group + 1, components.count);
     }
     return finished.sort(
@@ -135,10 +137,9 @@ export async function makeGroups(
 }
 
 /** Of pictures that hold another as a whole, which share of their area it covers at most. */
-async function sharesHeld(input: EdgesInput): Promise<Map<number, number>> {
+function sharesHeld(parts: readonly PartRow[]): Map<number, number> {
   const shares = new Map<number, number>();
-  for (const { b, area } of await readParts(input))
-    if (area >= wholeArea) shares.set(b, Math.max(area, shares.get(b) ?? 0));
+  for (const { b, area } of parts) if (area >= wholeArea) shares.set(b, Math.max(area, shares.get(b) ?? 0));
   return shares;
 }
 
@@ -213,7 +214,7 @@ async function finish(
   rows: ItemVectors | undefined,
   alike: (a: number, b: number) => boolean,
   centroids: Float32Array | undefined,
-  holders: ReadonlyMap<number, number> | undefined,
+  held: ReadonlyMap<number, number>,
 ): Promise<FinishedGroup> {
   const { items, config } = input;
   const pairs = await worstPairs(input, members, rows);
@@ -225,7 +226,7 @@ async function finish(
   for (const at of keptOf(config.keep, members.length, {
     // A frame is no picture: of a framed copy only what it frames counts, and of two alike the one without a frame stays.
     pixels: Array.from(members, (item) => {
-      const share = holders?.get(item);
+      const share = held.get(item);
       return share === undefined ? items.pixels[item]! : Math.floor(items.pixels[item]! * share) - 1;
     }),
     bytes: of(items.bytes),

@@ -1,5 +1,5 @@
 import type { Dataset } from '../../datasets/index.ts';
-import type { DedupFolder, JoinedShard } from './state.ts';
+import type { DedupFolder } from './state.ts';
 
 /** Rows of one shard of the dataset that are described together, as one file of the table. */
 export interface Piece {
@@ -38,9 +38,4 @@ export function piecesOf(
     first += shard.rows;
   }
   return pieces;
-}
-
-/** Items of all shards, those that are gone too. */
-export function itemCount(shards: readonly JoinedShard[]): number {
-  return shards.reduce((sum, { rows }) => sum + rows, 0);
 }

@@ -139,13 +139,18 @@ export async function findDuplicates(options: DedupOptions): Promise<DedupSummar
       for (const level of config.levels) await compare[level](input, range);
       await finishBatch(folder, range.batch);
     }
-    const edges = await readEdges(input);
+    const parts = config.levels.includes('tiles') ? await readParts(input) : [];
+    const edges = await readEdges(input, parts);
     const stage = (name: string) => (done: number, total: number) =>
       onProgress?.({ stage: name, done, total, resumed: 0, failed: 0, evaluations: 0 });
-    const groups = withCaptions(input, await makeGroups(input, edges, stage('groups')));
+    const groups = withCaptions(input, await makeGroups(input, edges, parts, stage('groups')));
     const written = await writeResults(input, groups, edges);
     const families = config.families ? await writeFamilies(input, groups, stage('families')) : undefined;
-    const summary = await summarize(input, groups, edges, { ...written, families: families?.length ?? null });
+    const summary = await summarize(input, groups, edges, {
+      ...written,
+      families: families?.length ?? null,
+      parts: parts.length,
+    });
     await writeJsonAtomic(join(folder.path, 'summary.json'), summary);
     if (options.write !== undefined) await writeKept(input, groups, options.write, stage('copy'));
     return summary;
@@ -230,7 +235,12 @@ async function summarize(
   input: EdgesInput,
   groups: readonly CaptionedGroup[],
   edges: LevelEdges,
-  written: { readonly kept: number; readonly candidates: number; readonly families: number | null },
+  written: {
+    readonly kept: number;
+    readonly candidates: number;
+    readonly families: number | null;
+    readonly parts: number;
+  },
 ): Promise<DedupSummary> {
   const { dataset, items, config, folder } = input;
   const present = items.present.reduce((sum, there) => sum + there, 0);
@@ -238,7 +248,6 @@ async function summarize(
   for (const { members } of groups) byRate.set(members.length, (byRate.get(members.length) ?? 0) + 1);
   const grouped = groups.reduce((sum, { members }) => sum + members.length, 0);
   const shares = groups.flatMap(({ captionShare }) => captionShare ?? []);
-  const parts = config.levels.includes('tiles') ? (await readParts(input)).length : 0;
   return {
     dataset: { name: dataset.name, format: dataset.format, rows: dataset.size },
     items: present,
@@ -266,7 +275,7 @@ async function summarize(
     meanCaptionShare:
       shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length,
     chained: groups.filter((group) => isChained(config, { ...group, items: group.members.length })).length,
-    parts,
+    parts: written.parts,
     families: written.families,
     candidates: written.candidates,
     completeness: config.levels.includes('descriptor') ? await readCompleteness(folder) : null,
