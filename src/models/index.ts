@@ -29,11 +29,13 @@ export { type ModelOptions, openModel } from './open-model.ts';
 export { latentSize } from './plans.ts';
 export {
   asFloat32,
+  type DeferredTensor,
   encodeSafetensors,
   openSafetensors,
   type SafetensorsFile,
   type SafetensorsWriteOptions,
   type TensorEntry,
+  type WritableTensor,
   writeSafetensors,
 } from './safetensors.ts';
 export {

@@ -255,45 +255,53 @@ export interface SafetensorsWriteOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** A tensor that is made when its turn to be written comes: of a large file only one is in memory at a time. */
+export interface DeferredTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  read(): Tensor['data'];
+}
+export type WritableTensor = Tensor | DeferredTensor;
+
 /**
- * The bytes of a safetensors file: tensors by element size (so that each is aligned), then by name, the
- * header padded to 8 bytes; equal tensors give equal bytes.
+ * The bytes of a safetensors file, part by part: tensors by element size (so that each is aligned), then by name,
+ * the header padded to 8 bytes; equal tensors give equal bytes.
  */
-export function encodeSafetensors(
-  tensors: Readonly<Record<string, Tensor>>,
+export function* encodeSafetensors(
+  tensors: Readonly<Record<string, WritableTensor>>,
   options: SafetensorsWriteOptions = {},
-): Uint8Array[] {
-  const stored = Object.entries(tensors).map(([name, tensor]): [string, Tensor] => {
-    if (options.dtype !== 'float16' || tensor.dtype !== 'float32') return [name, tensor];
-    const data = toFloat16(tensor.data as Float32Array);
-    return [name, { dtype: 'float16', shape: tensor.shape, data }];
+): Generator<Uint8Array> {
+  const narrow = (dtype: DType) => options.dtype === 'float16' && dtype === 'float32';
+  const stored = Object.entries(tensors).map(([name, tensor]) => {
+    const dtype = narrow(tensor.dtype) ? 'float16' : tensor.dtype;
+    return { name, tensor, dtype, bytesPerElement: TYPED_ARRAYS[dtype].BYTES_PER_ELEMENT };
   });
-  stored.sort(
-    ([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : a > b ? 1 : 0),
-  );
+  stored.sort((a, b) => b.bytesPerElement - a.bytesPerElement || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const header: Record<string, unknown> = { __metadata__: options.metadata ?? { format: 'pt' } };
-  const parts: Uint8Array[] = [];
   let position = 0;
-  for (const [name, tensor] of stored) {
-    if (tensor.data.length !== elementCount(tensor.shape))
-      throw new RangeError(`${name}: ${tensor.data.length} values do not fill [${tensor.shape}]`);
-    const { buffer, byteOffset, byteLength } = tensor.data;
-    const end = position + byteLength;
-    header[name] = { dtype: dtypeNames[tensor.dtype], shape: tensor.shape, data_offsets: [position, end] };
-    parts.push(new Uint8Array(buffer, byteOffset, byteLength));
+  for (const { name, tensor, dtype, bytesPerElement } of stored) {
+    const end = position + elementCount(tensor.shape) * bytesPerElement;
+    header[name] = { dtype: dtypeNames[dtype], shape: tensor.shape, data_offsets: [position, end] };
     position = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   const padded = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   padded.set(json, 8);
-  return [padded, ...parts];
+  yield padded;
+  for (const { name, tensor } of stored) {
+    const values = 'read' in tensor ? tensor.read() : tensor.data;
+    if (values.length !== elementCount(tensor.shape))
+      throw new RangeError(`${name}: ${values.length} values do not fill [${tensor.shape}]`);
+    const { buffer, byteOffset, byteLength } = narrow(tensor.dtype) ? toFloat16(values as Float32Array) : values;
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+  }
 }
 
 /** Writes a safetensors file, whole or not at all (see `atomically`); equal tensors give equal bytes. */
 export async function writeSafetensors(
   path: string,
-  tensors: Readonly<Record<string, Tensor>>,
+  tensors: Readonly<Record<string, WritableTensor>>,
   options: SafetensorsWriteOptions = {},
 ): Promise<void> {
   await writeFileAtomic(path, encodeSafetensors(tensors, options));

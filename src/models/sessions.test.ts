@@ -26,7 +26,7 @@ beforeAll(async () => {
 const float = (tensor: Tensor) => tensor as Tensor<'float32'>;
 
 /** The fixture's float16 weights as float32, which may stay on disk. */
-async function widened(path: string): Promise<ModelParts> {
+async function widened(path: string): Promise<ModelParts<Tensor>> {
   const parts = await partsOf(path);
   const wide = Object.entries(parts.vae.tensors).map(
     ([name, tensor]) => [name, floatTensor(tensor.shape, asFloat32(tensor, name))] as const,

@@ -75,15 +75,19 @@ async function flushFolder(folder: string): Promise<void> {
   if (process.platform !== 'win32') await flush(folder, 'r');
 }
 
-/** Writes bytes (in one or several parts) or text whole or not at all: see `atomically`. */
+/**
+ * Writes bytes or text whole or not at all: see `atomically`. Parts are asked for one after the other, so that what
+ * makes them need not hold them all.
+ */
 export async function writeFileAtomic(
   path: string,
-  content: Uint8Array | string | readonly Uint8Array[],
+  content: Uint8Array | string | Iterable<Uint8Array>,
 ): Promise<void> {
   await atomically(path, async (temporary) => {
     const file = await open(temporary, 'w');
     try {
-      for (const part of Array.isArray(content) ? content : [content]) await file.writeFile(part);
+      const whole = typeof content === 'string' || content instanceof Uint8Array;
+      for (const part of whole ? [content] : content) await file.writeFile(part);
     } finally {
       await file.close();
     }

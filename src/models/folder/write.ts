@@ -2,26 +2,25 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import type { Tensor } from '../../math/index.ts';
 import { explainWriteError, writeFileAtomic } from '../../tables/index.ts';
 import type { ClipTextConfig, UNetConfig, VaeConfig } from '../config.ts';
-import { writeSafetensors } from '../safetensors.ts';
+import { type WritableTensor, writeSafetensors } from '../safetensors.ts';
 import { type ClipTokenizerFiles, writeClipTokenizer } from '../tokenizer/index.ts';
 
 /** A version whose `from_pretrained` reads these files without a word; no program version of ours is stored. */
 export const diffusersVersion = '0.30.0';
 
-export interface NetworkPart<C> {
+export interface NetworkPart<C, T = WritableTensor> {
   readonly config: C;
   /** Tensors by diffusers' and transformers' names. */
-  readonly tensors: Readonly<Record<string, Tensor>>;
+  readonly tensors: Readonly<Record<string, T>>;
 }
 
-/** A whole model, in memory. */
-export interface ModelParts {
-  readonly unet: NetworkPart<UNetConfig>;
-  readonly vae: NetworkPart<VaeConfig>;
-  readonly textEncoder: NetworkPart<ClipTextConfig>;
+/** A whole model: its tensors in memory, or each made when it is written. */
+export interface ModelParts<T = WritableTensor> {
+  readonly unet: NetworkPart<UNetConfig, T>;
+  readonly vae: NetworkPart<VaeConfig, T>;
+  readonly textEncoder: NetworkPart<ClipTextConfig, T>;
   readonly tokenizer: ClipTokenizerFiles;
   /** scheduler_config.json with its `_class_name`; `stableDiffusionScheduler` makes one. */
   readonly scheduler: Readonly<Record<string, unknown>>;

@@ -8,7 +8,7 @@ import { unetParameters } from '../unet.ts';
 import { oldVaeName, vaeParameters } from '../vae.ts';
 
 /** A folder's parts in memory under the current names: what a trainer would hand to `writeModelFolder`. */
-export async function partsOf(path: string): Promise<ModelParts> {
+export async function partsOf(path: string): Promise<ModelParts<Tensor>> {
   const folder = await openModelFolder(path);
   const read = (
     source: PartSource,
