@@ -60,7 +60,9 @@ function randomTensors(parameters: readonly Parameter[]): Record<string, Deferre
  */
 function syntheticTokenizer() {
   const printable = [...range(33, 126), ...range(161, 172), ...range(174, 255)];
-  const symbols = [...printable, ...range(256, 511 - printable.length)].map((code) => String.fromCodePoint(code));
+  const symbols = [...printable, ...range(256, 511 - printable.length)].map((code) =>
+    String.fromCodePoint(code),
+  );
   const bos = '<|startoftext|>';
   const eos = '<|endoftext|>';
   const alone = [...symbols, ...symbols.map((symbol) => `${symbol}</w>`)];

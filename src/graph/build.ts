@@ -8,9 +8,16 @@ import type { Attributes, ConstantData, Graph, Model, Node, Shape, Value } from 
 /** Short constants that a graph has already, so that each number is stored once. */
 const shared = new WeakMap<Graph, Map<string, Value>>();
 
-/** An empty graph. `opset` is the version of ONNX's operators that its nodes mean; functions here build for 20. */
-export function createGraph(opset = 20): Graph {
-  return { opset, nodes: [], inputs: [], constants: new Map(), names: new Set() };
+export interface GraphOptions {
+  /** The version of ONNX's operators that its nodes mean; functions here build for 20, the default. */
+  readonly opset?: number;
+  /** For a graph that is only run here: see `Graph`. Default false. */
+  readonly runtimeOperators?: boolean;
+}
+
+/** An empty graph. */
+export function createGraph({ opset = 20, runtimeOperators = false }: GraphOptions = {}): Graph {
+  return { opset, runtimeOperators, nodes: [], inputs: [], constants: new Map(), names: new Set() };
 }
 
 /** The graph that a model's graph was cut from: where its values live and new nodes are added. */
@@ -65,6 +72,15 @@ export function constant(cut: Graph, tensor: Tensor | number, name?: string): Va
 
 /** A constant whose content stays in a file until it is needed: a large weight. */
 export function fileConstant(cut: Graph, name: string, data: ConstantData & { kind: 'file' }): Value {
+  return lateConstant(cut, name, data);
+}
+
+/** A constant whose content is made when it is needed, and not kept. */
+export function deferredConstant(cut: Graph, name: string, data: ConstantData & { kind: 'deferred' }): Value {
+  return lateConstant(cut, name, data);
+}
+
+function lateConstant(cut: Graph, name: string, data: Exclude<ConstantData, { kind: 'memory' }>): Value {
   const graph = originOf(cut);
   return addConstant(graph, claimName(graph, name), data.dtype, data.shape, data);
 }
@@ -228,7 +244,8 @@ export function prune(graph: Graph, wanted: readonly Value[], keep: readonly Val
   const names = new Set(
     [...inputs, ...constants.keys(), ...nodes.flatMap((node) => node.outputs)].map((v) => v.name),
   );
-  const pruned: Graph = { opset: graph.opset, nodes, inputs, constants, names };
+  const { opset, runtimeOperators } = graph;
+  const pruned: Graph = { opset, runtimeOperators, nodes, inputs, constants, names };
   origins.set(pruned, originOf(graph));
   return pruned;
 }

@@ -14,7 +14,9 @@ export {
   constant,
   constantVector,
   createGraph,
+  deferredConstant,
   fileConstant,
+  type GraphOptions,
   input,
   model,
   type NodeOptions,
@@ -26,6 +28,7 @@ export { knownContent, knownIntegers, knownNumbers } from './known.ts';
 export * from './onnx/index.ts';
 export * from './ops/activations.ts';
 export * from './ops/arithmetic.ts';
+export { multiHeadAttention } from './ops/attention.ts';
 export { sumTo } from './ops/common.ts';
 export * from './ops/constants.ts';
 export * from './ops/contraction.ts';

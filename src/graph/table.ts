@@ -1,6 +1,7 @@
 // Loading these files fills the table of operators.
 import './ops/activations.ts';
 import './ops/arithmetic.ts';
+import './ops/attention.ts';
 import './ops/constants.ts';
 import './ops/contraction.ts';
 import './ops/convolution.ts';

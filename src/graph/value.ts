@@ -42,6 +42,11 @@ export interface Node {
  */
 export interface Graph {
   readonly opset: number;
+  /**
+   * Whether functions take ONNX Runtime's own operators where they run faster: such a graph has no gradients
+   * there, and other programs cannot read it.
+   */
+  readonly runtimeOperators: boolean;
   readonly nodes: Node[];
   readonly inputs: Value[];
   /** Weights and other constants: ONNX initializers. */
@@ -49,7 +54,10 @@ export interface Graph {
   readonly names: Set<string>;
 }
 
-/** A constant's content, in memory or left where it lies on disk (read only when it is needed). */
+/**
+ * A constant's content: in memory, left where it lies on disk (read only when it is needed), or made whenever it is
+ * needed, such as a weight that is stored in another form.
+ */
 export type ConstantData =
   | { readonly kind: 'memory'; readonly tensor: Tensor }
   | {
@@ -59,7 +67,17 @@ export type ConstantData =
       readonly lengthBytes: number;
       readonly dtype: DType;
       readonly shape: readonly number[];
+    }
+  | {
+      readonly kind: 'deferred';
+      readonly dtype: DType;
+      readonly shape: readonly number[];
+      /** The same content at every call. */
+      read(): Tensor;
     };
+
+/** A constant that somebody has stored: not to be made first. */
+export type StoredConstant = Exclude<ConstantData, { kind: 'deferred' }>;
 
 /** A finished model: a graph and the values that leave it under public names. */
 export interface Model {

@@ -1,33 +1,20 @@
 /** float16 (IEEE 754 binary16) as raw bits: what safetensors and ONNX hold. Node 20 has no Float16Array. */
 
-let table: Float32Array | undefined;
-
-/** The float32 value of every 16-bit pattern, made on first use (256 KiB). */
-function decodeTable(): Float32Array {
-  if (table) return table;
-  table = new Float32Array(0x10000);
-  for (let bits = 0; bits < 0x10000; bits++) {
-    const exponent = (bits >>> 10) & 0x1f;
-    const fraction = bits & 0x3ff;
-    const magnitude =
-      exponent === 0x1f
-        ? fraction === 0
-          ? Number.POSITIVE_INFINITY
-          : Number.NaN
-        : exponent === 0
-          ? fraction * 2 ** -24
-          : (1 + fraction / 1024) * 2 ** (exponent - 15);
-    table[bits] = bits & 0x8000 ? -magnitude : magnitude;
-  }
-  return table;
-}
-
 /** float16 bits → float32, exact; every NaN becomes the one NaN that JavaScript has. */
 export function toFloat32(bits: Uint16Array): Float32Array {
-  const values = decodeTable();
-  const out = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) out[i] = values[bits[i]!]!;
-  return out;
+  const values = new Float32Array(bits.length);
+  const words = new Uint32Array(values.buffer);
+  for (let i = 0; i < bits.length; i++) {
+    const half = bits[i]!;
+    const exponent = half & 0x7c00;
+    const fraction = half & 0x3ff;
+    // A normal number: the bias goes from 15 to 127, the fraction from 10 to 23 bits.
+    if (exponent !== 0 && exponent !== 0x7c00)
+      words[i] = ((half & 0x8000) << 16) | (((half & 0x7fff) << 13) + 0x38000000);
+    else if (exponent === 0) values[i] = (half & 0x8000 ? -fraction : fraction) * 2 ** -24;
+    else words[i] = fraction === 0 ? ((half & 0x8000) << 16) | 0x7f800000 : 0x7fc00000;
+  }
+  return values;
 }
 
 /**

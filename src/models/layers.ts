@@ -10,6 +10,7 @@ import {
   linear,
   matmul,
   mul,
+  multiHeadAttention,
   reshape,
   silu,
   softmax,
@@ -140,10 +141,13 @@ export function resnetBlock(
 /**
  * Softmax(q·kᵀ/√d + mask)·v over `heads` heads: q [b, t, width], k and v [b | 1, s, width] → [b, t, width].
  * The scale is applied to q, which is smaller than the scores.
+ * One operator where the graph may hold it, which computes the same without ever holding the scores.
  */
 export function attend(q: Value, k: Value, v: Value, heads: number, mask?: Value): Value {
   const width = knownSize(q, 2);
   const size = width / heads;
+  if (q.graph.runtimeOperators && !mask && batchOf(q) === batchOf(k))
+    return multiHeadAttention(q, k, v, heads, size ** -0.5);
   const perHead = (value: Value) => reshape(value, [batchOf(value), knownSize(value, 1), heads, size]);
   const queries = transpose(perHead(scaled(q, size ** -0.5)), [0, 2, 1, 3]);
   const keys = transpose(perHead(k), [0, 2, 3, 1]);

@@ -57,6 +57,7 @@ export interface SafetensorsFile {
   read(name: string): Tensor;
   /** The same for an entry of this file, or for a slice of one along dimension 0. */
   readEntry(entry: TensorEntry): Tensor;
+  /** Lets go of the file; what is read later opens it for that read alone. */
   close(): void;
 }
 
@@ -66,30 +67,45 @@ export interface SafetensorsFile {
  * the file is cut short, its header is no such header, or offsets overlap, leave holes or lie outside.
  */
 export function openSafetensors(path: string): SafetensorsFile {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, 'r');
-  } catch (cause) {
-    throw new VerbatimError(`${path}: cannot be opened (${(cause as NodeJS.ErrnoException).code}).`, {
-      cause,
-    });
-  }
+  const descriptor = openForReading(path);
+  let closed = false;
+  const readBytes = ({ offsetBytes, lengthBytes }: TensorEntry) => {
+    const own = closed ? openForReading(path) : descriptor;
+    try {
+      return readAt(path, own, offsetBytes, lengthBytes);
+    } finally {
+      if (own !== descriptor) closeSync(own);
+    }
+  };
+  const close = () => {
+    if (!closed) closeSync(descriptor);
+    closed = true;
+  };
   try {
     const fileBytes = fstatSync(descriptor).size;
     const { header, dataStart } = readHeader(path, descriptor, fileBytes);
     const entries = checkEntries(path, header, dataStart, fileBytes);
     const metadata = (header['__metadata__'] ?? {}) as Record<string, string>;
-    const readEntry = (entry: TensorEntry): Tensor =>
-      decode(path, entry, readAt(path, descriptor, entry.offsetBytes, entry.lengthBytes));
+    const readEntry = (entry: TensorEntry): Tensor => decode(path, entry, readBytes(entry));
     const read = (name: string): Tensor => {
       const entry = entries.get(name);
       if (!entry) throw new VerbatimError(`${path}: tensor "${name}" is missing.`);
       return readEntry(entry);
     };
-    return { path, entries, metadata, read, readEntry, close: () => closeSync(descriptor) };
+    return { path, entries, metadata, read, readEntry, close };
   } catch (error) {
-    closeSync(descriptor);
+    close();
     throw error;
+  }
+}
+
+function openForReading(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    throw new VerbatimError(`${path}: cannot be opened (${(cause as NodeJS.ErrnoException).code}).`, {
+      cause,
+    });
   }
 }
 
@@ -276,7 +292,9 @@ export function* encodeSafetensors(
     const dtype = narrow(tensor.dtype) ? 'float16' : tensor.dtype;
     return { name, tensor, dtype, bytesPerElement: TYPED_ARRAYS[dtype].BYTES_PER_ELEMENT };
   });
-  stored.sort((a, b) => b.bytesPerElement - a.bytesPerElement || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  stored.sort(
+    (a, b) => b.bytesPerElement - a.bytesPerElement || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+  );
   const header: Record<string, unknown> = { __metadata__: options.metadata ?? { format: 'pt' } };
   let position = 0;
   for (const { name, tensor, dtype, bytesPerElement } of stored) {
@@ -293,7 +311,9 @@ export function* encodeSafetensors(
     const values = 'read' in tensor ? tensor.read() : tensor.data;
     if (values.length !== elementCount(tensor.shape))
       throw new RangeError(`${name}: ${values.length} values do not fill [${tensor.shape}]`);
-    const { buffer, byteOffset, byteLength } = narrow(tensor.dtype) ? toFloat16(values as Float32Array) : values;
+    const { buffer, byteOffset, byteLength } = narrow(tensor.dtype)
+      ? toFloat16(values as Float32Array)
+      : values;
     yield new Uint8Array(buffer, byteOffset, byteLength);
   }
 }

@@ -15,7 +15,7 @@ import { fixtures, goldens, relativeError, runOnce } from './testing/goldens.ts'
 import { partsOf } from './testing/parts.ts';
 import { openTextEncoder } from './text-encoder.ts';
 import { unet2DCondition } from './unet.ts';
-import { vaeDecode } from './vae.ts';
+import { oldVaeName, vaeDecode } from './vae.ts';
 
 const cpu = { provider: 'cpu', threads: 1 } as const;
 const root = temporaryFolder('onnx');
@@ -145,6 +145,32 @@ it('weights that stay in their file give the same as weights in memory', async (
   store.close();
   expect(relativeError(found[1]!, found[0]!)).toBe(0);
   expect(relativeError(found[0]!, golden('vae.decoded'))).toBeLessThan(1e-4);
+});
+
+it('half precision left on disk is widened when the graph is loaded, also after the file was let go of', async () => {
+  const { vae } = await openModelFolder(`${fixtures}sd1`);
+  if (vae.decoder.kind !== 'safetensors') throw new Error('safetensors expected');
+  const { files } = vae.decoder;
+  const decode = (residence: 'memory' | 'file') =>
+    runOnce(
+      (graph) => {
+        const store = openTensorStore(files);
+        const latents = input(graph, 'latents', 'float32', [2, 4, 8, 8]);
+        const decoded = vaeDecode(
+          storeWeights(graph, store, { residence, otherName: oldVaeName }),
+          vae.config,
+          latents,
+        );
+        store.close();
+        const weights = [...graph.constants].filter(([value]) => value.name.endsWith('.weight'));
+        const kind = residence === 'file' ? 'deferred' : 'memory';
+        expect(new Set(weights.map(([, data]) => data.kind))).toEqual(new Set([kind]));
+        return { decoded };
+      },
+      { latents: goldens('sd1')('vae.latents') },
+    );
+  const [read, widened] = [await decode('memory'), await decode('file')];
+  expect(relativeError(widened['decoded']!, read['decoded']!)).toBe(0);
 });
 
 it('both formats compute the same', async () => {

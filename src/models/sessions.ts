@@ -1,5 +1,13 @@
 import { VerbatimError } from '../errors.ts';
-import { checkExternalData, createGraph, type Graph, type Model, model, type Value } from '../graph/index.ts';
+import {
+  checkExternalData,
+  createGraph,
+  type Graph,
+  type GraphOptions,
+  type Model,
+  model,
+  type Value,
+} from '../graph/index.ts';
 import { concatBatch, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
 import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
 import type { PartSource } from './folder/open.ts';
@@ -14,13 +22,16 @@ export interface NetworkPlan {
   build(graph: Graph, weights: Weights): Readonly<Record<string, Value>>;
 }
 
-/** The network of a plan as a finished graph with its weights. Safetensors sources only. */
-export function buildNetwork(plan: NetworkPlan): Model {
+/**
+ * The network of a plan as a finished graph with its weights. Safetensors sources only. A graph with
+ * `runtimeOperators` is for a session here, one without for a file that other programs read.
+ */
+export function buildNetwork(plan: NetworkPlan, graphOptions: GraphOptions = {}): Model {
   if (plan.source.kind !== 'safetensors')
     throw new RangeError(`${plan.source.path} is a finished graph already`);
   const store = openTensorStore(plan.source.files, plan.source.places);
   try {
-    const graph = createGraph();
+    const graph = createGraph(graphOptions);
     const options = plan.otherName ? { otherName: plan.otherName } : {};
     return model(graph, plan.build(graph, storeWeights(graph, store, options)));
   } finally {
@@ -50,7 +61,8 @@ export function checkNetwork(plan: NetworkPlan): void {
 /** A session over our own graph, or over an exported file as it stands. */
 export async function openNetwork(plan: NetworkPlan, options: SessionOptions = {}): Promise<Session> {
   if (plan.source.kind === 'onnx') checkExternalData(plan.source.path);
-  const source = plan.source.kind === 'onnx' ? { path: plan.source.path } : buildNetwork(plan);
+  const source =
+    plan.source.kind === 'onnx' ? { path: plan.source.path } : buildNetwork(plan, { runtimeOperators: true });
   return openSession(source, options);
 }
 

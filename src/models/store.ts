@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { constant, fileConstant, type Graph, type Value } from '../graph/index.ts';
+import { constant, deferredConstant, fileConstant, type Graph, type Value } from '../graph/index.ts';
 import { floatTensor } from '../math/index.ts';
 import { asFloat32, openSafetensors, type SafetensorsFile, type TensorEntry } from './safetensors.ts';
 import type { ParameterShape, Weights } from './weights.ts';
@@ -98,9 +98,9 @@ export interface StoreWeightsOptions {
   /** The name that other versions of the format give a tensor, tried when the first is absent. */
   readonly otherName?: (name: string) => string | undefined;
   /**
-   * 'file' leaves float32 tensors on disk for onnxruntime to map; 'memory' reads them. Default: 'file'
-   * above 256 MiB in all, since an ONNX message cannot exceed 2 GiB. Half precision is always read, as
-   * our graphs compute in float32.
+   * 'file' leaves float32 tensors on disk for onnxruntime to read, and others to be read and widened one by one when
+   * the graph is loaded or written; 'memory' reads all at once. Default: 'file' above 256 MiB in all, since an ONNX
+   * message cannot exceed 2 GiB and large weights are not to be held twice.
    */
   readonly residence?: 'memory' | 'file';
 }
@@ -120,19 +120,23 @@ export function storeWeights(graph: Graph, store: TensorStore, options: StoreWei
     const { file, entry, transposed } = locate(store, name, shape, options.otherName);
     const read = () => {
       const values = asFloat32(file.readEntry(entry), `${file.path}: "${entry.name}"`);
-      return transposed ? transposeMatrix(values, shape) : values;
+      return floatTensor(shape, transposed ? transposeMatrix(values, shape) : values);
     };
+    const { path } = file;
+    const { offsetBytes, lengthBytes } = entry;
     const value =
-      residence === 'file' && entry.dtype === 'F32' && !transposed
-        ? fileConstant(graph, name, {
-            kind: 'file',
-            path: file.path,
-            offsetBytes: entry.offsetBytes,
-            lengthBytes: entry.lengthBytes,
-            dtype: 'float32',
-            shape,
-          })
-        : constant(graph, floatTensor(shape, read()), name);
+      residence === 'memory'
+        ? constant(graph, read(), name)
+        : entry.dtype === 'F32' && !transposed
+          ? fileConstant(graph, name, {
+              kind: 'file',
+              path,
+              offsetBytes,
+              lengthBytes,
+              dtype: 'float32',
+              shape,
+            })
+          : deferredConstant(graph, name, { kind: 'deferred', dtype: 'float32', shape, read });
     made.set(name, value);
     return value;
   };

@@ -1,17 +1,31 @@
-import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { VerbatimError } from '../errors.ts';
 import {
+  add,
   addNode,
   constant,
   createGraph,
+  decodeModel,
+  deferredConstant,
   encodeModel,
   fileConstant,
   input,
   ints,
   type Model,
+  matmul,
   model,
+  readConstant,
   type Value,
   writeModel,
 } from '../graph/index.ts';
@@ -153,14 +167,45 @@ describe('a session', () => {
     await expect(openSession(model(graph, { next }))).rejects.toThrow(/weight\.bin.*not there any more/);
   });
 
-  it('loads weights that are too large for one message through a file, and removes it', async () => {
-    const { model: path, cleanUp } = await loadable(stepModel(), 200);
-    expect(path).toMatch(/model\.onnx$/);
-    const session = await open({ path: path as string });
+  it('brings weights that are too large for one message to a file, one by one, and removes it', async () => {
+    const temporary = join(folder, 'temporary');
+    mkdirSync(temporary);
+    vi.stubEnv('TMPDIR', temporary);
+    const graph = createGraph();
+    const state = input(graph, 'state', 'float32', ['rows', 32]);
+    const [kept, made] = [waves([32, 32]), waves([32, 32], 2)];
+    let asked = 0;
+    const read = () => {
+      asked += 1;
+      return made;
+    };
+    const late = deferredConstant(graph, 'made', {
+      kind: 'deferred',
+      dtype: 'float32',
+      shape: [32, 32],
+      read,
+    });
+    const product = matmul(matmul(state, constant(graph, kept, 'kept')), late);
+    const source = model(graph, { out: add(product, constant(graph, waves([32], 3), 'small')) });
+    const { model: bytes, externalFolder, cleanUp } = await loadable(source, 8000);
+    expect(asked).toBe(1);
+    expect(bytes.length).toBeLessThan(1500);
+    const [inside] = readdirSync(temporary);
+    expect(statSync(join(temporary, inside!, 'weights')).size).toBe(2 * 32 * 32 * 4);
+    const decoded = decodeModel(bytes as Uint8Array, { baseFolder: externalFolder! });
+    const content = [...decoded.graph.constants].map(([value, data]) => [
+      value.name,
+      Buffer.from(readConstant(data)),
+    ]);
+    const expected = { kept, made, small: waves([32], 3) };
+    expect(Object.fromEntries(content)).toEqual(
+      Object.fromEntries(
+        Object.entries(expected).map(([name, { data }]) => [name, Buffer.from(data.buffer)]),
+      ),
+    );
     await cleanUp();
-    const feeds = { state: waves([1, 8]), drift: waves([8]) };
-    expect(await session.run(feeds)).toEqual(await (await open(stepModel())).run(feeds));
-    await expect(openSession({ path: path as string })).rejects.toThrow(/no such file/);
+    expect(readdirSync(temporary)).toEqual([]);
+    vi.unstubAllEnvs();
   });
 });
 

@@ -1,9 +1,9 @@
 import { realpathSync, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, parse, resolve } from 'node:path';
 import { VerbatimError } from '../errors.ts';
-import { encodeModel, type Model, writeModel } from '../graph/index.ts';
+import { constantBytes, encodeModel, type Model, readConstant } from '../graph/index.ts';
 import type { ModelSource } from './session.types.ts';
 
 /** A model as onnxruntime takes it. */
@@ -18,19 +18,17 @@ export interface LoadableModel {
   readonly cleanUp: () => Promise<void>;
 }
 
-/** Weights in memory above this go through a temporary file: one message can hold 2 GiB, and is parsed whole. */
+/** Weights that lie in no file go through a temporary one from this size on: one message holds 2 GiB, and is parsed whole. */
 const LARGEST_IN_MEMORY_BYTES = 2 ** 30;
 
 /**
- * Brings a source into a form that onnxruntime loads without holding large weights twice: a file by its
- * path, and a graph whose constants lie in files as a small model that refers to those files, which
- * onnxruntime then maps into memory by itself.
+ * Brings a source into a form that onnxruntime loads without holding large weights twice: a file by its path, and a
+ * graph as a small model that refers to the files in which its weights lie.
  */
 export async function loadable(
   source: ModelSource,
   largestInMemoryBytes = LARGEST_IN_MEMORY_BYTES,
 ): Promise<LoadableModel> {
-  const cleanUp = async () => {};
   if (source instanceof Uint8Array)
     return { label: 'model', model: new Uint8Array(source), externalFolder: undefined, cleanUp };
   if ('path' in source) {
@@ -39,32 +37,65 @@ export async function loadable(
       throw new VerbatimError(`${source.path}: there is no such file; expected an ONNX model`);
     return { label: source.path, model, externalFolder: undefined, cleanUp };
   }
-  if (memoryBytes(source) > largestInMemoryBytes) return await throughFile(source);
-  const externalFolder = filesRoot(source);
-  const bytes = encodeModel(source, { referToFilesFrom: externalFolder });
-  const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
-  return { label: 'graph', model: own as Uint8Array<ArrayBuffer>, externalFolder, cleanUp };
-}
-
-function memoryBytes(model: Model): number {
-  let sum = 0;
-  for (const data of model.graph.constants.values())
-    if (data.kind === 'memory') sum += data.tensor.data.byteLength;
-  return sum;
-}
-
-async function throughFile(source: Model): Promise<LoadableModel> {
-  const folder = await mkdtemp(join(tmpdir(), 'verbatim-'));
-  // Where an open file cannot be deleted (Windows), the attempt after loading fails and the one at the end succeeds.
-  const cleanUp = () => rm(folder, { recursive: true, force: true }).catch(() => {});
-  const model = join(folder, 'model.onnx');
+  const spilled = await spill(source, largestInMemoryBytes);
   try {
-    await writeModel(source, model);
+    const externalFolder = filesRoot(spilled.model);
+    const bytes = encodeModel(spilled.model, { referToFilesFrom: externalFolder });
+    const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+    const model = own as Uint8Array<ArrayBuffer>;
+    return { label: 'graph', model, externalFolder, cleanUp: spilled.cleanUp };
   } catch (error) {
-    await cleanUp();
+    await spilled.cleanUp();
     throw error;
   }
-  return { label: 'graph', model, externalFolder: undefined, cleanUp };
+}
+
+async function cleanUp(): Promise<void> {}
+
+/** Constants that are no larger stay in the message. */
+const SMALL_BYTES = 1024;
+
+/**
+ * The model with its large weights in files: those that lie in none are written to a temporary one when they have
+ * more than `limitBytes` together, one after the other.
+ */
+async function spill(
+  source: Model,
+  limitBytes: number,
+): Promise<{ readonly model: Model; readonly cleanUp: () => Promise<void> }> {
+  const loose = [...source.graph.constants].filter(([, data]) => data.kind !== 'file');
+  const sizeBytes = loose.reduce((sum, [, data]) => sum + constantBytes(data), 0);
+  if (sizeBytes <= limitBytes) return { model: source, cleanUp };
+  const folder = await mkdtemp(join(tmpdir(), 'verbatim-'));
+  // Where an open file cannot be deleted (Windows), the attempt after loading fails and the one at the end succeeds.
+  const remove = () => rm(folder, { recursive: true, force: true }).catch(() => {});
+  const path = join(folder, 'weights');
+  const constants = new Map(source.graph.constants);
+  try {
+    const file = await open(path, 'wx', 0o600);
+    try {
+      let end = 0;
+      for (const [value, data] of loose) {
+        const lengthBytes = constantBytes(data);
+        if (lengthBytes <= SMALL_BYTES) continue;
+        await file.writeFile(readConstant(data));
+        const { dtype } = value;
+        const shape = value.shape as readonly number[];
+        constants.set(value, { kind: 'file', path, offsetBytes: end, lengthBytes, dtype, shape });
+        end += lengthBytes;
+      }
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    await remove();
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    throw new VerbatimError(
+      `${folder}: loading this model needs ${(sizeBytes / 2 ** 30).toFixed(1)} GiB of temporary space, and the disk is full; free some, or let TMPDIR name a folder with room`,
+      { cause: error },
+    );
+  }
+  return { model: { ...source, graph: { ...source.graph, constants } }, cleanUp: remove };
 }
 
 /** The root folder of the files that hold constants; undefined when there are none. */

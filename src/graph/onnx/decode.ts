@@ -78,7 +78,7 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Mod
     label,
     opset: file.opset,
     folder: options.baseFolder,
-    graph: createGraph(OUR_OPSET),
+    graph: createGraph({ opset: OUR_OPSET }),
     values: new Map(),
     names: namesIn(file.graph),
   };

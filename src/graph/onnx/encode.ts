@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
+import type { DType } from '../../math/index.ts';
 import { prune } from '../build.ts';
 import { DTYPE_CODES } from '../dtypes.ts';
 import type { Attribute, ConstantData, Graph, Model, Node, Shape, Value } from '../value.ts';
@@ -44,7 +45,7 @@ export function encodeModel(model: Model, options: EncodeOptions = {}): Uint8Arr
   const { constants } = needed(model);
   let weightBytes = 0;
   for (const [, data] of constants)
-    if (data.kind === 'memory' || folder === undefined) weightBytes += constantBytes(data);
+    if (data.kind !== 'file' || folder === undefined) weightBytes += constantBytes(data);
   const refuse = () => {
     throw new VerbatimError(
       `a model of ${weightBytes} bytes of weights does not fit into one .onnx file, whose limit is 2 GiB; use writeModel, which puts the weights beside it`,
@@ -76,12 +77,32 @@ export function externalData(location: string, offsetBytes: number, lengthBytes:
 
 /** A constant's size in bytes. */
 export function constantBytes(data: ConstantData): number {
-  return data.kind === 'file' ? data.lengthBytes : data.tensor.data.byteLength;
+  switch (data.kind) {
+    case 'file':
+      return data.lengthBytes;
+    case 'memory':
+      return data.tensor.data.byteLength;
+    case 'deferred':
+      return byteCount(data.dtype, data.shape);
+  }
 }
 
-/** A constant's content as bytes: a view on memory, or read from its file. */
+/** Element type and shape of a constant's content. */
+function typeOf(data: ConstantData): { readonly dtype: DType; readonly shape: readonly number[] } {
+  return data.kind === 'memory' ? data.tensor : data;
+}
+
+/** A constant's content as bytes: a view on memory, made, or read from its file. */
 export function readConstant(data: ConstantData): Uint8Array {
   if (data.kind === 'memory') return bytesOf(data.tensor);
+  if (data.kind === 'deferred') {
+    const tensor = data.read();
+    if (tensor.data.byteLength !== constantBytes(data))
+      throw new RangeError(
+        `a constant of ${constantBytes(data)} bytes was made with ${tensor.data.byteLength}`,
+      );
+    return bytesOf(tensor);
+  }
   const bytes = new Uint8Array(data.lengthBytes);
   const file = openWeights(data.path);
   try {
@@ -126,7 +147,7 @@ export function modelProto(model: Model, place: PlaceConstant): ModelProto {
     initializer: [...constants].map(([value, data]) => ({
       name: nameOf(value),
       data_type: DTYPE_CODES[value.dtype],
-      dims: [...(data.kind === 'file' ? data.shape : data.tensor.shape)],
+      dims: [...typeOf(data).shape],
       ...place(nameOf(value), checkConstant(value, data)),
     })),
     input: graph.inputs.map((value) => valueInfo(nameOf(value), value)),
@@ -180,8 +201,7 @@ function publicNames(model: Model): {
 }
 
 function checkConstant(value: Value, data: ConstantData): ConstantData {
-  const dtype = data.kind === 'file' ? data.dtype : data.tensor.dtype;
-  const shape = data.kind === 'file' ? data.shape : data.tensor.shape;
+  const { dtype, shape } = typeOf(data);
   const expected = byteCount(dtype, shape);
   if (dtype !== value.dtype || constantBytes(data) !== expected)
     throw new VerbatimError(

@@ -1,3 +1,3 @@
 export { checkExternalData, type DecodeOptions, decodeModel, readModel } from './decode.ts';
-export { type EncodeOptions, encodeModel } from './encode.ts';
+export { constantBytes, type EncodeOptions, encodeModel, readConstant } from './encode.ts';
 export { type WriteOptions, writeModel } from './write.ts';

@@ -23,6 +23,7 @@ import {
   addNode,
   checkExternalData,
   constant,
+  constantBytes,
   createGraph,
   decodeModel,
   encodeModel,
@@ -47,7 +48,7 @@ function describeModel({ graph, outputs }: Model) {
     inputs: graph.inputs.map(value),
     constants: [...graph.constants].map(([v, data]) => [
       value(v),
-      data.kind === 'memory' ? data.tensor : `${data.lengthBytes} bytes in a file`,
+      data.kind === 'memory' ? data.tensor : `${constantBytes(data)} bytes, ${data.kind}`,
     ]),
     nodes: graph.nodes.map((node) => ({
       op: node.op,

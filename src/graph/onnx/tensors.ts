@@ -3,7 +3,7 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import { elementCount, type Tensor } from '../../math/index.ts';
 import { dtypeOf } from '../dtypes.ts';
-import type { ConstantData } from '../value.ts';
+import type { ConstantData, StoredConstant } from '../value.ts';
 import { byteCount, tensorFromBytes } from './bytes.ts';
 import { readConstant } from './encode.ts';
 import { EXTERNAL, type TensorProto, toBigInt, toNumber } from './schema.ts';
@@ -18,7 +18,7 @@ const SMALL_BYTES = 1024;
  * @param where names model and tensor in errors
  * @param folder the model's folder; undefined for bytes that came from nowhere
  */
-export function constantFrom(proto: TensorProto, where: string, folder: string | undefined): ConstantData {
+export function constantFrom(proto: TensorProto, where: string, folder: string | undefined): StoredConstant {
   if (proto.data_location !== EXTERNAL) return { kind: 'memory', tensor: tensorFrom(proto, where) };
   const external = externalConstant(proto, where, folder);
   if (external.lengthBytes > SMALL_BYTES) return external;

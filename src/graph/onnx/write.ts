@@ -2,8 +2,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import type { ConstantData, Model } from '../value.ts';
-import { bytesOf } from './bytes.ts';
-import { constantBytes, externalData, modelProto } from './encode.ts';
+import { constantBytes, externalData, modelProto, readConstant } from './encode.ts';
 import { encodeProto } from './schema.ts';
 
 export interface WriteOptions {
@@ -36,7 +35,7 @@ export async function writeModel(model: Model, path: string, options: WriteOptio
   let end = 0;
   const proto = modelProto(model, (_, data) => {
     const lengthBytes = constantBytes(data);
-    if (lengthBytes < threshold && data.kind === 'memory') return { raw_data: bytesOf(data.tensor) };
+    if (lengthBytes < threshold && data.kind !== 'file') return { raw_data: readConstant(data) };
     const alignment = lengthBytes >= LARGE_BYTES ? PAGE_BYTES : SMALL_ALIGNMENT_BYTES;
     const offsetBytes = Math.ceil(end / alignment) * alignment;
     end = offsetBytes + lengthBytes;
@@ -79,8 +78,8 @@ async function writeConstants(
   constants: readonly { data: ConstantData; offsetBytes: number }[],
 ): Promise<void> {
   for (const { data, offsetBytes } of constants) {
-    if (data.kind === 'memory') await writeAt(file, bytesOf(data.tensor), offsetBytes);
-    else await copyInto(file, data, offsetBytes);
+    if (data.kind === 'file') await copyInto(file, data, offsetBytes);
+    else await writeAt(file, readConstant(data), offsetBytes);
   }
 }
 
