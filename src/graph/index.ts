@@ -25,6 +25,7 @@ export {
 } from './build.ts';
 export { gradients } from './gradients.ts';
 export { knownContent, knownIntegers, knownNumbers } from './known.ts';
+export { peakActivationBytes } from './memory.ts';
 export * from './onnx/index.ts';
 export * from './ops/activations.ts';
 export * from './ops/arithmetic.ts';

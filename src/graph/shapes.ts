@@ -108,6 +108,16 @@ function factors(dim: Dim): { count: number; symbols: string[] } {
   return Number.isInteger(count) ? { count, symbols: parts.slice(1) } : { count: 1, symbols: parts };
 }
 
+/** A size as a number, once its symbols have one. Throws a RangeError on a size that stays unknown. */
+export function sizeOf(dim: Dim, sizes: Readonly<Record<string, number>>): number {
+  const { count, symbols } = factors(dim);
+  return symbols.reduce((product, symbol) => {
+    const size = Object.hasOwn(sizes, symbol) ? sizes[symbol] : undefined;
+    if (size === undefined) throw new RangeError(`the size "${dim}" is not known`);
+    return product * size;
+  }, count);
+}
+
 /** What is left of a shape's element count after division by other sizes; undefined when it is not a whole. */
 export function quotientDim(shape: Shape, by: Shape): Dim | undefined {
   const above = factors(productDim(shape.flatMap(splitDim)));

@@ -1,11 +1,10 @@
 import { expandBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
-import type { Port, Session, SessionOptions } from '../runtime/index.ts';
+import type { Port, SessionOptions } from '../runtime/index.ts';
 import { unpackCondition } from './condition.ts';
 import type { UNetConfig, VaeConfig } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
 import { latentSize, pictureSize, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from './plans.ts';
-import { asFloat32 } from './safetensors.ts';
-import { checkNetwork, feedFloat, findPort, inChunks, openNetwork } from './sessions.ts';
+import { checkNetwork, feedFloat, findPort, inChunks, openLimited } from './sessions.ts';
 import { loadClipTokenizer } from './tokenizer/index.ts';
 import { pooledWidth } from './unet.ts';
 
@@ -29,7 +28,7 @@ export async function openUnet(folder: ModelFolder, options: SessionOptions = {}
   const { config } = folder.unet;
   const where = `${folder.path}/unet`;
   const { maxLength } = await loadClipTokenizer(folder.textEncoder.tokenizerFolder);
-  const session = await openNetwork(unetPlan(folder, maxLength), options);
+  const { session, limit } = await openLimited(unetPlan(folder, maxLength), options);
   const ports = {
     sample: findPort(session.inputs, ['sample'], where),
     timestep: findPort(session.inputs, ['timestep'], where),
@@ -58,18 +57,21 @@ export async function openUnet(folder: ModelFolder, options: SessionOptions = {}
       const batch = sample.shape[0]!;
       if (states.shape[0] !== 1 && states.shape[0] !== batch)
         throw new RangeError(`${states.shape[0]} text states do not serve a batch of ${batch}`);
-      const split = added ? unpackCondition(states, pooled) : { states, pooled: states };
-      const feeds = {
-        ...addition(split.pooled, batch),
-        [ports.sample.name]: feedFloat(ports.sample, sample),
-        [ports.timestep.name]: feedFloat(
-          ports.timestep,
-          timestepFor(ports.timestep, ports.sample, timestep, batch),
-        ),
-        [ports.states.name]: feedFloat(ports.states, expandBatch(split.states, batch)),
-      };
-      const out = (await session.run(feeds, { fetch: [ports.out.name] }))[ports.out.name]!;
-      return floatTensor(out.shape, asFloat32(out, where));
+      return inChunks(batch, limit, async (from, to) => {
+        const rows = to - from;
+        const own = states.shape[0] === 1 ? expandBatch(states, rows) : sliceBatch(states, from, to);
+        const split = added ? unpackCondition(own, pooled) : { states: own, pooled: own };
+        const feeds = {
+          ...addition(split.pooled, rows),
+          [ports.sample.name]: feedFloat(ports.sample, sliceBatch(sample, from, to)),
+          [ports.timestep.name]: feedFloat(
+            ports.timestep,
+            timestepFor(ports.timestep, ports.sample, timestep, rows),
+          ),
+          [ports.states.name]: feedFloat(ports.states, split.states),
+        };
+        return (await session.run(feeds, { fetch: [ports.out.name] }))[ports.out.name]!;
+      });
     },
     close: () => session.close(),
   };
@@ -97,8 +99,7 @@ export interface VaeNetwork {
   close(): Promise<void>;
 }
 
-/** Pixels of one run at most: the widest layers take 512 bytes for each. */
-const pixelsPerRun = 2 ** 18;
+/** Pictures of one run at most, where memory allows more: larger batches gain nothing. */
 const picturesPerRun = 16;
 
 /**
@@ -109,12 +110,11 @@ export function openVae(folder: ModelFolder, options: SessionOptions = {}): VaeN
   const { config } = folder.vae;
   const [height, width] = pictureSize(folder);
   for (const plan of [vaeEncoderPlan(folder), vaeDecoderPlan(folder)]) checkNetwork(plan);
-  const limit = Math.max(1, Math.min(picturesPerRun, Math.floor(pixelsPerRun / (height * width))));
-  const opened: Partial<Record<'encoder' | 'decoder', Promise<Session>>> = {};
+  const opened: Partial<Record<'encoder' | 'decoder', ReturnType<typeof openLimited>>> = {};
   const run = async (half: 'encoder' | 'decoder', rows: Tensor<'float32'>): Promise<Tensor<'float32'>> => {
     const plan = half === 'encoder' ? vaeEncoderPlan(folder) : vaeDecoderPlan(folder);
-    opened[half] ??= openNetwork(plan, options);
-    const session = await opened[half];
+    opened[half] ??= openLimited(plan, options, picturesPerRun);
+    const { session, limit } = await opened[half];
     const where = `${folder.path}/vae ${half}`;
     const [ins, outs] =
       half === 'encoder'
@@ -135,7 +135,7 @@ export function openVae(folder: ModelFolder, options: SessionOptions = {}): VaeN
     encodeMoments: (pictures) => run('encoder', pictures),
     decode: (latents) => run('decoder', latents),
     close: async () => {
-      for (const session of Object.values(opened)) await (await session).close();
+      for (const half of Object.values(opened)) await (await half).session.close();
     },
   };
 }

@@ -1,15 +1,18 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { input, writeModel } from '../graph/index.ts';
-import { floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
+import { VerbatimError } from '../errors.ts';
+import { input, relu, writeModel } from '../graph/index.ts';
+import { concatBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { openModelFolder } from './folder/open.ts';
 import { type ModelParts, writeModelFolder } from './folder/write.ts';
 import { writeOnnxFolder } from './folder/write-onnx.ts';
 import { openUnet, openVae } from './networks.ts';
+import { vaeDecoderPlan } from './plans.ts';
 import { asFloat32 } from './safetensors.ts';
-import { buildNetwork, type NetworkPlan } from './sessions.ts';
+import { buildNetwork, inChunks, type NetworkPlan, rowLimit } from './sessions.ts';
 import { openTensorStore, storeWeights } from './store.ts';
 import { fixtures, goldens, relativeError, runOnce } from './testing/goldens.ts';
 import { partsOf } from './testing/parts.ts';
@@ -187,4 +190,54 @@ it('both formats compute the same', async () => {
     await unet.close();
   }
   expect(relativeError(found[1]!, found[0]!)).toBeLessThan(1e-6);
+});
+
+describe('rows at once', () => {
+  const row = (n: number) => floatTensor([1, 2], Float32Array.of(n, -n));
+  const rows = (from: number, to: number) =>
+    concatBatch(Array.from({ length: to - from }, (_, i) => row(from + i)));
+
+  it('come back whole and in order, whatever number of them memory is found for', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 9 }),
+        async (count, most, room) => {
+          const limit = { rows: most };
+          const run = async (from: number, to: number) => {
+            if (to - from > room)
+              throw new VerbatimError('Failed to allocate memory for requested buffer of size 7');
+            return rows(from, to);
+          };
+          expect(await inChunks(count, limit, run)).toEqual(rows(0, count));
+          expect(limit.rows).toBeGreaterThan(0);
+          // Once lowered, the limit holds: the next call is not tried with too many rows again.
+          if (count > room && most > room) expect(limit.rows).toBeLessThanOrEqual(room);
+        },
+      ),
+    );
+  });
+
+  it('are not halved for another error, nor where one alone does not fit', async () => {
+    const limit = { rows: 4 };
+    const failing = (message: string) => inChunks(4, limit, () => Promise.reject(new VerbatimError(message)));
+    await expect(failing('input "x" is missing')).rejects.toThrow('is missing');
+    expect(limit.rows).toBe(4);
+    await expect(failing('CUDA failure 2: out of memory')).rejects.toThrow('out of memory');
+    expect(limit.rows).toBe(1);
+  });
+
+  it('are as many as memory holds, and at least one', async () => {
+    const folder = await openModelFolder(`${fixtures}sd1`);
+    const plan = vaeDecoderPlan(folder);
+    expect(rowLimit(plan, 3, 'cpu').rows).toBe(3);
+    const many = rowLimit(plan, Number.POSITIVE_INFINITY, 'webgpu').rows;
+    expect(many).toBeGreaterThan(100);
+    const huge: NetworkPlan = {
+      source: plan.source,
+      build: (graph) => ({ out: relu(input(graph, 'in', 'float32', ['batch_size', 2 ** 40])) }),
+    };
+    expect(rowLimit(huge, 16, 'cpu').rows).toBe(1);
+  });
 });

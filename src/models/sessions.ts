@@ -1,15 +1,24 @@
-import { VerbatimError } from '../errors.ts';
+import { totalmem } from 'node:os';
+import { messageOf, VerbatimError } from '../errors.ts';
 import {
   checkExternalData,
   createGraph,
   type Graph,
   type GraphOptions,
+  input,
   type Model,
   model,
+  peakActivationBytes,
   type Value,
 } from '../graph/index.ts';
 import { concatBatch, floatTensor, type Tensor, toFloat16 } from '../math/index.ts';
-import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
+import {
+  openSession,
+  type Port,
+  type Provider,
+  type Session,
+  type SessionOptions,
+} from '../runtime/index.ts';
 import type { PartSource } from './folder/open.ts';
 import { asFloat32 } from './safetensors.ts';
 import { checkWeights, openTensorStore, storeWeights } from './store.ts';
@@ -95,19 +104,68 @@ export function feedFloat(port: Port, tensor: Tensor<'float32'>): Tensor {
   }
 }
 
+/** Share of the machine's memory that the activations of one run may take. */
+const activationShare = 1 / 8;
+/** What they may take on a graphics card, whose memory nobody tells; a run that does not fit is split further. */
+const acceleratorBytes = 4 * 2 ** 30;
+
+/** How many rows go through a network at once; lowered when a run finds too little memory. */
+export interface RowLimit {
+  rows: number;
+}
+
+/**
+ * The rows whose activations fit into the memory there is, from 1 to `most`: estimated from the network's graph, with
+ * as much again for what operators and the allocator take. Depends on the machine's memory, not on what is free of it,
+ * so that a run that is gone on with is split as before.
+ */
+export function rowLimit(plan: NetworkPlan, most: number, provider: Provider): RowLimit {
+  const graph = createGraph({ runtimeOperators: plan.source.kind !== 'onnx' });
+  const seen = new Map<string, Value>();
+  plan.build(graph, (name, shape) => {
+    const value = seen.get(name) ?? input(graph, name, 'float32', shape);
+    seen.set(name, value);
+    return value;
+  });
+  const rowBytes = 2 * peakActivationBytes(graph, { batch_size: 1 });
+  const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  const budgetBytes = provider === 'cpu' ? activationShare * memoryBytes : acceleratorBytes;
+  return { rows: Math.max(1, Math.min(most, Math.floor(budgetBytes / rowBytes))) };
+}
+
+/** A session with the limit of the rows that it takes at once; `most` bounds it. */
+export async function openLimited(
+  plan: NetworkPlan,
+  options: SessionOptions,
+  most = Number.POSITIVE_INFINITY,
+): Promise<{ readonly session: Session; readonly limit: RowLimit }> {
+  const session = await openNetwork(plan, options);
+  return { session, limit: rowLimit(plan, most, session.provider) };
+}
+
+const outOfMemory = /out of memory|failed to allocate|bad_alloc|alloc_failed/i;
+
 /**
  * Runs a network over rows (dimension 0) in chunks of at most `limit`, and joins what comes back as
- * float32. `run` gets the chunk's range.
+ * float32. `run` gets the chunk's range. A chunk for which there is too little memory is halved, and the limit with it.
  */
 export async function inChunks(
   rows: number,
-  limit: number,
+  limit: RowLimit,
   run: (from: number, to: number) => Promise<Tensor>,
 ): Promise<Tensor<'float32'>> {
   const parts: Tensor<'float32'>[] = [];
-  for (let from = 0; from < rows; from += limit) {
-    const part = await run(from, Math.min(rows, from + limit));
-    parts.push(floatTensor(part.shape, asFloat32(part, 'network output')));
+  for (let from = 0; from < rows; ) {
+    const to = Math.min(rows, from + limit.rows);
+    try {
+      const part = await run(from, to);
+      parts.push(floatTensor(part.shape, asFloat32(part, 'network output')));
+      from = to;
+    } catch (error) {
+      if (to - from === 1 || !outOfMemory.test(messageOf(error))) throw error;
+      limit.rows = Math.ceil((to - from) / 2);
+    }
   }
+  if (parts.length === 1) return parts[0]!;
   return parts.length === 0 ? floatTensor([0]) : concatBatch(parts);
 }

@@ -1,9 +1,8 @@
 import { input } from '../graph/index.ts';
 import { expandBatch, floatTensor, sampleLength, sliceBatch, type Tensor } from '../math/index.ts';
-import type { Session, SessionOptions } from '../runtime/index.ts';
+import type { SessionOptions } from '../runtime/index.ts';
 import type { Unet2dFolder } from './folder/open-unet2d.ts';
-import { asFloat32 } from './safetensors.ts';
-import { checkNetwork, inChunks, type NetworkPlan, openNetwork } from './sessions.ts';
+import { checkNetwork, inChunks, type NetworkPlan, openLimited } from './sessions.ts';
 import { hasClasses, unet2D } from './unet2d.ts';
 import type { UNet2DConfig, VqConfig } from './unet2d-config.ts';
 import { oldVaeName, vaeFactor } from './vae.ts';
@@ -46,19 +45,26 @@ export async function openUnet2d(folder: Unet2dFolder, options: SessionOptions =
       }),
     }),
   };
-  const session = await openNetwork(plan, options);
+  const { session, limit } = await openLimited(plan, options);
   return {
     config,
     sampleShape: [channels, height, width],
     async predict(sample, timestep, labels) {
-      const batch = sample.shape[0]!;
-      const feeds: Record<string, Tensor> = { sample, timestep: floatTensor([], Float32Array.of(timestep)) };
-      if (classes) {
-        const data = BigInt64Array.from(expandBatch(labels, batch).data, BigInt);
-        feeds['class_labels'] = { dtype: 'int64', shape: [batch], data };
-      }
-      const out = (await session.run(feeds))['out_sample']!;
-      const whole = floatTensor(out.shape, asFloat32(out, `${folder.path}/unet`));
+      const whole = await inChunks(sample.shape[0]!, limit, async (from, to) => {
+        const feeds: Record<string, Tensor> = {
+          sample: sliceBatch(sample, from, to),
+          timestep: floatTensor([], Float32Array.of(timestep)),
+        };
+        if (classes) {
+          const own = labels.shape[0] === 1 ? expandBatch(labels, to - from) : sliceBatch(labels, from, to);
+          feeds['class_labels'] = {
+            dtype: 'int64',
+            shape: [to - from],
+            data: BigInt64Array.from(own.data, BigInt),
+          };
+        }
+        return (await session.run(feeds))['out_sample']!;
+      });
       return config.out_channels === channels ? whole : firstHalf(whole);
     },
     close: () => session.close(),
@@ -85,8 +91,8 @@ export interface VqNetwork {
   close(): Promise<void>;
 }
 
-/** Pixels of one run at most, as for the VAE: the distances to the codebook take a multiple of a layer. */
-const pixelsPerRun = 2 ** 17;
+/** Pictures of one run at most, as for the VAE. */
+const picturesPerRun = 16;
 
 /** The VQModel of a folder; its weights are checked now, and each half is opened when it is first used. */
 export function openVq(
@@ -108,11 +114,10 @@ export function openVq(
     }),
   };
   for (const half of Object.values(plans)) checkNetwork(half);
-  const limit = Math.max(1, Math.min(16, Math.floor(pixelsPerRun / (height * width))));
-  const opened: Partial<Record<keyof typeof plans, Promise<Session>>> = {};
+  const opened: Partial<Record<keyof typeof plans, ReturnType<typeof openLimited>>> = {};
   const run = async (half: keyof typeof plans, rows: Tensor<'float32'>) => {
-    opened[half] ??= openNetwork(plans[half], options);
-    const session = await opened[half];
+    opened[half] ??= openLimited(plans[half], options, picturesPerRun);
+    const { session, limit } = await opened[half];
     return inChunks(
       rows.shape[0]!,
       limit,
@@ -125,7 +130,7 @@ export function openVq(
     encode: (pictures) => run('encode', pictures),
     decode: (latents) => run('decode', latents),
     close: async () => {
-      for (const session of Object.values(opened)) await (await session).close();
+      for (const half of Object.values(opened)) await (await half).session.close();
     },
   };
 }

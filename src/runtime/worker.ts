@@ -39,7 +39,8 @@ async function open(request: OpenRequest): Promise<Replies['open']> {
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     enableCpuMemArena: true,
-    enableMemPattern: true,
+    // One block planned per shape of the inputs would stand beside what the first run took, and gains no time.
+    enableMemPattern: false,
     logSeverityLevel: 4,
     ...(request.profile !== undefined && { enableProfiling: true, profileFilePrefix: request.profile }),
     ...(request.externalFolder === undefined
