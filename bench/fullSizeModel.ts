@@ -16,7 +16,7 @@ import {
 } from '../src/models/index.ts';
 
 /** Stable Diffusion 1.5's configs as published; what they do not say is as in diffusers' defaults. */
-const unet = parseUnetConfig({ sample_size: 64, cross_attention_dim: 768 });
+export const fullSizeUnet = parseUnetConfig({ sample_size: 64, cross_attention_dim: 768 });
 const vae = parseVaeConfig({
   sample_size: 512,
   block_out_channels: [128, 256, 512, 512],
@@ -36,7 +36,12 @@ const text = parseClipTextConfig({
   eos_token_id: 49407,
 });
 
-/** Each tensor from a seed of its own, made when it is written. */
+/** A stretch of these starts each tensor: random enough for weights that nobody looks at, and quickly made. */
+const uniforms = (() => {
+  const random = createRandom(1);
+  return Float32Array.from({ length: 2 ** 20 }, () => random.uniform());
+})();
+
 function randomTensors(parameters: readonly Parameter[]): Record<string, DeferredTensor> {
   return Object.fromEntries(
     parameters.map((parameter): [string, DeferredTensor] => [
@@ -45,9 +50,8 @@ function randomTensors(parameters: readonly Parameter[]): Record<string, Deferre
         dtype: 'float32',
         shape: parameter.shape,
         read: () => {
-          const random = createRandom(hashSeed(parameter.name));
-          // 24 of the 53 bits that `uniform` has: as many as a float32 holds.
-          return initialValues(parameter, () => (random.uint32() >>> 8) / 2 ** 24);
+          let next = hashSeed(parameter.name);
+          return initialValues(parameter, () => uniforms[next++ % uniforms.length]!);
         },
       },
     ]),
@@ -84,9 +88,11 @@ function range(from: number, to: number): number[] {
  */
 export async function ensureFullSizeModel(path: string, dtype: 'float32' | 'float16'): Promise<void> {
   if (existsSync(path)) return;
-  process.stderr.write(`writing random weights of Stable Diffusion 1.5 to ${path} (once, a minute)\n`);
+  process.stderr.write(
+    `writing Stable Diffusion 1.5 with random ${dtype} weights to ${path} (once, a minute)\n`,
+  );
   const parts = {
-    unet: { config: unet, tensors: randomTensors(unetParameters(unet)) },
+    unet: { config: fullSizeUnet, tensors: randomTensors(unetParameters(fullSizeUnet)) },
     vae: { config: vae, tensors: randomTensors(vaeParameters(vae)) },
     textEncoder: { config: text, tensors: randomTensors(clipTextParameters(text)) },
     tokenizer: syntheticTokenizer(),

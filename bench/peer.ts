@@ -28,6 +28,7 @@ export interface Peer {
   /** Name and version, as the peer says them. */
   readonly name: string;
   readonly threads: number;
+  readonly pid: number;
   /** Floating-point operations of one run, as the peer counts them (multiply and add are two). */
   readonly flops: number;
   /** What the task gave, where it is to be compared with ours. */
@@ -44,21 +45,33 @@ export async function startPeer(
   script = 'worker.py',
 ): Promise<Peer> {
   await ensurePeers();
-  const child = spawn(python, [`${peerFolder}${script}`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  return ask(python, [`${peerFolder}${script}`], { task, ...parameters });
+}
+
+/** Starts a script of ours that is asked like a peer, as a process of its own. */
+export function startOurs(script: string, parameters: Record<string, unknown>): Promise<Peer> {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  return ask(process.execPath, ['--import', 'tsx', path], parameters);
+}
+
+async function ask(command: string, args: readonly string[], request: object): Promise<Peer> {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const ask = async (request: object) => {
-    child.stdin.write(`${JSON.stringify(request)}\n`);
+  const tell = async (message: object) => {
+    child.stdin.write(`${JSON.stringify(message)}\n`);
     const { value, done } = await lines.next();
-    if (done) throw new Error(`the peer ended while it ran ${task}`);
+    if (done)
+      throw new Error(`${[command, ...args].join(' ')} ended when it was told ${JSON.stringify(message)}`);
     return JSON.parse(value);
   };
-  const hello = await ask({ task, ...parameters });
+  const hello = await tell(request);
   return {
     name: hello.peer,
     threads: hello.threads,
     flops: hello.flops,
     results: hello.results,
-    run: async (count) => (await ask({ run: count })).seconds,
+    pid: child.pid ?? 0,
+    run: async (count) => (await tell({ run: count })).seconds,
     close: () => child.kill(),
   };
 }

@@ -70,7 +70,8 @@ export function watchMemory(pid: number, intervalMs = 100): () => number | undef
   };
 }
 
-async function peakResident(pid: number): Promise<number | undefined> {
+/** The most memory that a process has had resident so far, bytes; undefined where there is no /proc. */
+export async function peakResident(pid: number): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kibibytes = /^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1];
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;

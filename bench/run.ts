@@ -19,6 +19,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'the denoiser, batch 16, against diffusers and PyTorch, evaluations per second',
     load: () => import('./denoise.ts'),
   },
+  'full-size': {
+    about: "Stable Diffusion 1.5's UNet at full size against diffusers: load, memory, evaluations per second",
+    load: () => import('./fullSize.ts'),
+  },
   diffusers: {
     about: 'the shipped miniature opened by diffusers: its one-step output against ours',
     load: () => import('./diffusers.ts'),
