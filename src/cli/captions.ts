@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Command, Option } from 'commander';
 import { VerbatimError } from '../errors.ts';
+import type { Precision } from '../graph/index.ts';
 import type { Provider } from '../runtime/index.ts';
 import { addConfigFlags, type ConfigFlags, refuseFlags } from './config/flags.ts';
 
 /** What the commands that take a config, or captions from the command line, have in common. */
 export interface CaptionFlags extends ConfigFlags {
   readonly provider?: Provider | 'auto';
+  readonly precision?: Precision;
   readonly caption?: readonly string[];
   readonly captions?: string;
   readonly quiet?: boolean;
@@ -48,6 +50,7 @@ export interface CaptionTask {
   readonly tokenizer: string | undefined;
   readonly captions: readonly string[];
   readonly provider: Provider | 'auto';
+  readonly precision: Precision | undefined;
   readonly batch: number;
   readonly threads: number | undefined;
 }
@@ -59,7 +62,7 @@ export interface CaptionTask {
  * @throws VerbatimError (exit code 2) when the model or all captions are missing, or a flag needs a config.
  */
 export async function readCaptions(flags: CaptionFlags): Promise<CaptionTask> {
-  const { model, tokenizer, provider = 'cpu', batch = 16, threads } = flags;
+  const { model, tokenizer, provider = 'cpu', precision, batch = 16, threads } = flags;
   if (model === undefined)
     throw new VerbatimError('give a config, a run folder, or --model with --caption', { exitCode: 2 });
   refuseFlags(flags, { limit: onlyConfig, maxEvaluations: onlyConfig, set: onlyConfig });
@@ -78,5 +81,5 @@ export async function readCaptions(flags: CaptionFlags): Promise<CaptionTask> {
   }
   if (captions.length === 0)
     throw new VerbatimError('there are no captions; give --caption TEXT or --captions FILE', { exitCode: 2 });
-  return { model, tokenizer, captions, provider, batch, threads };
+  return { model, tokenizer, captions, provider, precision, batch, threads };
 }

@@ -1,4 +1,5 @@
 import type { SamplerName } from '../diffusion/index.ts';
+import { VerbatimError } from '../errors.ts';
 import type { PictureTask } from '../generators/index.ts';
 import type { PictureOrError } from '../images/index.ts';
 import type { CaptionTask } from './captions.ts';
@@ -29,11 +30,15 @@ export interface MakerFlags {
 export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: AbortSignal): Promise<Maker> {
   const { isGeneratorGraph, noCondition, openGeneratorGraph } = await import('../diffusion/index.ts');
   const { auditNoise, localGenerator } = await import('../generators/index.ts');
-  const { model, provider, batch, threads } = task;
+  const { model, provider, precision, batch, threads } = task;
   const { steps = 16, sampler = 'heun', guidance, seed = 0 } = flags;
   if (isGeneratorGraph(model)) {
     const reason = 'goes with a diffusion model; a generator graph makes a picture in one call';
     refuseFlags(flags, { steps: reason, sampler: reason, guidance: reason });
+    if (precision !== undefined)
+      throw new VerbatimError('--precision goes with a diffusion model; a generator graph has its own', {
+        exitCode: 2,
+      });
     noCondition(model, task.captions);
     const options = { provider, batch, signal, ...(threads !== undefined && { threads }) };
     const graph = await openGeneratorGraph(model, options);

@@ -3,6 +3,7 @@ import type { PlantedSet } from '../datasets/index.ts';
 import type { Pipeline } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
+import type { Precision } from '../graph/index.ts';
 import type { Meter, Provider } from '../runtime/index.ts';
 import type { AuditConfig, AuditData, AuditDatasetConfig } from '../stages/index.ts';
 import { parseConfig } from './config/parse.ts';
@@ -14,6 +15,7 @@ export async function openAuditModel(
     readonly model: string;
     readonly tokenizer?: string | undefined;
     readonly provider: Provider | 'auto';
+    readonly precision?: Precision | undefined;
     readonly batch: number;
     readonly threads?: number | undefined;
   },
@@ -22,7 +24,7 @@ export async function openAuditModel(
   const { openPipeline } = await import('../diffusion/index.ts');
   const { createMeter } = await import('../runtime/index.ts');
   const meter = createMeter();
-  const { model, tokenizer, provider, batch, threads } = config;
+  const { model, tokenizer, provider, precision, batch, threads } = config;
   const options = {
     provider,
     batch,
@@ -30,6 +32,7 @@ export async function openAuditModel(
     signal,
     ...(threads !== undefined && { threads }),
     ...(tokenizer !== undefined && { tokenizer }),
+    ...(precision !== undefined && { precision }),
   };
   return { pipeline: await openPipeline(model, options), meter };
 }

@@ -10,6 +10,7 @@ import { greyToRgb, rgbToGrey } from './grey.ts';
 import { limitFromConfig } from './limit.ts';
 import type { PipelineOptions } from './pipeline.ts';
 import type { Pipeline } from './pipeline.types.ts';
+import { precisionDigest } from './precision.ts';
 import { scheduleFromConfig } from './schedule.ts';
 
 const settingsSchema = z.looseObject({
@@ -58,7 +59,7 @@ export async function openUnet2dPipeline(path: string, options: PipelineOptions 
   const [height, width] = codec.pictureSize;
   return {
     name,
-    digest,
+    digest: precisionDigest(digest, options.precision),
     guidance: settings.guidance,
     conditions,
     pictureSize: codec.pictureSize,

@@ -117,6 +117,15 @@ describe('openPipeline', () => {
     await pipeline.close();
   });
 
+  it.each(['cpu', 'auto'] as const)(
+    'refuses half precision for provider %s, where it gains nothing',
+    async (provider) => {
+      await expect(openPipeline(fixture('sd1'), { provider, precision: 'float16' })).rejects.toThrow(
+        /precision float16 is for graphics cards.*webgpu or cuda/,
+      );
+    },
+  );
+
   it('takes the guidance scale from verbatim.json, 7.5 without one', async () => {
     const plain = await openPipeline(fixture('sd1'), { threads: 1 });
     expect(plain.guidance).toBe(7.5);

@@ -6,6 +6,7 @@ import { floatTensor, mapTensor, sampleLength, type Tensor } from '../math/index
 import {
   isUnet2dFolder,
   modelDigest,
+  type NetworkOptions,
   openModel,
   openTextEncoder,
   openUnet,
@@ -14,15 +15,16 @@ import {
   type UNetNetwork,
   type VaeNetwork,
 } from '../models/index.ts';
-import type { Meter, SessionOptions } from '../runtime/index.ts';
+import type { Meter } from '../runtime/index.ts';
 import { createDenoiser } from './denoiser.ts';
 import { requireDenoiser } from './generator-graph.ts';
 import type { Pipeline } from './pipeline.types.ts';
 import { openUnet2dPipeline } from './pipeline-unet2d.ts';
+import { precisionDigest } from './precision.ts';
 import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
 import { refuseLimits } from './scheduler-fields.ts';
 
-export interface PipelineOptions extends SessionOptions {
+export interface PipelineOptions extends NetworkOptions {
   /** Largest number of samples in one call of the denoiser. Default 16. */
   readonly batch?: number;
   /** Counts every evaluation of the denoiser. */
@@ -98,6 +100,19 @@ export function createPipeline(parts: PipelineParts, options: PipelineOptions = 
   };
 }
 
+/**
+ * Refuses half precision where nothing gains by it.
+ *
+ * @throws VerbatimError (exit code 2)
+ */
+function checkPrecision({ precision, provider = 'cpu' }: PipelineOptions): void {
+  if (precision === 'float16' && (provider === 'cpu' || provider === 'auto'))
+    throw new VerbatimError(
+      `precision float16 is for graphics cards, not for provider ${provider}: give provider webgpu or cuda, or leave precision out`,
+      { exitCode: 2 },
+    );
+}
+
 const guidanceSchema = z.number().min(0).max(100).default(7.5);
 
 /**
@@ -108,6 +123,7 @@ const guidanceSchema = z.number().min(0).max(100).default(7.5);
  */
 export async function openPipeline(folder: string, options: PipelineOptions = {}): Promise<Pipeline> {
   requireDenoiser(folder);
+  checkPrecision(options);
   if (await isUnet2dFolder(folder)) return openUnet2dPipeline(folder, options);
   const { batch: _, meter: __, tokenizer, ...session } = options;
   const model = await openModel(folder, tokenizer === undefined ? {} : { tokenizer });
@@ -126,7 +142,7 @@ export async function openPipeline(folder: string, options: PipelineOptions = {}
     const vae = openVae(model, session);
     opened.push(vae);
     // Last, since it reads every byte: a damaged file is refused from its header.
-    const digest = await modelDigest(model);
+    const digest = precisionDigest(await modelDigest(model), options.precision);
     const name = basename(resolve(folder), '.safetensors');
     return createPipeline({ name, digest, guidance: guidance.data, schedule, text, unet, vae }, options);
   } catch (error) {

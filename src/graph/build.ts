@@ -3,7 +3,7 @@ import { type DType, elementCount, type Tensor, toFloat16 } from '../math/index.
 import { noteKnown } from './known.ts';
 import { knownOps, ruleOf } from './registry.ts';
 import { formatShape } from './shapes.ts';
-import type { Attributes, ConstantData, Graph, Model, Node, Shape, Value } from './value.ts';
+import type { Attributes, ConstantData, Graph, Model, Node, Precision, Shape, Value } from './value.ts';
 
 /** Short constants that a graph has already, so that each number is stored once. */
 const shared = new WeakMap<Graph, Map<string, Value>>();
@@ -13,11 +13,15 @@ export interface GraphOptions {
   readonly opset?: number;
   /** For a graph that is only run here: see `Graph`. Default false. */
   readonly runtimeOperators?: boolean;
+  /** See `Graph`. Default 'float32'. */
+  readonly precision?: Precision;
 }
 
 /** An empty graph. */
-export function createGraph({ opset = 20, runtimeOperators = false }: GraphOptions = {}): Graph {
-  return { opset, runtimeOperators, nodes: [], inputs: [], constants: new Map(), names: new Set() };
+export function createGraph(options: GraphOptions = {}): Graph {
+  const { opset = 20, runtimeOperators = false, precision = 'float32' } = options;
+  const empty = { nodes: [], inputs: [], constants: new Map(), names: new Set<string>() };
+  return { opset, runtimeOperators, precision, ...empty };
 }
 
 /** The graph that a model's graph was cut from: where its values live and new nodes are added. */
@@ -90,15 +94,21 @@ export function scalar(graph: Graph, value: number, dtype: DType): Value {
   return sharedConstant(graph, [value], dtype, []);
 }
 
-/** A float32 vector of one number repeated, stored once per graph. */
-export function constantVector(cut: Graph, length: number, value: number): Value {
+/** A vector of one number repeated, stored once per graph. */
+export function constantVector(
+  cut: Graph,
+  length: number,
+  value: number,
+  dtype: Precision = 'float32',
+): Value {
   const graph = originOf(cut);
   const table = shared.get(graph) ?? new Map<string, Value>();
   shared.set(graph, table);
-  const key = `${length} times ${value}`;
+  const key = `${length} times ${value} ${dtype}`;
+  const values = new Float32Array(length).fill(value);
   const vector =
     table.get(key) ??
-    constant(graph, { dtype: 'float32', shape: [length], data: new Float32Array(length).fill(value) });
+    constant(graph, { dtype, shape: [length], data: dtype === 'float16' ? toFloat16(values) : values });
   table.set(key, vector);
   return vector;
 }
@@ -244,8 +254,7 @@ export function prune(graph: Graph, wanted: readonly Value[], keep: readonly Val
   const names = new Set(
     [...inputs, ...constants.keys(), ...nodes.flatMap((node) => node.outputs)].map((v) => v.name),
   );
-  const { opset, runtimeOperators } = graph;
-  const pruned: Graph = { opset, runtimeOperators, nodes, inputs, constants, names };
+  const pruned: Graph = { ...graph, nodes, inputs, constants, names };
   origins.set(pruned, originOf(graph));
   return pruned;
 }

@@ -36,6 +36,8 @@ export interface Node {
   readonly attributes: Attributes;
 }
 
+export type Precision = 'float32' | 'float16';
+
 /**
  * A graph under construction. Nodes stand in the order in which they were added, which is a
  * topological order, because a node can only be given values that exist already.
@@ -47,6 +49,8 @@ export interface Graph {
    * there, and other programs cannot read it.
    */
   readonly runtimeOperators: boolean;
+  /** The type in which networks built here compute; what goes in and comes out stays float32. */
+  readonly precision: Precision;
   readonly nodes: Node[];
   readonly inputs: Value[];
   /** Weights and other constants: ONNX initializers. */

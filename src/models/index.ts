@@ -38,6 +38,7 @@ export {
   type WritableTensor,
   writeSafetensors,
 } from './safetensors.ts';
+export type { NetworkOptions } from './sessions.ts';
 export {
   openTensorStore,
   type StoreWeightsOptions,

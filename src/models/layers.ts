@@ -1,7 +1,7 @@
 import {
   add,
   averagePool,
-  constant,
+  cast,
   conv2d,
   type Dim,
   gelu,
@@ -44,6 +44,16 @@ export function linearLayer(w: Weights, x: Value, from: number, to: number, bias
   return linear(x, w('weight', [to, from]), bias ? w('bias', [to]) : undefined);
 }
 
+/** A float32 value in the precision that the graph computes in. */
+export function entering(x: Value): Value {
+  return x.dtype === x.graph.precision ? x : cast(x, x.graph.precision);
+}
+
+/** What a network gives, as float32. */
+export function leaving(x: Value): Value {
+  return x.dtype === 'float32' ? x : cast(x, 'float32');
+}
+
 export interface ConvShape {
   readonly kernel?: number;
   readonly stride?: number;
@@ -71,9 +81,9 @@ export function layerNormLayer(w: Weights, x: Value, epsilon: number): Value {
   return layerNorm(x, { scale: w('weight', [width]), bias: w('bias', [width]), epsilon });
 }
 
-/** A float32 scalar times a value, left out when it is 1. */
+/** A number times a value, left out when it is 1. */
 export function scaled(x: Value, factor: number): Value {
-  return factor === 1 ? x : mul(x, constant(x.graph, factor));
+  return factor === 1 ? x : mul(x, factor);
 }
 
 /** Halves height and width by a strided convolution; padding 0 pads below and to the right only. */

@@ -4,7 +4,7 @@ import { unpackCondition } from './condition.ts';
 import type { UNetConfig, VaeConfig } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
 import { latentSize, pictureSize, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from './plans.ts';
-import { checkNetwork, feedFloat, findPort, inChunks, openLimited } from './sessions.ts';
+import { checkNetwork, feedFloat, findPort, inChunks, type NetworkOptions, openLimited } from './sessions.ts';
 import { loadClipTokenizer } from './tokenizer/index.ts';
 import { pooledWidth } from './unet.ts';
 
@@ -24,7 +24,7 @@ export interface UNetNetwork {
 }
 
 /** The UNet of a model folder, ready to run with any batch size. */
-export async function openUnet(folder: ModelFolder, options: SessionOptions = {}): Promise<UNetNetwork> {
+export async function openUnet(folder: ModelFolder, options: NetworkOptions = {}): Promise<UNetNetwork> {
   const { config } = folder.unet;
   const where = `${folder.path}/unet`;
   const { maxLength } = await loadClipTokenizer(folder.textEncoder.tokenizerFolder);

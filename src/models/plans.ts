@@ -3,6 +3,7 @@ import { input, type Value } from '../graph/index.ts';
 import { clipText, clipTextEmbeds, clipTextNames } from './clip-text.ts';
 import type { ClipTextConfig } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
+import { entering, leaving } from './layers.ts';
 import type { NetworkPlan } from './sessions.ts';
 import { additionInputs, unet2DCondition } from './unet.ts';
 import { oldVaeName, vaeDecode, vaeEncode, vaeFactor } from './vae.ts';
@@ -67,12 +68,16 @@ export function unetPlan(folder: ModelFolder, tokens: number): NetworkPlan {
   return {
     source,
     build: (graph, w) => ({
-      out_sample: unet2DCondition(w, config, {
-        sample: input(graph, 'sample', 'float32', [batch, config.in_channels, height, width]),
-        timestep: input(graph, 'timestep', 'float32', []),
-        encoderHiddenStates: input(graph, 'encoder_hidden_states', 'float32', [batch, tokens, context]),
-        ...additionInputs(graph, config, batch),
-      }),
+      out_sample: leaving(
+        unet2DCondition(w, config, {
+          sample: entering(input(graph, 'sample', 'float32', [batch, config.in_channels, height, width])),
+          timestep: input(graph, 'timestep', 'float32', []),
+          encoderHiddenStates: entering(
+            input(graph, 'encoder_hidden_states', 'float32', [batch, tokens, context]),
+          ),
+          ...additionInputs(graph, config, batch),
+        }),
+      ),
     }),
   };
 }

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
-import { input, relu, writeModel } from '../graph/index.ts';
+import { createGraph, input, relu, writeModel } from '../graph/index.ts';
 import { concatBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { openModelFolder } from './folder/open.ts';
 import { type ModelParts, writeModelFolder } from './folder/write.ts';
 import { writeOnnxFolder } from './folder/write-onnx.ts';
+import { entering } from './layers.ts';
 import { openUnet, openVae } from './networks.ts';
 import { vaeDecoderPlan } from './plans.ts';
 import { asFloat32 } from './safetensors.ts';
@@ -174,6 +175,53 @@ it('half precision left on disk is widened when the graph is loaded, also after 
     );
   const [read, widened] = [await decode('memory'), await decode('file')];
   expect(relativeError(widened['decoded']!, read['decoded']!)).toBe(0);
+});
+
+describe('half precision', () => {
+  const states = floatTensor(
+    [1, 77, 32],
+    Float32Array.from({ length: 77 * 32 }, (_, i) => Math.cos(i)),
+  );
+
+  it('computes the UNet in float16 and is near the golden in float32; what goes in and out stays float32', async () => {
+    const folder = await openModelFolder(`${fixtures}sd1`);
+    const sample = float(goldens('sd1')('unet.sample'));
+    const [half, full] = [
+      await openUnet(folder, { ...cpu, precision: 'float16' }),
+      await openUnet(folder, cpu),
+    ];
+    const [rough, exact] = [await half.predict(sample, 500, states), await full.predict(sample, 500, states)];
+    await Promise.all([half.close(), full.close()]);
+    // 11 bits of significand, some thirty layers deep; equal results would mean that nothing was halved.
+    expect(relativeError(rough, exact)).toBeLessThan(5e-3);
+    expect(relativeError(rough, exact)).toBeGreaterThan(1e-5);
+  });
+
+  it('keeps weights as they are stored, and narrows those of float32', async () => {
+    const wide = join(root, 'wide');
+    await writeModelFolder(wide, await widened(`${fixtures}sd1`));
+    for (const [path, kind] of [
+      [`${fixtures}sd1`, 'file'],
+      [wide, 'deferred'],
+    ] as const) {
+      const { vae } = await openModelFolder(path);
+      if (vae.decoder.kind !== 'safetensors') throw new Error('safetensors expected');
+      const store = openTensorStore(vae.decoder.files);
+      const graph = createGraph({ precision: 'float16' });
+      const weights = storeWeights(graph, store, { residence: 'file', otherName: oldVaeName });
+      vaeDecode(weights, vae.config, entering(input(graph, 'latents', 'float32', [1, 4, 8, 8])));
+      store.close();
+      const found = [...graph.constants].filter(([value]) => value.name.endsWith('.weight'));
+      expect(new Set(found.map(([value, data]) => `${value.dtype} ${data.kind}`))).toEqual(
+        new Set([`float16 ${kind}`]),
+      );
+    }
+  });
+
+  it('is refused for a finished graph', async () => {
+    const folder = await openModelFolder(join(root, 'sd1'));
+    await expect(openUnet(folder, { ...cpu, precision: 'float16' })).rejects.toThrow(/leave precision out/);
+  });
 });
 
 it('both formats compute the same', async () => {

@@ -8,6 +8,7 @@ import {
   input,
   type Model,
   model,
+  type Precision,
   peakActivationBytes,
   type Value,
 } from '../graph/index.ts';
@@ -67,12 +68,30 @@ export function checkNetwork(plan: NetworkPlan): void {
   }
 }
 
+export interface NetworkOptions extends SessionOptions {
+  /**
+   * What the UNet computes in; VAE and text encoders stay in float32, where half precision is known to fail. Default
+   * 'float32'. Only graphics cards gain by 'float16'; a finished ONNX graph has a precision of its own.
+   */
+  readonly precision?: Precision;
+}
+
 /** A session over our own graph, or over an exported file as it stands. */
-export async function openNetwork(plan: NetworkPlan, options: SessionOptions = {}): Promise<Session> {
-  if (plan.source.kind === 'onnx') checkExternalData(plan.source.path);
+export async function openNetwork(plan: NetworkPlan, options: NetworkOptions = {}): Promise<Session> {
+  const { precision, ...session } = options;
+  if (plan.source.kind === 'onnx') {
+    if (precision === 'float16')
+      throw new VerbatimError(
+        `${plan.source.path}: a finished graph computes in the precision that it was exported in; leave precision out`,
+        { exitCode: 2 },
+      );
+    checkExternalData(plan.source.path);
+  }
   const source =
-    plan.source.kind === 'onnx' ? { path: plan.source.path } : buildNetwork(plan, { runtimeOperators: true });
-  return openSession(source, options);
+    plan.source.kind === 'onnx'
+      ? { path: plan.source.path }
+      : buildNetwork(plan, { runtimeOperators: true, ...(precision && { precision }) });
+  return openSession(source, session);
 }
 
 /** The first of some names that a session has; exports of different ages name the same port differently. */
@@ -136,7 +155,7 @@ export function rowLimit(plan: NetworkPlan, most: number, provider: Provider): R
 /** A session with the limit of the rows that it takes at once; `most` bounds it. */
 export async function openLimited(
   plan: NetworkPlan,
-  options: SessionOptions,
+  options: NetworkOptions,
   most = Number.POSITIVE_INFINITY,
 ): Promise<{ readonly session: Session; readonly limit: RowLimit }> {
   const session = await openNetwork(plan, options);

@@ -1,6 +1,6 @@
 import { VerbatimError } from '../errors.ts';
 import { constant, deferredConstant, fileConstant, type Graph, type Value } from '../graph/index.ts';
-import { floatTensor } from '../math/index.ts';
+import { type Tensor, toFloat16 } from '../math/index.ts';
 import { asFloat32, openSafetensors, type SafetensorsFile, type TensorEntry } from './safetensors.ts';
 import type { ParameterShape, Weights } from './weights.ts';
 
@@ -98,8 +98,8 @@ export interface StoreWeightsOptions {
   /** The name that other versions of the format give a tensor, tried when the first is absent. */
   readonly otherName?: (name: string) => string | undefined;
   /**
-   * 'file' leaves float32 tensors on disk for onnxruntime to read, and others to be read and widened one by one when
-   * the graph is loaded or written; 'memory' reads all at once. Default: 'file' above 256 MiB in all, since an ONNX
+   * 'file' leaves tensors of the graph's precision on disk for onnxruntime to read, and others to be read and converted
+   * one by one when the graph is loaded or written; 'memory' reads all at once. Default: 'file' above 256 MiB in all, since an ONNX
    * message cannot exceed 2 GiB and large weights are not to be held twice.
    */
   readonly residence?: 'memory' | 'file';
@@ -118,25 +118,23 @@ export function storeWeights(graph: Graph, store: TensorStore, options: StoreWei
     const known = made.get(name);
     if (known) return known;
     const { file, entry, transposed } = locate(store, name, shape, options.otherName);
-    const read = () => {
-      const values = asFloat32(file.readEntry(entry), `${file.path}: "${entry.name}"`);
-      return floatTensor(shape, transposed ? transposeMatrix(values, shape) : values);
+    const { precision: dtype } = graph;
+    const read = (): Tensor => {
+      const stored = file.readEntry(entry);
+      if (stored.dtype === dtype && !transposed) return { ...stored, shape };
+      const wide = asFloat32(stored, `${file.path}: "${entry.name}"`);
+      const values = transposed ? transposeMatrix(wide, shape) : wide;
+      return { dtype, shape, data: dtype === 'float16' ? toFloat16(values) : values };
     };
     const { path } = file;
     const { offsetBytes, lengthBytes } = entry;
+    const asStored = entry.dtype === (dtype === 'float16' ? 'F16' : 'F32') && !transposed;
     const value =
       residence === 'memory'
         ? constant(graph, read(), name)
-        : entry.dtype === 'F32' && !transposed
-          ? fileConstant(graph, name, {
-              kind: 'file',
-              path,
-              offsetBytes,
-              lengthBytes,
-              dtype: 'float32',
-              shape,
-            })
-          : deferredConstant(graph, name, { kind: 'deferred', dtype: 'float32', shape, read });
+        : asStored
+          ? fileConstant(graph, name, { kind: 'file', path, offsetBytes, lengthBytes, dtype, shape })
+          : deferredConstant(graph, name, { kind: 'deferred', dtype, shape, read });
     made.set(name, value);
     return value;
   };

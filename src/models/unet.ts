@@ -20,6 +20,7 @@ import type { UNetConfig } from './config.ts';
 import {
   convLayer,
   downsampleLayer,
+  entering,
   groupNormLayer,
   knownSize,
   linearLayer,
@@ -84,7 +85,7 @@ export function unet2DCondition(w: Weights, config: UNetConfig, inputs: UNetInpu
   });
 
   let h = inputs.sample;
-  if (config.center_input_sample) h = add(scaled(h, 2), constant(h.graph, -1));
+  if (config.center_input_sample) h = add(scaled(h, 2), -1);
   h = convLayer(scope(w, 'conv_in'), h, config.in_channels, channels[0]!, { kernel: config.conv_in_kernel });
 
   const skips: Value[] = [h];
@@ -184,7 +185,7 @@ function additionEmbedding(w: Weights, config: UNetConfig, addition: UNetAdditio
 }
 
 /**
- * Sinusoids (Ho et al. 2020) of a column of numbers [rows, 1] → [rows, size]. The frequencies are
+ * Sinusoids (Ho et al. 2020) of a column of float32 numbers [rows, 1] → [rows, size]. The frequencies are
  * e^(−ln 10000 · i / (half − freq_shift)), rounded to float32 as PyTorch computes them.
  */
 function sinusoids(config: TimeConfig, numbers: Value, size: number): Value {
@@ -195,8 +196,8 @@ function sinusoids(config: TimeConfig, numbers: Value, size: number): Value {
   const angles = mul(numbers, constant(numbers.graph, floatTensor([1, half], frequencies)));
   const parts = config.flip_sin_to_cos ? [cos(angles), sin(angles)] : [sin(angles), cos(angles)];
   // An odd width ends in a zero: half · 2 < size.
-  if (size % 2 === 1) parts.push(mul(numbers, constant(numbers.graph, 0)));
-  return concat(parts, 1);
+  if (size % 2 === 1) parts.push(mul(numbers, 0));
+  return entering(concat(parts, 1));
 }
 
 function checkSample(config: UNetConfig, inputs: UNetInputs): void {

@@ -2,7 +2,8 @@ import { input } from '../graph/index.ts';
 import { expandBatch, floatTensor, sampleLength, sliceBatch, type Tensor } from '../math/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 import type { Unet2dFolder } from './folder/open-unet2d.ts';
-import { checkNetwork, inChunks, type NetworkPlan, openLimited } from './sessions.ts';
+import { entering, leaving } from './layers.ts';
+import { checkNetwork, inChunks, type NetworkOptions, type NetworkPlan, openLimited } from './sessions.ts';
 import { hasClasses, unet2D } from './unet2d.ts';
 import type { UNet2DConfig, VqConfig } from './unet2d-config.ts';
 import { oldVaeName, vaeFactor } from './vae.ts';
@@ -29,7 +30,7 @@ export interface Unet2dNetwork {
 }
 
 /** The UNet2DModel of a folder, ready to run with any batch size. */
-export async function openUnet2d(folder: Unet2dFolder, options: SessionOptions = {}): Promise<Unet2dNetwork> {
+export async function openUnet2d(folder: Unet2dFolder, options: NetworkOptions = {}): Promise<Unet2dNetwork> {
   const { config, source } = folder.unet;
   const [height, width] = sampleSides(folder);
   const channels = config.in_channels;
@@ -38,11 +39,13 @@ export async function openUnet2d(folder: Unet2dFolder, options: SessionOptions =
     source,
     otherName: oldVaeName,
     build: (graph, w) => ({
-      out_sample: unet2D(w, config, {
-        sample: input(graph, 'sample', 'float32', [batchSize, channels, height, width]),
-        timestep: input(graph, 'timestep', 'float32', []),
-        ...(classes && { classLabels: input(graph, 'class_labels', 'int64', [batchSize]) }),
-      }),
+      out_sample: leaving(
+        unet2D(w, config, {
+          sample: entering(input(graph, 'sample', 'float32', [batchSize, channels, height, width])),
+          timestep: input(graph, 'timestep', 'float32', []),
+          ...(classes && { classLabels: input(graph, 'class_labels', 'int64', [batchSize]) }),
+        }),
+      ),
     }),
   };
   const { session, limit } = await openLimited(plan, options);

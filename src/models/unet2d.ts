@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { add, concat, constant, gather, silu, type Value } from '../graph/index.ts';
+import { add, concat, gather, silu, type Value } from '../graph/index.ts';
 import {
   convLayer,
   downsampleLayer,
@@ -54,7 +54,7 @@ export function unet2D(w: Weights, config: UNet2DConfig, inputs: UNet2DInputs): 
     });
 
   let h = inputs.sample;
-  if (config.center_input_sample) h = add(scaled(h, 2), constant(h.graph, -1));
+  if (config.center_input_sample) h = add(scaled(h, 2), -1);
   h = convLayer(scope(w, 'conv_in'), h, config.in_channels, channels[0]!);
 
   const skips: Value[] = [h];

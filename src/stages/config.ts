@@ -172,6 +172,10 @@ const auditConfigObject = z.strictObject({
     })
     .prefault({}),
   provider: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('cpu').describe('What runs the model.'),
+  precision: z
+    .enum(['float32', 'float16'])
+    .default('float32')
+    .describe('What the denoiser computes in; float16 only with webgpu or cuda.'),
   threads: positive.max(1024).optional().describe('Default: the number of cores. Does not change results.'),
   batch: positive.max(1024).default(16).describe('Captions that are computed together.'),
   shardSize: positive.max(100_000).default(256).describe('Captions per shard: what a kill can cost at most.'),

@@ -138,7 +138,15 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<vo
 }
 
 async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal): Promise<number> {
-  const { model, tokenizer, provider = 'cpu', batch = 16, threads, output = 'runs/scores' } = flags;
+  const {
+    model,
+    tokenizer,
+    provider = 'cpu',
+    precision,
+    batch = 16,
+    threads,
+    output = 'runs/scores',
+  } = flags;
   if (model === undefined) throw new VerbatimError('give the model with --model', { exitCode: 2 });
   const reason = 'does not go with a Parquet file of captions';
   refuseFlags(flags, { caption: reason, limit: reason, maxEvaluations: reason, set: reason, seed: reason });
@@ -147,7 +155,10 @@ async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal
   const { all } = attackList({ first: first!, second: null, alsoScore });
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
   const { openAuditModel } = await import('../open.ts');
-  const { pipeline, meter } = await openAuditModel({ model, tokenizer, provider, batch, threads }, signal);
+  const { pipeline, meter } = await openAuditModel(
+    { model, tokenizer, provider, precision, batch, threads },
+    signal,
+  );
   try {
     const scored = await scoreTable({
       file,

@@ -3,10 +3,17 @@ import { dirname, join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { SamplerName } from '../../diffusion/index.ts';
 import { VerbatimError } from '../../errors.ts';
+import type { Precision } from '../../graph/index.ts';
 import type { NoiseSource } from '../../noise/index.ts';
 import type { Provider } from '../../runtime/index.ts';
 import type { RecordedFindings, VerificationOutcome } from '../../stages/index.ts';
-import { integerOption, numberOption, providerOption, refuseFlags } from '../config/flags.ts';
+import {
+  integerOption,
+  numberOption,
+  precisionOption,
+  providerOption,
+  refuseFlags,
+} from '../config/flags.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openAuditModel } from '../open.ts';
 import { decidingVersions, packageVersion } from '../package.ts';
@@ -27,6 +34,7 @@ interface VerifyFlags {
   readonly batch: number;
   readonly threads?: number;
   readonly provider: Provider | 'auto';
+  readonly precision?: Precision;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -72,6 +80,7 @@ export function define(context: CommandContext): Command {
     .addOption(integerOption('--batch <n>', 'pictures made together', 1).default(16))
     .addOption(integerOption('--threads <n>', 'default: the number of cores', 1))
     .addOption(providerOption('what runs the model').default('cpu'))
+    .addOption(precisionOption())
     .option('-q, --quiet', 'no progress')
     .option('--json', 'print JSON on stdout')
     .addHelpText('after', help)

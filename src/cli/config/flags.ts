@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
+import type { Precision } from '../../graph/index.ts';
 import type { Provider } from '../../runtime/index.ts';
 import { type Override, parseOverride } from './parse.ts';
 
@@ -15,6 +16,7 @@ export interface ConfigFlags {
   readonly batch?: number;
   readonly threads?: number;
   readonly provider?: string;
+  readonly precision?: string;
   readonly maxEvaluations?: number;
   readonly format?: string;
   readonly set?: readonly Override[];
@@ -30,6 +32,7 @@ export const configKeys: Readonly<Record<string, string>> = {
   batch: 'batch',
   threads: 'threads',
   provider: 'provider',
+  precision: 'precision',
   maxEvaluations: 'maxEvaluations',
   format: 'dataset.format',
 };
@@ -51,6 +54,7 @@ export function addConfigFlags(command: Command, seed: Option = configSeed()): C
     .addOption(integerOption('--batch <n>', 'captions computed together (config: batch)', 1))
     .addOption(integerOption('--threads <n>', 'default: the number of cores (config: threads)', 1))
     .addOption(providerOption('what runs the model (config: provider)'))
+    .addOption(precisionOption())
     .addOption(integerOption('--max-evaluations <n>', 'refuse a plan that may cost more', 1))
     .addOption(setOption('any other key of the config; repeatable: --set select.first=200'));
 }
@@ -59,6 +63,15 @@ export function addConfigFlags(command: Command, seed: Option = configSeed()): C
 export function providerOption(description: string): Option {
   const choices = ['auto', 'cpu', 'webgpu', 'cuda'] satisfies (Provider | 'auto')[];
   return new Option('--provider <name>', description).choices(choices);
+}
+
+/** `--precision NAME`. */
+export function precisionOption(): Option {
+  const choices = ['float32', 'float16'] satisfies Precision[];
+  return new Option(
+    '--precision <name>',
+    'float16 halves memory on webgpu and cuda (config: precision)',
+  ).choices(choices);
 }
 
 /** `--set key=value`, repeatable: overrides any key of a config. */

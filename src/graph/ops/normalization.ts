@@ -4,7 +4,7 @@ import { addOne, constantVector } from '../build.ts';
 import { composite } from '../composite.ts';
 import { defineOps } from '../registry.ts';
 import { axisOf, concreteShape, fail, formatShape, operand, sameShape } from '../shapes.ts';
-import type { Dim, Value } from '../value.ts';
+import type { Dim, Precision, Value } from '../value.ts';
 import { add, mul } from './arithmetic.ts';
 import {
   batchNormGradient,
@@ -39,15 +39,17 @@ export function groupNorm(x: Value, { groups, scale, bias, epsilon = 1e-5 }: Gro
       fail({ op: 'groupNorm' }, `the ${name} must be [${channels}], but is ${formatShape(value.shape)}`);
   const perGroup = (channels / groups) * elementCount(spatial);
   const grouped = reshape(x, [x.shape[0]!, groups, perGroup]);
-  const normalized = addOne(
-    x.graph,
-    'InstanceNormalization',
-    [grouped, constantVector(x.graph, groups, 1), constantVector(x.graph, groups, 0)],
-    { epsilon: float(epsilon) },
-  );
+  const [ones, zeros] = [1, 0].map((value) => constantVector(x.graph, groups, value, precisionOf(x)));
+  const normalized = addOne(x.graph, 'InstanceNormalization', [grouped, ones, zeros], {
+    epsilon: float(epsilon),
+  });
   const column = [channels, ...spatial.map(() => 1)];
   const y = add(mul(reshape(normalized, x.shape), reshape(scale, column)), reshape(bias, column));
   return composite('groupNorm', y, [x, scale, bias], (back) => channelwiseGradient(back, groups, epsilon));
+}
+
+function precisionOf(x: Value): Precision {
+  return x.dtype === 'float16' ? 'float16' : 'float32';
 }
 
 export interface LayerNormOptions {
@@ -63,7 +65,11 @@ export function layerNorm(x: Value, { scale, bias, epsilon = 1e-5 }: LayerNormOp
   const last = x.shape.at(-1);
   if (typeof last !== 'number')
     fail({ op: 'layerNorm' }, `the last size of ${formatShape(x.shape)} must be known`);
-  const inputs = [x, scale ?? constantVector(x.graph, last, 1), ...(bias === undefined ? [] : [bias])];
+  const inputs = [
+    x,
+    scale ?? constantVector(x.graph, last, 1, precisionOf(x)),
+    ...(bias === undefined ? [] : [bias]),
+  ];
   return addOne(x.graph, 'LayerNormalization', inputs, { axis: int(-1), epsilon: float(epsilon) });
 }
 
