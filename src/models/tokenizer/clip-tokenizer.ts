@@ -1,5 +1,6 @@
 import { VerbatimError } from '../../errors.ts';
 import { endOfText, mergeWord, startOfText, wordEnd } from './bpe.ts';
+import { createCutter } from './cut-out.ts';
 import { charToByte, normalizeCaption, words } from './pieces.ts';
 
 /** A special token of tokenizer_config.json: its text, and whether it is looked for before or after lowering. */
@@ -58,7 +59,9 @@ export function createClipTokenizer(files: ClipTokenizerFiles): ClipTokenizer {
   const [bosId, eosId, unkId, padId] = [special('bos'), special('eos'), special('unk'), special('pad')];
   // Tokens of one text are registered one after the other, and the last one's flag holds.
   const flags = new Map([files.bos, files.eos, files.unk, files.pad].map((t) => [t.content, t.normalized]));
-  const specials = [...flags].map(([content, normalized]): SpecialToken => ({ content, normalized }));
+  const cutter = (normalized: boolean) =>
+    createCutter([...flags].filter(([, flag]) => flag === normalized).map(([content]) => content));
+  const [cutRaw, cutNormalized] = [cutter(false), cutter(true)];
   const ranks = new Map(files.merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
   const rank = (left: string, right: string) => ranks.get(`${left} ${right}`);
 
@@ -74,16 +77,10 @@ export function createClipTokenizer(files: ClipTokenizerFiles): ClipTokenizer {
 
   const tokenize = (caption: string): number[] => {
     const found: number[] = [];
-    for (const raw of cutOut(
-      caption,
-      specials.filter((token) => !token.normalized),
-    )) {
+    for (const raw of cutRaw(caption)) {
       if (raw.special) found.push(ids.get(raw.text)!);
       else
-        for (const part of cutOut(
-          normalizeCaption(raw.text),
-          specials.filter((token) => token.normalized),
-        )) {
+        for (const part of cutNormalized(normalizeCaption(raw.text))) {
           if (part.special) found.push(ids.get(part.text)!);
           else for (const word of words(part.text)) for (const id of wordIds(word)) found.push(id);
         }
@@ -121,26 +118,6 @@ export function createClipTokenizer(files: ClipTokenizerFiles): ClipTokenizer {
   let maxId = 0;
   for (const id of ids.values()) maxId = Math.max(maxId, id);
   return { files, vocabSize: ids.size, maxId, maxLength, bosId, eosId, padId, tokenize, encode, decode };
-}
-
-/** Cuts a text at the special tokens in it. */
-function cutOut(text: string, specials: readonly SpecialToken[]): { text: string; special: boolean }[] {
-  const parts: { text: string; special: boolean }[] = [];
-  let rest = 0;
-  while (rest < text.length) {
-    let at = -1;
-    let token = '';
-    for (const { content } of specials) {
-      const found = text.indexOf(content, rest);
-      if (found >= 0 && (at < 0 || found < at)) [at, token] = [found, content];
-    }
-    if (at < 0) break;
-    if (at > rest) parts.push({ text: text.slice(rest, at), special: false });
-    parts.push({ text: token, special: true });
-    rest = at + token.length;
-  }
-  if (rest < text.length) parts.push({ text: text.slice(rest), special: false });
-  return parts;
 }
 
 /** The special tokens as Stable Diffusion's tokenizer folders have them. */

@@ -14,3 +14,5 @@ export {
   trainClipBpe,
   writeClipTokenizer,
 } from './files.ts';
+export { loadT5Tokenizer } from './t5-files.ts';
+export { createT5Tokenizer, type T5Tokenizer, type T5TokenizerFiles } from './t5-tokenizer.ts';
