@@ -20,14 +20,21 @@ const unetSchema = z.object({
   flip_sin_to_cos: z.boolean().default(true),
   freq_shift: z.number().default(0),
   down_block_types: z
-    .array(z.enum(['CrossAttnDownBlock2D', 'DownBlock2D']))
+    .array(
+      z.enum([
+        'CrossAttnDownBlock2D',
+        'DownBlock2D',
+        'SimpleCrossAttnDownBlock2D',
+        'ResnetDownsampleBlock2D',
+      ]),
+    )
     .default(['CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'DownBlock2D']),
   mid_block_type: z
-    .enum(['UNetMidBlock2DCrossAttn', 'UNetMidBlock2D'])
+    .enum(['UNetMidBlock2DCrossAttn', 'UNetMidBlock2D', 'UNetMidBlock2DSimpleCrossAttn'])
     .nullable()
     .default('UNetMidBlock2DCrossAttn'),
   up_block_types: z
-    .array(z.enum(['CrossAttnUpBlock2D', 'UpBlock2D']))
+    .array(z.enum(['CrossAttnUpBlock2D', 'UpBlock2D', 'SimpleCrossAttnUpBlock2D', 'ResnetUpsampleBlock2D']))
     .default(['UpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D']),
   block_out_channels: z.array(positive).min(1).default([320, 640, 1280, 1280]),
   layers_per_block: perBlock.default(2),
@@ -35,20 +42,33 @@ const unetSchema = z.object({
   mid_block_scale_factor: z.number().positive().default(1),
   /** Training only; our graphs are the network at rest. */
   dropout: z.number().min(0).max(1).default(0),
-  act_fn: activation.default('silu'),
+  act_fn: z.enum(['silu', 'swish', 'gelu']).default('silu'),
   norm_num_groups: positive.default(32),
   norm_eps: z.number().positive().default(1e-5),
   cross_attention_dim: perBlock.default(1280),
+  /** DeepFloyd IF: width of the text states, which a linear layer takes to cross_attention_dim. */
+  encoder_hid_dim: positive.nullable().default(null),
+  encoder_hid_dim_type: z.enum(['text_proj']).nullable().default(null),
+  /** Of the text states before each attention of the SimpleCrossAttn blocks. */
+  cross_attention_norm: z.enum(['group_norm']).nullable().default(null),
   transformer_layers_per_block: perBlock.default(1),
-  /** Despite its name the NUMBER of heads: diffusers keeps the misnomer for the sake of old files. */
+  /**
+   * Despite its name the NUMBER of heads: diffusers keeps the misnomer for the sake of old files. In the SimpleCrossAttn
+   * blocks it is what it is called, the channels of a head.
+   */
   attention_head_dim: perBlock.default(8),
   use_linear_projection: z.boolean().default(false),
   /** Precision of attention in half-precision runs; ours computes in float32 throughout. */
   upcast_attention: z.boolean().default(false),
   resnet_time_scale_shift: z.enum(['default', 'scale_shift']).default('default'),
   time_embedding_dim: positive.nullable().default(null),
-  /** Stable Diffusion XL: the pooled text and six numbers of the picture's size and crop join the time embedding. */
-  addition_embed_type: z.enum(['text_time']).nullable().default(null),
+  /**
+   * What joins the time embedding. Stable Diffusion XL, `text_time`: the pooled text and six numbers of the picture's size
+   * and crop. DeepFloyd IF, `text`: the text states, pooled by attention.
+   */
+  addition_embed_type: z.enum(['text_time', 'text']).nullable().default(null),
+  /** Heads of that pooling. */
+  addition_embed_type_num_heads: positive.default(64),
   /** Sinusoids per number of the six. */
   addition_time_embed_dim: positive.nullable().default(null),
   /** Width of the pooled text plus 6 · addition_time_embed_dim. */
@@ -64,8 +84,6 @@ const unetOff: Readonly<Record<string, readonly unknown[]>> = {
   mid_block_only_cross_attention: [null, false],
   dual_cross_attention: [false],
   reverse_transformer_layers_per_block: [null],
-  encoder_hid_dim: [null],
-  encoder_hid_dim_type: [null],
   num_attention_heads: [null],
   class_embed_type: [null],
   num_class_embeds: [null],
@@ -77,11 +95,7 @@ const unetOff: Readonly<Record<string, readonly unknown[]>> = {
   timestep_post_act: [null],
   time_cond_proj_dim: [null],
   attention_type: ['default'],
-  cross_attention_norm: [null],
 };
-
-/** Fields that say something only about what is switched off. */
-const withoutEffect = ['addition_embed_type_num_heads'];
 
 const vaeSchema = z.object({
   in_channels: positive.default(3),
@@ -157,7 +171,7 @@ export function parseFields<S extends z.ZodObject>(
           `${where}: ${key} = ${JSON.stringify(value)} is not supported, only ${JSON.stringify(off[0])}.`,
         );
     } else if (known.includes(key)) taken[key] = value;
-    else if (family.strict && !key.startsWith('_') && !withoutEffect.includes(key)) {
+    else if (family.strict && !key.startsWith('_')) {
       const nearest = closest(key, [...known, ...Object.keys(family.off)]);
       throw new VerbatimError(
         `${where}: unknown field "${key}" of ${family.className}; did you mean "${nearest}"?`,
@@ -205,14 +219,66 @@ export function parseUnetConfig(json: unknown, where = 'unet/config.json'): UNet
   });
   divisible(where, config.block_out_channels, config.norm_num_groups);
   checkAddition(where, config);
+  checkTextProjection(where, config);
   return config;
 }
 
-/** Either all three fields of the added embedding, with room for a pooled text, or none of them. */
+/** Width of the text states that the UNet takes. */
+export function textStatesWidth(config: UNetConfig): number {
+  const width = config.cross_attention_dim;
+  return config.encoder_hid_dim ?? (typeof width === 'number' ? width : width[0]!);
+}
+
+/** Groups of `cross_attention_norm`, fixed in diffusers. */
+export const crossNormGroups = 32;
+
+/** What the projection of the text states, the blocks that attend to them, and their pooling divide. */
+function checkTextProjection(where: string, config: UNetConfig): void {
+  const { encoder_hid_dim: from, cross_attention_dim: to, block_out_channels: channels } = config;
+  const refuse = (what: string) => new VerbatimError(`${where}: ${what}.`);
+  if (from === null && config.encoder_hid_dim_type !== null)
+    throw refuse(`encoder_hid_dim_type = "${config.encoder_hid_dim_type}" needs encoder_hid_dim`);
+  if (from !== null && typeof to !== 'number')
+    throw refuse('encoder_hid_dim needs one cross_attention_dim for all blocks');
+  const pooling = config.addition_embed_type_num_heads;
+  if (config.addition_embed_type === 'text' && textStatesWidth(config) % pooling !== 0)
+    throw refuse(
+      `the text states have ${textStatesWidth(config)} numbers, which addition_embed_type_num_heads = ${pooling} does not divide`,
+    );
+  const uses = simpleAttention(config);
+  for (const { block, size } of uses)
+    if (channels[block]! % size !== 0)
+      throw refuse(
+        `a SimpleCrossAttn block has ${channels[block]} channels, which attention_head_dim = ${size} does not divide`,
+      );
+  const width = [to].flat().find((dim) => dim % crossNormGroups !== 0);
+  if (uses.length > 0 && config.cross_attention_norm !== null && width !== undefined)
+    throw refuse(
+      `cross_attention_dim = ${width} is no multiple of the ${crossNormGroups} groups of cross_attention_norm`,
+    );
+}
+
+/** The blocks with SimpleCrossAttn layers: their place in `block_out_channels` and the channels of their heads. */
+function simpleAttention(config: UNetConfig): { block: number; size: number }[] {
+  const last = config.block_out_channels.length - 1;
+  const sizes = config.attention_head_dim;
+  const size = (entry: number) => (typeof sizes === 'number' ? sizes : sizes[entry]!);
+  const found: { block: number; size: number }[] = [];
+  for (const [block, type] of config.down_block_types.entries())
+    if (type === 'SimpleCrossAttnDownBlock2D') found.push({ block, size: size(block) });
+  if (config.mid_block_type === 'UNetMidBlock2DSimpleCrossAttn')
+    found.push({ block: last, size: size(last) });
+  // In diffusers the list is not turned round for them, as it is for the other up blocks.
+  for (const [up, type] of config.up_block_types.entries())
+    if (type === 'SimpleCrossAttnUpBlock2D') found.push({ block: last - up, size: size(up) });
+  return found;
+}
+
+/** Either all three fields of Stable Diffusion XL's embedding, with room for a pooled text, or none of them. */
 function checkAddition(where: string, config: UNetConfig): void {
   const { addition_embed_type: kind, addition_time_embed_dim: size } = config;
   const width = config.projection_class_embeddings_input_dim;
-  if (kind === null) {
+  if (kind !== 'text_time') {
     if (width !== null || size !== null)
       throw new VerbatimError(
         `${where}: addition_time_embed_dim and projection_class_embeddings_input_dim need addition_embed_type = "text_time".`,

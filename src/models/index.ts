@@ -7,8 +7,10 @@ export {
   type UNetConfig,
   type VaeConfig,
 } from './config.ts';
+export type { UNetAddition } from './embeddings.ts';
 export { modelDigest } from './folder/digest.ts';
 export { type ModelFolder, openModelFolder, type PartSource, type TextPart } from './folder/open.ts';
+export { type IfFolder, isIfFolder, openIfFolder } from './folder/open-if.ts';
 export { isUnet2dFolder, openUnet2dFolder, type Unet2dFolder } from './folder/open-unet2d.ts';
 export {
   type ModelParts,
@@ -19,6 +21,13 @@ export {
   writeModelFolder,
 } from './folder/write.ts';
 export { writeOnnxFolder } from './folder/write-onnx.ts';
+export {
+  type IfUnetNetwork,
+  ifCaption,
+  openIfText,
+  openIfUnet,
+  type T5Network,
+} from './if-networks.ts';
 export {
   openUnet,
   openVae,
@@ -47,9 +56,11 @@ export {
   type TensorPlaces,
   type TensorStore,
 } from './store.ts';
+export { parseT5Config, type T5Config } from './t5-config.ts';
+export { type T5Inputs, t5Encoder } from './t5-encoder.ts';
 export { openTextEncoder, type TextNetwork } from './text-encoder.ts';
 export * from './tokenizer/index.ts';
-export { type UNetAddition, type UNetInputs, unet2DCondition, unetParameters } from './unet.ts';
+export { type UNetInputs, unet2DCondition, unetParameters } from './unet.ts';
 export { hasClasses, type UNet2DInputs, unet2D } from './unet2d.ts';
 export {
   parseUnet2dConfig,

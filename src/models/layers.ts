@@ -2,6 +2,7 @@ import {
   add,
   averagePool,
   cast,
+  concat,
   conv2d,
   type Dim,
   gelu,
@@ -19,6 +20,7 @@ import {
   upsampleNearest,
   type Value,
 } from '../graph/index.ts';
+import { crossNormGroups } from './config.ts';
 import { scope, type Weights } from './weights.ts';
 
 /**
@@ -105,12 +107,14 @@ export interface ResnetOptions {
   readonly timeNorm?: 'default' | 'scale_shift';
   /** The sum of both branches is divided by it. */
   readonly outputScale?: number;
+  /** Default SiLU. */
+  readonly activate?: (x: Value) => Value;
   /** Both branches are doubled (nearest) or halved (mean) in size before the first convolution. */
   readonly resample?: 'up' | 'down';
 }
 
 /**
- * diffusers' ResnetBlock2D: x [b, in, h, w] → [b, out, h, w]. `embedding` is SiLU(time embedding)
+ * diffusers' ResnetBlock2D: x [b, in, h, w] → [b, out, h, w]. `embedding` is activate(time embedding)
  * [b | 1, width]: the activation is the same for all blocks and is taken once by the caller.
  */
 export function resnetBlock(
@@ -120,13 +124,13 @@ export function resnetBlock(
   embedding: Value | undefined,
   options: ResnetOptions,
 ): Value {
-  const { groups, epsilon, timeNorm = 'default', outputScale = 1 } = options;
+  const { groups, epsilon, timeNorm = 'default', outputScale = 1, activate = silu } = options;
   const channels = knownSize(x, 1);
   const resampled = (value: Value) => {
     if (options.resample === undefined) return value;
     return options.resample === 'up' ? upsampleNearest(value, 2) : averagePool(value, { kernel: 2 });
   };
-  let h = resampled(silu(groupNormLayer(scope(w, 'norm1'), x, groups, epsilon)));
+  let h = resampled(activate(groupNormLayer(scope(w, 'norm1'), x, groups, epsilon)));
   h = convLayer(scope(w, 'conv1'), h, channels, out);
   const shifts: Value[] = [];
   if (embedding) {
@@ -139,7 +143,7 @@ export function resnetBlock(
   if (shifts.length === 1) h = add(h, shifts[0]!);
   h = groupNormLayer(scope(w, 'norm2'), h, groups, epsilon);
   if (shifts.length === 2) h = add(add(h, mul(h, shifts[0]!)), shifts[1]!);
-  h = convLayer(scope(w, 'conv2'), silu(h), out, out);
+  h = convLayer(scope(w, 'conv2'), activate(h), out, out);
   const shortcut = resampled(x);
   const skip =
     channels === out
@@ -149,17 +153,24 @@ export function resnetBlock(
 }
 
 /**
- * Softmax(q·kᵀ/√d + mask)·v over `heads` heads: q [b, t, width], k and v [b | 1, s, width] → [b, t, width].
- * The scale is applied to q, which is smaller than the scores.
+ * Softmax(q·kᵀ·scale + mask)·v over `heads` heads: q [b, t, width], k and v [b | 1, s, width] → [b, t, width].
+ * The scale, 1/√d without one given, is applied to q, which is smaller than the scores.
  * One operator where the graph may hold it, which computes the same without ever holding the scores.
  */
-export function attend(q: Value, k: Value, v: Value, heads: number, mask?: Value): Value {
+export function attend(
+  q: Value,
+  k: Value,
+  v: Value,
+  heads: number,
+  mask?: Value,
+  scale = (knownSize(q, 2) / heads) ** -0.5,
+): Value {
   const width = knownSize(q, 2);
   const size = width / heads;
   if (q.graph.runtimeOperators && !mask && batchOf(q) === batchOf(k))
-    return multiHeadAttention(q, k, v, heads, size ** -0.5);
+    return multiHeadAttention(q, k, v, heads, scale);
   const perHead = (value: Value) => reshape(value, [batchOf(value), knownSize(value, 1), heads, size]);
-  const queries = transpose(perHead(scaled(q, size ** -0.5)), [0, 2, 1, 3]);
+  const queries = transpose(perHead(scaled(q, scale)), [0, 2, 1, 3]);
   const keys = transpose(perHead(k), [0, 2, 3, 1]);
   const values = transpose(perHead(v), [0, 2, 1, 3]);
   const scores = matmul(queries, keys);
@@ -212,6 +223,35 @@ export function spatialAttention(w: Weights, x: Value, options: SpatialAttention
   const states = toSequence(normed);
   const attended = attentionLayer(w, states, states, heads, { bias: true });
   return scaled(add(x, toPicture(attended, knownSize(x, 2), knownSize(x, 3))), 1 / outputScale);
+}
+
+export interface AddedKvOptions {
+  readonly heads: number;
+  /** Groups of the norm before it. */
+  readonly groups: number;
+  /** Whether the text states go through a group norm first. */
+  readonly normContext: boolean;
+}
+
+/**
+ * diffusers' Attention with added keys and values, on pictures (of IF, as of OpenAI's unCLIP): positions attend to text
+ * states and positions together. x [b, c, h, w], context [b, t, width] → [b, c, h, w].
+ */
+export function addedKvAttention(w: Weights, x: Value, context: Value, options: AddedKvOptions): Value {
+  const channels = knownSize(x, 1);
+  const width = knownSize(context, 2);
+  const turned = (value: Value) => transpose(value, [0, 2, 1]);
+  const text = options.normContext
+    ? turned(groupNormLayer(scope(w, 'norm_cross'), turned(context), crossNormGroups, 1e-5))
+    : context;
+  const states = toSequence(groupNormLayer(scope(w, 'group_norm'), x, options.groups, 1e-5));
+  const own = (name: string) => linearLayer(scope(w, name), states, channels, channels);
+  const added = (name: string) => linearLayer(scope(w, name), text, width, channels);
+  const keys = concat([added('add_k_proj'), own('to_k')], 1);
+  const values = concat([added('add_v_proj'), own('to_v')], 1);
+  const attended = attend(own('to_q'), keys, values, options.heads);
+  const out = linearLayer(scope(w, 'to_out.0'), attended, channels, channels);
+  return add(x, toPicture(out, knownSize(x, 2), knownSize(x, 3)));
 }
 
 /** diffusers' BasicTransformerBlock: self-attention, cross-attention, GEGLU feed-forward, each residual. */

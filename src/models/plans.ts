@@ -1,7 +1,7 @@
 import { VerbatimError } from '../errors.ts';
 import { input, type Value } from '../graph/index.ts';
 import { clipText, clipTextEmbeds, clipTextNames } from './clip-text.ts';
-import type { ClipTextConfig } from './config.ts';
+import { type ClipTextConfig, textStatesWidth } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
 import { entering, leaving } from './layers.ts';
 import type { NetworkPlan } from './sessions.ts';
@@ -61,10 +61,7 @@ export function textEncoderPlan(
 export function unetPlan(folder: ModelFolder, tokens: number): NetworkPlan {
   const { config, source } = folder.unet;
   const [height, width] = latentSize(folder);
-  const context =
-    typeof config.cross_attention_dim === 'number'
-      ? config.cross_attention_dim
-      : config.cross_attention_dim[0]!;
+  const context = textStatesWidth(config);
   return {
     source,
     build: (graph, w) => ({

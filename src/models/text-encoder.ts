@@ -137,7 +137,9 @@ async function openPart(
 }
 
 /** Runs each distinct caption once, captionsPerRun at a time. */
-function inDistinct(run: (captions: readonly string[]) => Promise<Tensor<'float32'>>): TextNetwork['encode'] {
+export function inDistinct(
+  run: (captions: readonly string[]) => Promise<Tensor<'float32'>>,
+): TextNetwork['encode'] {
   return async (captions) => {
     const { distinct, group } = groupEqual(captions);
     const parts: Tensor<'float32'>[] = [];

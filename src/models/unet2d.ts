@@ -1,5 +1,6 @@
 import { VerbatimError } from '../errors.ts';
 import { add, concat, gather, silu, type Value } from '../graph/index.ts';
+import { timeEmbedding } from './embeddings.ts';
 import {
   convLayer,
   downsampleLayer,
@@ -11,7 +12,6 @@ import {
   spatialAttention,
   upsampleLayer,
 } from './layers.ts';
-import { timeEmbedding } from './unet.ts';
 import type { UNet2DConfig } from './unet2d-config.ts';
 import { scope, type Weights } from './weights.ts';
 

@@ -140,9 +140,10 @@ export function checkParts(
       );
   const width = textEncoder.config.hidden_size + (textEncoder2?.config.hidden_size ?? 0);
   const owner = textEncoder2 ? "the text encoders' hidden_size together" : "the text encoder's hidden_size";
-  for (const wanted of [unet.config.cross_attention_dim].flat())
+  const field = unet.config.encoder_hid_dim === null ? 'cross_attention_dim' : 'encoder_hid_dim';
+  for (const wanted of [unet.config[field]].flat())
     if (wanted !== width)
-      throw new VerbatimError(`${where}: cross_attention_dim = ${wanted}, but ${owner} is ${width}.`);
+      throw new VerbatimError(`${where}: ${field} = ${wanted}, but ${owner} is ${width}.`);
   const pooled = pooledWidth(unet.config);
   if (textEncoder2 === undefined) {
     if (pooled > 0)

@@ -93,7 +93,7 @@ function createNormalizer(model: SentencePieceModel): (text: string) => string {
   };
   return (text) => {
     let out = replace(text);
-    if (model.removeExtraWhitespaces) out = out.replace(/^ +| +$/g, '').replace(/ {2,}/g, ' ');
+    if (model.removeExtraWhitespaces) out = out.replace(/ {2,}/g, ' ').replace(/^ | $/g, '');
     if (out === '') return '';
     return (model.addDummyPrefix ? ` ${out}` : out).replaceAll(' ', space);
   };
