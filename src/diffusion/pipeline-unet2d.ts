@@ -1,16 +1,13 @@
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
-import { picturesToTensor, tensorToPictures } from '../images/index.ts';
-import { floatTensor, mapTensor, type Tensor } from '../math/index.ts';
+import { mapTensor } from '../math/index.ts';
 import { modelDigest, openUnet2d, openUnet2dFolder, openVq, type Unet2dFolder } from '../models/index.ts';
 import { classLabels, noCondition } from './class-labels.ts';
-import { createDenoiser } from './denoiser.ts';
-import { greyToRgb, rgbToGrey } from './grey.ts';
+import { type Codec, checkVariance, joinPipeline, pictureCodec } from './join-pipeline.ts';
 import { limitFromConfig } from './limit.ts';
 import type { PipelineOptions } from './pipeline.ts';
 import type { Pipeline } from './pipeline.types.ts';
-import { precisionDigest } from './precision.ts';
 import { scheduleFromConfig } from './schedule.ts';
 
 const settingsSchema = z.looseObject({
@@ -19,14 +16,6 @@ const settingsSchema = z.looseObject({
   unconditionalClass: z.int().min(0).optional(),
 });
 
-/** How the samples of a folder's network become pictures and back. */
-interface Codec {
-  readonly pictureSize: readonly [height: number, width: number];
-  encode(pictures: Tensor<'float32'>): Promise<Tensor<'float32'>>;
-  decode(samples: Tensor<'float32'>): Promise<Tensor<'float32'>>;
-  close(): Promise<void>;
-}
-
 /**
  * Opens a folder of diffusers' DDPMPipeline, DDIMPipeline (pictures) or LDMPipeline (latents of a VQModel):
  * unconditional, or with class labels as captions. verbatim.json may give `guidance` (1 without it), `classes`
@@ -34,13 +23,13 @@ interface Codec {
  * something is missing or not supported; nothing stays open then.
  */
 export async function openUnet2dPipeline(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
-  const { batch, meter, ...session } = options;
+  const { batch: _, meter: __, ...session } = options;
   const folder = await openUnet2dFolder(path);
   const name = basename(resolve(path));
   const where = join(path, 'scheduler', 'scheduler_config.json');
   const schedule = scheduleFromConfig(folder.scheduler, where);
   const limit = limitFromConfig(folder.scheduler, where);
-  checkVariance(folder, where);
+  checkVariance(folder.unet.config, folder.scheduler, where);
   const { settings, encodeText, conditions } = readConditions(folder, name);
 
   const codec = openCodec(folder, session);
@@ -56,48 +45,11 @@ export async function openUnet2dPipeline(path: string, options: PipelineOptions 
     await close();
     throw error;
   });
-  const [height, width] = codec.pictureSize;
-  return {
-    name,
-    digest: precisionDigest(digest, options.precision),
-    guidance: settings.guidance,
-    conditions,
-    pictureSize: codec.pictureSize,
-    denoiser: createDenoiser({
-      predict: unet.predict,
-      schedule,
-      sampleShape: unet.sampleShape,
-      ...(limit && { limit }),
-      ...(batch === undefined ? {} : { batch }),
-      ...(meter && { meter }),
-      ...(options.signal && { signal: options.signal }),
-    }),
-    encodeText,
-    async decode(samples) {
-      return samples.shape[0] === 0 ? [] : tensorToPictures(await codec.decode(samples));
-    },
-    async encode(pictures) {
-      if (pictures.length === 0) return floatTensor([0, ...unet.sampleShape]);
-      for (const picture of pictures)
-        if (picture.width !== width || picture.height !== height)
-          throw new VerbatimError(
-            `${name}: encodes pictures of ${width}×${height} pixels, got ${picture.width}×${picture.height}; resize first.`,
-          );
-      return codec.encode(picturesToTensor(pictures));
-    },
-    close,
-  };
-}
-
-/** Twice the channels are the mean and the variance only where the scheduler says that it is learned. */
-function checkVariance({ unet, scheduler }: Unet2dFolder, where: string): void {
-  const type = scheduler['variance_type'] ?? 'fixed_small';
-  const learned = type === 'learned' || type === 'learned_range';
-  const twice = unet.config.out_channels === 2 * unet.config.in_channels;
-  if (learned !== twice)
-    throw new VerbatimError(
-      `${where}: "variance_type" is ${JSON.stringify(type)}, but the network gives ${unet.config.out_channels} channels for ${unet.config.in_channels}.`,
-    );
+  const guidance = settings.guidance;
+  return joinPipeline(
+    { name, digest, guidance, conditions, codec, unet, schedule, limit, encodeText, close },
+    options,
+  );
 }
 
 /** What the model is conditioned on, and what verbatim.json says of it. */
@@ -142,12 +94,5 @@ function openCodec(folder: Unet2dFolder, session: Omit<PipelineOptions, 'batch' 
       close: () => vq.close(),
     };
   }
-  const size = folder.unet.config.sample_size!;
-  const grey = folder.unet.config.in_channels === 1;
-  return {
-    pictureSize: typeof size === 'number' ? [size, size] : size,
-    encode: async (pictures) => (grey ? rgbToGrey(pictures) : pictures),
-    decode: async (samples) => (grey ? greyToRgb(samples) : samples),
-    close: async () => {},
-  };
+  return pictureCodec(folder.unet.config);
 }

@@ -4,6 +4,7 @@ import { VerbatimError } from '../errors.ts';
 import { picturesToTensor, tensorToPictures } from '../images/index.ts';
 import { floatTensor, mapTensor, sampleLength, type Tensor } from '../math/index.ts';
 import {
+  isIfFolder,
   isUnet2dFolder,
   modelDigest,
   type NetworkOptions,
@@ -19,6 +20,7 @@ import type { Meter } from '../runtime/index.ts';
 import { createDenoiser } from './denoiser.ts';
 import { requireDenoiser } from './generator-graph.ts';
 import type { Pipeline } from './pipeline.types.ts';
+import { openIfPipeline } from './pipeline-if.ts';
 import { openUnet2dPipeline } from './pipeline-unet2d.ts';
 import { precisionDigest } from './precision.ts';
 import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
@@ -117,7 +119,7 @@ const guidanceSchema = z.number().min(0).max(100).default(7.5);
 
 /**
  * Opens a diffusers folder, optimum's ONNX export of one, or a single-file checkpoint as a pipeline; see `openUnet2dPipeline` for
- * models without captions. The guidance scale is
+ * models without captions, and `openIfPipeline`. The guidance scale is
  * `guidance` in the folder's verbatim.json, 7.5 where that is absent. Throws a VerbatimError that names the
  * file and the key when something is missing or not supported; nothing stays open then.
  */
@@ -125,6 +127,7 @@ export async function openPipeline(folder: string, options: PipelineOptions = {}
   requireDenoiser(folder);
   checkPrecision(options);
   if (await isUnet2dFolder(folder)) return openUnet2dPipeline(folder, options);
+  if (await isIfFolder(folder)) return openIfPipeline(folder, options);
   const { batch: _, meter: __, tokenizer, ...session } = options;
   const model = await openModel(folder, tokenizer === undefined ? {} : { tokenizer });
   const guidance = guidanceSchema.safeParse(model.settings['guidance']);

@@ -38,7 +38,7 @@ describe('configs', () => {
     ],
     [{ num_attention_heads: 8 }, 'num_attention_heads = 8 is not supported, only null'],
     [{ down_block_types: ['KDownBlock2D'] }, 'down_block_types.0 = "KDownBlock2D" is not supported'],
-    [{ act_fn: 'gelu' }, 'act_fn = "gelu" is not supported'],
+    [{ act_fn: 'mish' }, 'act_fn = "mish" is not supported'],
     [
       { block_out_channel: [32] },
       'unknown field "block_out_channel" of UNet2DConditionModel; did you mean "block_out_channels"?',

@@ -44,11 +44,13 @@ describe('the networks of IF against diffusers and transformers', () => {
     await text.close();
   });
 
-  it.each([17, 999, 3.5])('UNet2DConditionModel at timestep %d', async (time) => {
+  it('UNet2DConditionModel predicts at any timestep, its learned variance left out', async () => {
     const unet = await openIfUnet(await openIfFolder(`${fixtures}if`), cpu);
-    const out = await unet.predict(golden('unet.sample'), time, golden('text.states'));
-    const wanted = firstChannels(golden(`unet.out_${time}`), 3);
-    expect(relativeError(out, wanted)).toBeLessThan(tolerance);
+    for (const time of [17, 999, 3.5]) {
+      const out = await unet.predict(golden('unet.sample'), time, golden('text.states'));
+      const wanted = firstChannels(golden(`unet.out_${time}`), 3);
+      expect(relativeError(out, wanted)).toBeLessThan(tolerance);
+    }
     await unet.close();
   });
 

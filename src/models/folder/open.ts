@@ -83,7 +83,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const xl = xlPipelines.includes(pipeline as string);
   if (pipeline !== undefined && !xl && !pipelines.includes(pipeline as string))
     throw new VerbatimError(
-      `${indexPath}: the pipeline ${JSON.stringify(pipeline)} is not supported, only ${pipelines[0]}, ${xlPipelines[0]} and their ONNX exports.`,
+      `${indexPath}: the pipeline ${JSON.stringify(pipeline)} is not supported, only ${pipelines[0]}, ${xlPipelines[0]} and their ONNX exports, IFPipeline, DDPMPipeline, DDIMPipeline and LDMPipeline.`,
     );
   const settingsPath = join(path, 'verbatim.json');
   const settings = (await isFile(settingsPath)) ? await readJsonObject(settingsPath) : {};
