@@ -74,9 +74,14 @@ def train(captions):
     sentencepiece.SentencePieceTrainer.train(
         model_prefix=str(ROOT / "t5/bytes"), vocab_size=400, character_coverage=0.99, normalization_rule_name="identity",
         byte_fallback=True, add_dummy_prefix=False, remove_extra_whitespaces=False, user_defined_symbols=["<cat>", "bicycle"], **common)
-    for folder in ("if/tokenizer", "t5"):
-        for file in (ROOT / folder).glob("*.vocab"):
-            file.unlink()
+    for name in ("if/tokenizer/spiece", "t5/bytes"):
+        (ROOT / f"{name}.vocab").unlink()
+        # The file says where it was made from what.
+        path = ROOT / f"{name}.model"
+        proto = sentencepiece_model_pb2.ModelProto.FromString(path.read_bytes())
+        for field in ("input", "model_prefix"):
+            proto.trainer_spec.ClearField(field)
+        path.write_bytes(proto.SerializeToString())
 
 
 def tokenizers():
