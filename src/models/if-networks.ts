@@ -1,11 +1,11 @@
 import { VerbatimError } from '../errors.ts';
 import { input, slice } from '../graph/index.ts';
-import { expandBatch, floatTensor, type Tensor } from '../math/index.ts';
+import { expandBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 import { textStatesWidth } from './config.ts';
 import type { IfFolder } from './folder/open-if.ts';
 import { asFloat32 } from './safetensors.ts';
-import { type NetworkPlan, openNetwork } from './sessions.ts';
+import { inChunks, type NetworkPlan, openLimited, openNetwork } from './sessions.ts';
 import { oldT5Name, t5Encoder } from './t5-encoder.ts';
 import { inDistinct, type TextNetwork } from './text-encoder.ts';
 import { loadT5Tokenizer, type T5Tokenizer } from './tokenizer/index.ts';
@@ -112,18 +112,19 @@ export async function openIfUnet(folder: IfFolder, options: SessionOptions = {})
       return { out_sample: learned ? slice(out, { axis: 1, start: 0, end: channels }) : out };
     },
   };
-  const session = await openNetwork(plan, options);
+  const { session, limit } = await openLimited(plan, options);
   return {
     sampleShape: [channels, height, width],
-    async predict(sample, timestep, states) {
-      const feeds = {
-        sample,
-        timestep: floatTensor([], Float32Array.of(timestep)),
-        encoder_hidden_states: expandBatch(states, sample.shape[0]!),
-      };
-      const out = (await session.run(feeds))['out_sample']!;
-      return floatTensor(out.shape, asFloat32(out, `${folder.path}/unet`));
-    },
+    predict: (sample, timestep, states) =>
+      inChunks(sample.shape[0]!, limit, async (from, to) => {
+        const own = states.shape[0] === 1 ? expandBatch(states, to - from) : sliceBatch(states, from, to);
+        const feeds = {
+          sample: sliceBatch(sample, from, to),
+          timestep: floatTensor([], Float32Array.of(timestep)),
+          encoder_hidden_states: own,
+        };
+        return (await session.run(feeds))['out_sample']!;
+      }),
     close: () => session.close(),
   };
 }
