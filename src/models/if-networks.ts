@@ -4,8 +4,9 @@ import { expandBatch, floatTensor, sliceBatch, type Tensor } from '../math/index
 import type { SessionOptions } from '../runtime/index.ts';
 import { textStatesWidth } from './config.ts';
 import type { IfFolder } from './folder/open-if.ts';
+import { entering, leaving } from './layers.ts';
 import { asFloat32 } from './safetensors.ts';
-import { inChunks, type NetworkPlan, openLimited, openNetwork } from './sessions.ts';
+import { inChunks, type NetworkOptions, type NetworkPlan, openLimited, openNetwork } from './sessions.ts';
 import { oldT5Name, t5Encoder } from './t5-encoder.ts';
 import { inDistinct, type TextNetwork } from './text-encoder.ts';
 import { loadT5Tokenizer, type T5Tokenizer } from './tokenizer/index.ts';
@@ -90,7 +91,7 @@ export interface IfUnetNetwork {
 }
 
 /** The UNet of a folder of IF's first stage, ready to run with any batch size. */
-export async function openIfUnet(folder: IfFolder, options: SessionOptions = {}): Promise<IfUnetNetwork> {
+export async function openIfUnet(folder: IfFolder, options: NetworkOptions = {}): Promise<IfUnetNetwork> {
   const { config, source } = folder.unet;
   const channels = config.in_channels;
   // The folder's opener has refused a missing sample_size.
@@ -99,17 +100,14 @@ export async function openIfUnet(folder: IfFolder, options: SessionOptions = {})
   const plan: NetworkPlan = {
     source,
     build: (graph, w) => {
+      const states = [batchSize, tokens, textStatesWidth(config)];
       const out = unet2DCondition(w, config, {
-        sample: input(graph, 'sample', 'float32', [batchSize, channels, height, width]),
+        sample: entering(input(graph, 'sample', 'float32', [batchSize, channels, height, width])),
         timestep: input(graph, 'timestep', 'float32', []),
-        encoderHiddenStates: input(graph, 'encoder_hidden_states', 'float32', [
-          batchSize,
-          tokens,
-          textStatesWidth(config),
-        ]),
+        encoderHiddenStates: entering(input(graph, 'encoder_hidden_states', 'float32', states)),
       });
       const learned = config.out_channels > channels;
-      return { out_sample: learned ? slice(out, { axis: 1, start: 0, end: channels }) : out };
+      return { out_sample: leaving(learned ? slice(out, { axis: 1, start: 0, end: channels }) : out) };
     },
   };
   const { session, limit } = await openLimited(plan, options);

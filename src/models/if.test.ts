@@ -54,6 +54,17 @@ describe('the networks of IF against diffusers and transformers', () => {
     await unet.close();
   });
 
+  it('UNet2DConditionModel in float16, as on graphics cards', async () => {
+    const folder = await openIfFolder(`${fixtures}if`);
+    const unet = await openIfUnet(folder, { ...cpu, precision: 'float16' });
+    const out = await unet.predict(golden('unet.sample'), 999, golden('text.states'));
+    await unet.close();
+    // 11 bits of significand; equal results would mean that nothing was halved.
+    const error = relativeError(out, firstChannels(golden('unet.out_999'), 3));
+    expect(error).toBeLessThan(5e-3);
+    expect(error).toBeGreaterThan(1e-5);
+  });
+
   it('a T5 encoder without gates, as of T5 1.0', async () => {
     const folder = `${fixtures}t5/relu`;
     const config = parseT5Config(JSON.parse(readFileSync(`${folder}/config.json`, 'utf8')));
