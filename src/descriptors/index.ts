@@ -7,8 +7,8 @@ export {
   phashOfEncoded,
 } from './hashes.ts';
 export {
+  type DenoiserNetworkOptions,
   type NetworkDescription,
-  type NetworkOptions,
   networkDescriptionSchema,
   openNetworkDescriptor,
 } from './network.ts';

@@ -49,7 +49,7 @@ export const networkDescriptionSchema = z.strictObject({
 export type NetworkDescription = z.infer<typeof networkDescriptionSchema>;
 
 /** What is known of the file, when it is opened. */
-export interface NetworkOptions {
+export interface DenoiserNetworkOptions {
   readonly threads?: number;
   readonly signal?: AbortSignal;
   readonly provider?: 'auto' | 'cpu' | 'webgpu' | 'cuda';
@@ -65,7 +65,7 @@ export interface NetworkOptions {
 export async function openNetworkDescriptor(
   path: string,
   description: NetworkDescription,
-  options: NetworkOptions = {},
+  options: DenoiserNetworkOptions = {},
 ): Promise<VectorDescriptor> {
   const { batch = 16, ...session } = options;
   const network = await openSession({ path }, session);

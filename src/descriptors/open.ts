@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { VerbatimError } from '../errors.ts';
 import { dhashDescriptor, phashDescriptor } from './hashes.ts';
 import {
+  type DenoiserNetworkOptions,
   type NetworkDescription,
-  type NetworkOptions,
   networkDescriptionSchema,
   openNetworkDescriptor,
 } from './network.ts';
@@ -32,7 +32,7 @@ export const descriptorNames: readonly string[] = [
 export async function openDescriptor(
   name: string,
   network?: string,
-  options: NetworkOptions = {},
+  options: DenoiserNetworkOptions = {},
 ): Promise<Descriptor> {
   const ready = Object.hasOwn(plain, name) ? plain[name] : undefined;
   if (ready !== undefined) {

@@ -17,7 +17,7 @@ const guidanceSchema = z.number().min(0).max(100).default(7);
  * key when something is missing or not supported; nothing stays open then.
  */
 export async function openIfPipeline(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
-  const { batch: _, meter: __, tokenizer, precision, ...session } = options;
+  const { batch: _, meter: __, tokenizer, ...session } = options;
   if (tokenizer !== undefined)
     throw new VerbatimError(
       `${path}: "tokenizer" goes with a single .safetensors file; a model folder has its own.`,
@@ -41,7 +41,7 @@ export async function openIfPipeline(path: string, options: PipelineOptions = {}
   try {
     const text = await openIfText(folder, session);
     opened.push(text);
-    const unet = await openIfUnet(folder, { ...session, ...(precision && { precision }) });
+    const unet = await openIfUnet(folder, session);
     opened.push(unet);
     return joinPipeline(
       {

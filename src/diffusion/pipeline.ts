@@ -4,10 +4,10 @@ import { VerbatimError } from '../errors.ts';
 import { picturesToTensor, tensorToPictures } from '../images/index.ts';
 import { floatTensor, mapTensor, sampleLength, type Tensor } from '../math/index.ts';
 import {
+  type DenoiserNetworkOptions,
   isIfFolder,
   isUnet2dFolder,
   modelDigest,
-  type NetworkOptions,
   openModel,
   openTextEncoder,
   openUnet,
@@ -26,7 +26,7 @@ import { precisionDigest } from './precision.ts';
 import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
 import { refuseLimits } from './scheduler-fields.ts';
 
-export interface PipelineOptions extends NetworkOptions {
+export interface PipelineOptions extends DenoiserNetworkOptions {
   /** Largest number of samples in one call of the denoiser. Default 16. */
   readonly batch?: number;
   /** Counts every evaluation of the denoiser. */

@@ -6,7 +6,13 @@ import { textStatesWidth } from './config.ts';
 import type { IfFolder } from './folder/open-if.ts';
 import { entering, leaving } from './layers.ts';
 import { asFloat32 } from './safetensors.ts';
-import { inChunks, type NetworkOptions, type NetworkPlan, openLimited, openNetwork } from './sessions.ts';
+import {
+  type DenoiserNetworkOptions,
+  inChunks,
+  type NetworkPlan,
+  openLimited,
+  openNetwork,
+} from './sessions.ts';
 import { oldT5Name, t5Encoder } from './t5-encoder.ts';
 import { inDistinct, type TextNetwork } from './text-encoder.ts';
 import { loadT5Tokenizer, type T5Tokenizer } from './tokenizer/index.ts';
@@ -91,7 +97,10 @@ export interface IfUnetNetwork {
 }
 
 /** The UNet of a folder of IF's first stage, ready to run with any batch size. */
-export async function openIfUnet(folder: IfFolder, options: NetworkOptions = {}): Promise<IfUnetNetwork> {
+export async function openIfUnet(
+  folder: IfFolder,
+  options: DenoiserNetworkOptions = {},
+): Promise<IfUnetNetwork> {
   const { config, source } = folder.unet;
   const channels = config.in_channels;
   // The folder's opener has refused a missing sample_size.
@@ -99,6 +108,7 @@ export async function openIfUnet(folder: IfFolder, options: NetworkOptions = {})
   const [height, width] = typeof size === 'number' ? [size, size] : size;
   const plan: NetworkPlan = {
     source,
+    precision: options.precision,
     build: (graph, w) => {
       const states = [batchSize, tokens, textStatesWidth(config)];
       const out = unet2DCondition(w, config, {

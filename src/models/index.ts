@@ -47,7 +47,7 @@ export {
   type WritableTensor,
   writeSafetensors,
 } from './safetensors.ts';
-export type { NetworkOptions } from './sessions.ts';
+export type { DenoiserNetworkOptions } from './sessions.ts';
 export {
   openTensorStore,
   type StoreWeightsOptions,

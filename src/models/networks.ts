@@ -4,7 +4,14 @@ import { unpackCondition } from './condition.ts';
 import type { UNetConfig, VaeConfig } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
 import { latentSize, pictureSize, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from './plans.ts';
-import { checkNetwork, feedFloat, findPort, inChunks, type NetworkOptions, openLimited } from './sessions.ts';
+import {
+  checkNetwork,
+  type DenoiserNetworkOptions,
+  feedFloat,
+  findPort,
+  inChunks,
+  openLimited,
+} from './sessions.ts';
 import { loadClipTokenizer } from './tokenizer/index.ts';
 import { pooledWidth } from './unet.ts';
 
@@ -24,11 +31,17 @@ export interface UNetNetwork {
 }
 
 /** The UNet of a model folder, ready to run with any batch size. */
-export async function openUnet(folder: ModelFolder, options: NetworkOptions = {}): Promise<UNetNetwork> {
+export async function openUnet(
+  folder: ModelFolder,
+  options: DenoiserNetworkOptions = {},
+): Promise<UNetNetwork> {
   const { config } = folder.unet;
   const where = `${folder.path}/unet`;
   const { maxLength } = await loadClipTokenizer(folder.textEncoder.tokenizerFolder);
-  const { session, limit } = await openLimited(unetPlan(folder, maxLength), options);
+  const { session, limit } = await openLimited(
+    { ...unetPlan(folder, maxLength), precision: options.precision },
+    options,
+  );
   const ports = {
     sample: findPort(session.inputs, ['sample'], where),
     timestep: findPort(session.inputs, ['timestep'], where),

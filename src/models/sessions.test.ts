@@ -218,6 +218,18 @@ describe('half precision', () => {
     }
   });
 
+  it('is for the denoiser alone: text encoder and VAE take the same options and stay in float32', async () => {
+    const folder = await openModelFolder(`${fixtures}sd1`);
+    const options = { ...cpu, precision: 'float16' } as const;
+    const [text, vae] = [await openTextEncoder(folder, options), openVae(folder, options)];
+    const golden = goldens('sd1');
+    expect(relativeError(await vae.decode(float(golden('vae.latents'))), golden('vae.decoded'))).toBeLessThan(
+      1e-4,
+    );
+    expect((await text.encode(['a cat'])).shape).toEqual([1, 77, 32]);
+    await Promise.all([text.close(), vae.close()]);
+  });
+
   it('is refused for a finished graph', async () => {
     const folder = await openModelFolder(join(root, 'sd1'));
     await expect(openUnet(folder, { ...cpu, precision: 'float16' })).rejects.toThrow(/leave precision out/);

@@ -29,6 +29,8 @@ import { listParameters, type Weights } from './weights.ts';
 export interface NetworkPlan {
   readonly source: PartSource;
   readonly otherName?: (name: string) => string | undefined;
+  /** What it computes in. Default 'float32'; a finished ONNX graph has a precision of its own. */
+  readonly precision?: Precision | undefined;
   build(graph: Graph, weights: Weights): Readonly<Record<string, Value>>;
 }
 
@@ -41,7 +43,7 @@ export function buildNetwork(plan: NetworkPlan, graphOptions: GraphOptions = {})
     throw new RangeError(`${plan.source.path} is a finished graph already`);
   const store = openTensorStore(plan.source.files, plan.source.places);
   try {
-    const graph = createGraph(graphOptions);
+    const graph = createGraph({ ...graphOptions, precision: plan.precision ?? 'float32' });
     const options = plan.otherName ? { otherName: plan.otherName } : {};
     return model(graph, plan.build(graph, storeWeights(graph, store, options)));
   } finally {
@@ -68,19 +70,19 @@ export function checkNetwork(plan: NetworkPlan): void {
   }
 }
 
-export interface NetworkOptions extends SessionOptions {
+/** How a denoiser is opened. */
+export interface DenoiserNetworkOptions extends SessionOptions {
   /**
-   * What the UNet computes in; VAE and text encoders stay in float32, where half precision is known to fail. Default
-   * 'float32'. Only graphics cards gain by 'float16'; a finished ONNX graph has a precision of its own.
+   * What the denoiser computes in; VAE and text encoders stay in float32, where half precision is known to fail.
+   * Default 'float32'. Only graphics cards gain by 'float16'.
    */
   readonly precision?: Precision;
 }
 
 /** A session over our own graph, or over an exported file as it stands. */
-export async function openNetwork(plan: NetworkPlan, options: NetworkOptions = {}): Promise<Session> {
-  const { precision, ...session } = options;
+export async function openNetwork(plan: NetworkPlan, options: SessionOptions = {}): Promise<Session> {
   if (plan.source.kind === 'onnx') {
-    if (precision === 'float16')
+    if (plan.precision === 'float16')
       throw new VerbatimError(
         `${plan.source.path}: a finished graph computes in the precision that it was exported in; leave precision out`,
         { exitCode: 2 },
@@ -88,10 +90,8 @@ export async function openNetwork(plan: NetworkPlan, options: NetworkOptions = {
     checkExternalData(plan.source.path);
   }
   const source =
-    plan.source.kind === 'onnx'
-      ? { path: plan.source.path }
-      : buildNetwork(plan, { runtimeOperators: true, ...(precision && { precision }) });
-  return openSession(source, session);
+    plan.source.kind === 'onnx' ? { path: plan.source.path } : buildNetwork(plan, { runtimeOperators: true });
+  return openSession(source, options);
 }
 
 /** The first of some names that a session has; exports of different ages name the same port differently. */
@@ -155,7 +155,7 @@ export function rowLimit(plan: NetworkPlan, most: number, provider: Provider): R
 /** A session with the limit of the rows that it takes at once; `most` bounds it. */
 export async function openLimited(
   plan: NetworkPlan,
-  options: NetworkOptions,
+  options: SessionOptions,
   most = Number.POSITIVE_INFINITY,
 ): Promise<{ readonly session: Session; readonly limit: RowLimit }> {
   const session = await openNetwork(plan, options);

@@ -3,7 +3,13 @@ import { expandBatch, floatTensor, sampleLength, sliceBatch, type Tensor } from 
 import type { SessionOptions } from '../runtime/index.ts';
 import type { Unet2dFolder } from './folder/open-unet2d.ts';
 import { entering, leaving } from './layers.ts';
-import { checkNetwork, inChunks, type NetworkOptions, type NetworkPlan, openLimited } from './sessions.ts';
+import {
+  checkNetwork,
+  type DenoiserNetworkOptions,
+  inChunks,
+  type NetworkPlan,
+  openLimited,
+} from './sessions.ts';
 import { hasClasses, unet2D } from './unet2d.ts';
 import type { UNet2DConfig, VqConfig } from './unet2d-config.ts';
 import { oldVaeName, vaeFactor } from './vae.ts';
@@ -30,7 +36,10 @@ export interface Unet2dNetwork {
 }
 
 /** The UNet2DModel of a folder, ready to run with any batch size. */
-export async function openUnet2d(folder: Unet2dFolder, options: NetworkOptions = {}): Promise<Unet2dNetwork> {
+export async function openUnet2d(
+  folder: Unet2dFolder,
+  options: DenoiserNetworkOptions = {},
+): Promise<Unet2dNetwork> {
   const { config, source } = folder.unet;
   const [height, width] = sampleSides(folder);
   const channels = config.in_channels;
@@ -38,6 +47,7 @@ export async function openUnet2d(folder: Unet2dFolder, options: NetworkOptions =
   const plan: NetworkPlan = {
     source,
     otherName: oldVaeName,
+    precision: options.precision,
     build: (graph, w) => ({
       out_sample: leaving(
         unet2D(w, config, {
