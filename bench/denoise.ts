@@ -26,7 +26,8 @@ export async function main(): Promise<void> {
     sample: [batch, unet.in_channels, size, size],
     encoder_hidden_states: [batch, tokens, unet.cross_attention_dim],
   };
-  const graph = createGraph();
+  // As models are opened to be run.
+  const graph = createGraph({ runtimeOperators: true });
   const out = unet2DCondition((name) => constant(graph, values.get(name)!, name), config, {
     sample: input(graph, 'sample', 'float32', shapes.sample),
     timestep: input(graph, 'timestep', 'float32', [batch]),

@@ -17,6 +17,9 @@ import {
 
 /** Stable Diffusion 1.5's configs as published; what they do not say is as in diffusers' defaults. */
 export const fullSizeUnet = parseUnetConfig({ sample_size: 64, cross_attention_dim: 768 });
+/** Floating-point operations of one evaluation with 64×64 latents and 77 tokens, as PyTorch's FlopCounterMode counts them. */
+export const fullSizeFlops = 803.3e9;
+
 const vae = parseVaeConfig({
   sample_size: 512,
   block_out_channels: [128, 256, 512, 512],

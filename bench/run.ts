@@ -23,6 +23,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: "Stable Diffusion 1.5's UNet at full size against diffusers: load, memory, evaluations per second",
     load: () => import('./fullSize.ts'),
   },
+  providers: {
+    about: "Stable Diffusion 1.5's UNet with every provider that works here: evaluations per second",
+    load: () => import('./providers.ts'),
+  },
   diffusers: {
     about: 'the shipped miniature opened by diffusers: its one-step output against ours',
     load: () => import('./diffusers.ts'),

@@ -19,8 +19,8 @@ const remedies: Readonly<Record<Provider, Remedy>> = {
       return `onnxruntime-node has CUDA for linux x64 only, not ${platform} ${arch}; use webgpu`;
     // What installs with scripts off lack is the provider itself; CUDA's own libraries are looked for after it.
     return /libcu|cudnn/i.test(detail)
-      ? 'an NVIDIA driver (nvidia-smi shows it), CUDA 12 (libcudart.so.12, libcublas.so.12, libcufft.so.11) and cuDNN 9 (libcudnn.so.9) must be found: from NVIDIA’s packages, or by LD_LIBRARY_PATH'
-      : 'libonnxruntime_providers_cuda.so and libonnxruntime_providers_shared.so come by a script that was not run: npm rebuild onnxruntime-node --ignore-scripts=false (network needed); then an NVIDIA driver, CUDA 12 and cuDNN 9 are needed';
+      ? 'an NVIDIA driver (nvidia-smi shows it), the CUDA version that the message names (libcudart, libcublas) and cuDNN 9 (libcudnn.so.9) must be found: from NVIDIA’s packages, or by LD_LIBRARY_PATH'
+      : 'libonnxruntime_providers_cuda.so and libonnxruntime_providers_shared.so are not in the npm package: for CUDA 12, npm rebuild onnxruntime-node --ignore-scripts=false; for CUDA 13, take both out of PyPI’s onnxruntime-gpu of the same version (docs/runtime.md); an NVIDIA driver and cuDNN 9 are needed too';
   },
   webgpu(_, platform) {
     if (platform !== 'linux') return 'update the graphics driver: it must have Direct3D 12 or Metal';
