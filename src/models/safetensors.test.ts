@@ -117,6 +117,14 @@ describe('bad files', () => {
 });
 
 describe('round trip', () => {
+  it('of a tensor with the name of something else', async () => {
+    const path = join(folder, 'proto');
+    await writeSafetensors(path, Object.fromEntries([['__proto__', floatTensor([1])]]));
+    const file = openSafetensors(path);
+    expect([...file.entries.keys()]).toEqual(['__proto__']);
+    file.close();
+  });
+
   it('of any floats, in both precisions, with equal bytes for equal tensors', async () => {
     const path = join(folder, 'round');
     await fc.assert(

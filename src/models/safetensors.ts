@@ -299,7 +299,9 @@ export function* encodeSafetensors(
   stored.sort(
     (a, b) => b.bytesPerElement - a.bytesPerElement || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
   );
-  const header: Record<string, unknown> = { __metadata__: options.metadata ?? { format: 'pt' } };
+  // Without a prototype any name is a key of its own, `__proto__` too.
+  const header = Object.create(null) as Record<string, unknown>;
+  header['__metadata__'] = options.metadata ?? { format: 'pt' };
   let position = 0;
   for (const { name, tensor, dtype, bytesPerElement } of stored) {
     const end = position + elementCount(tensor.shape) * bytesPerElement;
