@@ -14,8 +14,12 @@ const limitSchema = z.looseObject({
   sample_max_value: z.number().positive().default(1),
 });
 
-/** The scheduler classes of diffusers that clip unless their config says no; the others never do. */
-const clipping = ['DDPMScheduler', 'DDIMScheduler'];
+/** The scheduler classes of diffusers that can clip, and whether they do where their config says nothing; the others never do. */
+const clipping: ReadonlyMap<string, boolean> = new Map([
+  ['DDIMScheduler', true],
+  ['DDPMScheduler', true],
+  ['HeunDiscreteScheduler', false],
+]);
 
 /**
  * Reads out of a diffusers `scheduler_config.json` (already parsed) whether sampling keeps the clean estimate
@@ -31,7 +35,8 @@ export function limitFromConfig(config: unknown, where: string): Limit | undefin
   const fields = parsed.data;
   if (fields.thresholding)
     return dynamicThreshold(fields.dynamic_thresholding_ratio, fields.sample_max_value);
-  const clips = fields.clip_sample ?? clipping.includes(fields._class_name);
+  const usual = clipping.get(fields._class_name);
+  const clips = usual !== undefined && (fields.clip_sample ?? usual);
   const range = fields.clip_sample_range;
   return clips ? (clean) => mapTensor(clean, (value) => Math.min(range, Math.max(-range, value))) : undefined;
 }
