@@ -69,7 +69,7 @@ export {
   type VqConfig,
 } from './unet2d-config.ts';
 export { openUnet2d, openVq, type Unet2dNetwork, type VqNetwork } from './unet2d-networks.ts';
-export { oldVaeName, vaeDecode, vaeEncode, vaeFactor, vaeParameters } from './vae.ts';
+export { oldAttentionName, vaeDecode, vaeEncode, vaeFactor, vaeParameters } from './vae.ts';
 export { vqChannels, vqDecode, vqEncode } from './vq.ts';
 export {
   type Init,
