@@ -9,7 +9,7 @@ import { concatBatch, floatTensor, mapTensor, sliceBatch, type Tensor } from '..
 import { asFloat32 } from '../models/index.ts';
 import type { Seed } from '../noise/index.ts';
 import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
-import { hashFile, isFile, readJsonObject } from '../tables/index.ts';
+import { hashFile, isFile, parseBy, readJsonObject } from '../tables/index.ts';
 import { greyToRgb } from './grey.ts';
 import { type NoiseOption, seededNoise } from './noise.ts';
 
@@ -69,7 +69,11 @@ export async function openGeneratorGraph(
   const external = checkExternalData(path);
   const settingsPath = path.replace(/\.onnx$/, '.verbatim.json');
   const settings = (await isFile(settingsPath)) ? [settingsPath] : [];
-  const range = await readRange(settings[0]);
+  const { range } = parseBy(
+    settingsSchema,
+    settings.length === 0 ? {} : await readJsonObject(settingsPath),
+    settingsPath,
+  );
   const session = await openSession({ path }, sessionOptions);
   try {
     const input = noisePort(path, session);
@@ -103,13 +107,6 @@ export async function openGeneratorGraph(
     await session.close();
     throw error;
   }
-}
-
-async function readRange(path: string | undefined): Promise<readonly [number, number]> {
-  const parsed = settingsSchema.safeParse(path === undefined ? {} : await readJsonObject(path));
-  if (parsed.success) return parsed.data.range;
-  const issue = parsed.error.issues[0]!;
-  throw new VerbatimError(`${path}: "${issue.path.join('.') || 'the file'}": ${issue.message}.`);
 }
 
 function describePorts(ports: readonly Port[]): string {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { VerbatimError } from '../errors.ts';
 import { floatTensor, mapTensor, sampleLength, type Tensor } from '../math/index.ts';
+import { parseBy } from '../tables/index.ts';
 
 /** What sampling does to an estimate of the clean samples [n, c, h, w] before it steps on. */
 export type Limit = (clean: Tensor<'float32'>) => Tensor<'float32'>;
@@ -27,12 +27,7 @@ const clipping: ReadonlyMap<string, boolean> = new Map([
  * where neither holds. `where` names the file in error messages.
  */
 export function limitFromConfig(config: unknown, where: string): Limit | undefined {
-  const parsed = limitSchema.safeParse(config);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new VerbatimError(`${where}: "${issue.path.join('.') || 'the file'}": ${issue.message}.`);
-  }
-  const fields = parsed.data;
+  const fields = parseBy(limitSchema, config, where);
   if (fields.thresholding)
     return dynamicThreshold(fields.dynamic_thresholding_ratio, fields.sample_max_value);
   const usual = clipping.get(fields._class_name);

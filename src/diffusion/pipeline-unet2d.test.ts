@@ -173,6 +173,14 @@ describe('openPipeline', () => {
   });
 });
 
+it('a tokenizer is refused, as for every folder', async () => {
+  const options = { threads: 1, tokenizer: fixtures };
+  await expect(openPipeline(`${fixtures}ddpm`, options)).rejects.toMatchObject({
+    message: expect.stringContaining('"tokenizer" goes with a single .safetensors file'),
+    exitCode: 2,
+  });
+});
+
 describe('grey', () => {
   it('becomes three equal channels, and comes back', () => {
     const grey = floatTensor([2, 1, 1, 2], Float32Array.of(1, 2, 3, 4));

@@ -34,7 +34,7 @@ export {
   type UNetNetwork,
   type VaeNetwork,
 } from './networks.ts';
-export { type ModelOptions, openModel } from './open-model.ts';
+export { type ModelOptions, openModel, refuseTokenizer } from './open-model.ts';
 export { latentSize } from './plans.ts';
 export {
   asFloat32,
