@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { add, createGraph, encodeModel, input, model, type Shape } from '../graph/index.ts';
+import { add, createGraph, encodeModel, fileConstant, input, model, type Shape } from '../graph/index.ts';
 import { allPictures } from '../images/index.ts';
 import { openGeneratorGraph } from './generator-graph.ts';
 import { openPipeline } from './pipeline.ts';
@@ -84,6 +84,32 @@ describe('openGeneratorGraph', () => {
     const path = sumOf(...(shapes as readonly Shape[]));
     await expect(openGeneratorGraph(path, { threads: 1 })).rejects.toThrow(message);
     await expect(openGeneratorGraph(path, { threads: 1 })).rejects.toThrow(path);
+  });
+
+  it('takes data beside the graph into its digest whatever its name, and refuses a graph without it', async () => {
+    const folder = mkdtempSync(join(scratch, 'external-'));
+    const shape = [1, 3, 32, 32];
+    const data = {
+      kind: 'file',
+      path: join(folder, 'any.name'),
+      offsetBytes: 0,
+      lengthBytes: 12_288,
+    } as const;
+    writeFileSync(data.path, new Uint8Array(data.lengthBytes));
+    const graph = createGraph();
+    const noise = input(graph, 'noise', 'float32', ['n', 3, 32, 32]);
+    const out = add(noise, fileConstant(graph, 'w', { ...data, dtype: 'float32', shape }));
+    const path = join(folder, 'made.onnx');
+    writeFileSync(path, encodeModel(model(graph, { out }), { referToFilesFrom: folder }));
+    const digestWith = async (byte: number) => {
+      writeFileSync(data.path, new Uint8Array(data.lengthBytes).fill(byte));
+      const opened = await openGeneratorGraph(path, { threads: 1 });
+      await opened.close();
+      return opened.digest;
+    };
+    expect(await digestWith(0)).not.toBe(await digestWith(1));
+    rmSync(data.path);
+    await expect(openGeneratorGraph(path)).rejects.toThrow(/made\.onnx: tensor "w": .*any\.name/);
   });
 
   it('refuses a file that is not there', async () => {

@@ -3,12 +3,13 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
+import { checkExternalData } from '../graph/index.ts';
 import { type PictureOrError, tensorToPictures } from '../images/index.ts';
 import { concatBatch, floatTensor, mapTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import { asFloat32 } from '../models/index.ts';
 import type { Seed } from '../noise/index.ts';
 import { openSession, type Port, type Session, type SessionOptions } from '../runtime/index.ts';
-import { hashFile, readJsonObject } from '../tables/index.ts';
+import { hashFile, isFile, parseBy, readJsonObject } from '../tables/index.ts';
 import { greyToRgb } from './grey.ts';
 import { type NoiseOption, seededNoise } from './noise.ts';
 
@@ -65,8 +66,14 @@ export async function openGeneratorGraph(
   options: GeneratorOptions = {},
 ): Promise<GeneratorGraph> {
   const { batch = 16, ...sessionOptions } = options;
+  const external = checkExternalData(path);
   const settingsPath = path.replace(/\.onnx$/, '.verbatim.json');
-  const range = await readRange(settingsPath);
+  const settings = (await isFile(settingsPath)) ? [settingsPath] : [];
+  const { range } = parseBy(
+    settingsSchema,
+    settings.length === 0 ? {} : await readJsonObject(settingsPath),
+    settingsPath,
+  );
   const session = await openSession({ path }, sessionOptions);
   try {
     const input = noisePort(path, session);
@@ -78,7 +85,7 @@ export async function openGeneratorGraph(
       return toRgb(path, floatTensor(out.shape, asFloat32(out, path)), noise.shape[0]!, range);
     };
     const [, , height, width] = (await run(seededNoise()([0], noiseShape, 0))).shape as number[];
-    const digest = await digestOf([path, `${path}_data`, `${path}.data`, settingsPath]);
+    const digest = await digestOf({ graph: [path], data: external, settings });
     return {
       name: basename(path, '.onnx'),
       digest,
@@ -100,14 +107,6 @@ export async function openGeneratorGraph(
     await session.close();
     throw error;
   }
-}
-
-async function readRange(path: string): Promise<readonly [number, number]> {
-  const found = await stat(path).catch(() => undefined);
-  const parsed = settingsSchema.safeParse(found ? await readJsonObject(path) : {});
-  if (parsed.success) return parsed.data.range;
-  const issue = parsed.error.issues[0]!;
-  throw new VerbatimError(`${path}: "${issue.path.join('.') || 'the file'}": ${issue.message}.`);
 }
 
 function describePorts(ports: readonly Port[]): string {
@@ -153,14 +152,13 @@ function toRgb(
   return mapTensor(rgb, (value) => (2 * (value - low)) / (high - low) - 1);
 }
 
-/** SHA-256 over the files that are there: for each its name's ending, its size and its content. */
-async function digestOf(paths: readonly string[]): Promise<string> {
+/** SHA-256 over files: for each what it is, its size and its content. */
+async function digestOf(files: Readonly<Record<string, readonly string[]>>): Promise<string> {
   const hash = createHash('sha256');
-  for (const [place, path] of paths.entries()) {
-    const found = await stat(path).catch(() => undefined);
-    if (!found) continue;
-    hash.update(`${place}\0${found.size}\0`);
-    await hashFile(hash, path);
-  }
+  for (const [what, paths] of Object.entries(files))
+    for (const path of paths) {
+      hash.update(`${what}\0${(await stat(path)).size}\0`);
+      await hashFile(hash, path);
+    }
   return hash.digest('hex');
 }

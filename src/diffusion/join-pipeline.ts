@@ -17,16 +17,11 @@ export interface Codec {
   close(): Promise<void>;
 }
 
-/** The codec of a network that works on pictures themselves, in colour or grey. */
-export function pictureCodec(unet: {
-  readonly sample_size: number | readonly [number, number] | null;
-  readonly in_channels: number;
-}): Codec {
-  // The folder's opener has refused a missing sample_size.
-  const size = unet.sample_size!;
-  const grey = unet.in_channels === 1;
+/** The codec of a network whose samples [channels, height, width] are pictures themselves, in colour or grey. */
+export function pictureCodec([channels, height, width]: readonly [number, number, number]): Codec {
+  const grey = channels === 1;
   return {
-    pictureSize: typeof size === 'number' ? [size, size] : size,
+    pictureSize: [height, width],
     encode: async (pictures) => (grey ? rgbToGrey(pictures) : pictures),
     decode: async (samples) => (grey ? greyToRgb(samples) : samples),
     close: async () => {},
@@ -50,7 +45,12 @@ export function checkVariance(
 export interface JoinedParts
   extends Pick<Pipeline, 'name' | 'digest' | 'guidance' | 'conditions' | 'encodeText' | 'close'> {
   readonly codec: Codec;
-  readonly unet: { readonly predict: Predict; readonly sampleShape: readonly [number, number, number] };
+  readonly unet: {
+    readonly predict: Predict;
+    readonly sampleShape: readonly [number, number, number];
+    /** Whether timesteps must be whole numbers. */
+    readonly integerTimesteps?: boolean;
+  };
   readonly schedule: NoiseSchedule;
   readonly limit: Limit | undefined;
 }
@@ -69,6 +69,7 @@ export function joinPipeline(parts: JoinedParts, options: PipelineOptions): Pipe
       predict: unet.predict,
       schedule,
       sampleShape: unet.sampleShape,
+      quantizeTimesteps: unet.integerTimesteps ?? false,
       ...(limit && { limit }),
       ...(options.batch === undefined ? {} : { batch: options.batch }),
       ...(options.meter && { meter: options.meter }),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { VerbatimError } from '../errors.ts';
 import { floatTensor, mapTensor, sampleLength, type Tensor } from '../math/index.ts';
+import { parseBy } from '../tables/index.ts';
 
 /** What sampling does to an estimate of the clean samples [n, c, h, w] before it steps on. */
 export type Limit = (clean: Tensor<'float32'>) => Tensor<'float32'>;
@@ -14,8 +14,12 @@ const limitSchema = z.looseObject({
   sample_max_value: z.number().positive().default(1),
 });
 
-/** The scheduler classes of diffusers that clip unless their config says no; the others never do. */
-const clipping = ['DDPMScheduler', 'DDIMScheduler'];
+/** The scheduler classes of diffusers that can clip, and whether they do where their config says nothing; the others never do. */
+const clipping: ReadonlyMap<string, boolean> = new Map([
+  ['DDIMScheduler', true],
+  ['DDPMScheduler', true],
+  ['HeunDiscreteScheduler', false],
+]);
 
 /**
  * Reads out of a diffusers `scheduler_config.json` (already parsed) whether sampling keeps the clean estimate
@@ -23,15 +27,11 @@ const clipping = ['DDPMScheduler', 'DDIMScheduler'];
  * where neither holds. `where` names the file in error messages.
  */
 export function limitFromConfig(config: unknown, where: string): Limit | undefined {
-  const parsed = limitSchema.safeParse(config);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new VerbatimError(`${where}: "${issue.path.join('.') || 'the file'}": ${issue.message}.`);
-  }
-  const fields = parsed.data;
+  const fields = parseBy(limitSchema, config, where);
   if (fields.thresholding)
     return dynamicThreshold(fields.dynamic_thresholding_ratio, fields.sample_max_value);
-  const clips = fields.clip_sample ?? clipping.includes(fields._class_name);
+  const usual = clipping.get(fields._class_name);
+  const clips = usual !== undefined && (fields.clip_sample ?? usual);
   const range = fields.clip_sample_range;
   return clips ? (clean) => mapTensor(clean, (value) => Math.min(range, Math.max(-range, value))) : undefined;
 }

@@ -1,7 +1,7 @@
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { VerbatimError } from '../errors.ts';
-import { modelDigest, openIfFolder, openIfText, openIfUnet } from '../models/index.ts';
+import { modelDigest, openIfFolder, openIfText, openIfUnet, refuseTokenizer } from '../models/index.ts';
+import { parseBy } from '../tables/index.ts';
 import { checkVariance, joinPipeline, pictureCodec } from './join-pipeline.ts';
 import { limitFromConfig } from './limit.ts';
 import type { PipelineOptions } from './pipeline.ts';
@@ -9,7 +9,7 @@ import type { Pipeline } from './pipeline.types.ts';
 import { scheduleFromConfig } from './schedule.ts';
 
 /** IFPipeline's own scale where verbatim.json gives none. */
-const guidanceSchema = z.number().min(0).max(100).default(7);
+const settingsSchema = z.looseObject({ guidance: z.number().min(0).max(100).default(7) });
 
 /**
  * Opens a folder of diffusers' IFPipeline, DeepFloyd IF's first stage, which works on pictures of 64×64 pixels. The empty
@@ -18,17 +18,9 @@ const guidanceSchema = z.number().min(0).max(100).default(7);
  */
 export async function openIfPipeline(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
   const { batch: _, meter: __, tokenizer, ...session } = options;
-  if (tokenizer !== undefined)
-    throw new VerbatimError(
-      `${path}: "tokenizer" goes with a single .safetensors file; a model folder has its own.`,
-      { exitCode: 2 },
-    );
+  refuseTokenizer(path, tokenizer);
   const folder = await openIfFolder(path);
-  const guidance = guidanceSchema.safeParse(folder.settings['guidance']);
-  if (!guidance.success)
-    throw new VerbatimError(
-      `${join(path, 'verbatim.json')}: "guidance": ${guidance.error.issues[0]!.message}.`,
-    );
+  const { guidance } = parseBy(settingsSchema, folder.settings, join(path, 'verbatim.json'));
   const where = join(path, 'scheduler', 'scheduler_config.json');
   const schedule = scheduleFromConfig(folder.scheduler, where);
   const limit = limitFromConfig(folder.scheduler, where);
@@ -48,9 +40,9 @@ export async function openIfPipeline(path: string, options: PipelineOptions = {}
         name: basename(resolve(path)),
         // Last, since it reads every byte: a damaged file is refused from its header.
         digest: await modelDigest(path),
-        guidance: guidance.data,
+        guidance,
         conditions: 'captions',
-        codec: pictureCodec(folder.unet.config),
+        codec: pictureCodec(unet.sampleShape),
         unet,
         schedule,
         limit,

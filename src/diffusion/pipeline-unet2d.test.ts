@@ -173,6 +173,14 @@ describe('openPipeline', () => {
   });
 });
 
+it('a tokenizer is refused, as for every folder', async () => {
+  const options = { threads: 1, tokenizer: fixtures };
+  await expect(openPipeline(`${fixtures}ddpm`, options)).rejects.toMatchObject({
+    message: expect.stringContaining('"tokenizer" goes with a single .safetensors file'),
+    exitCode: 2,
+  });
+});
+
 describe('grey', () => {
   it('becomes three equal channels, and comes back', () => {
     const grey = floatTensor([2, 1, 1, 2], Float32Array.of(1, 2, 3, 4));
@@ -190,12 +198,16 @@ describe('limitFromConfig', () => {
     data: Float32Array.of(-3, -0.5, 0.25, 1.5),
   } as const;
 
-  it('clips where the class does by default, and nowhere else', () => {
+  it('clips where the class does, by default or when told to, and nowhere else', () => {
     expect([...limitFromConfig({}, 'file')!(values).data]).toEqual([-1, -0.5, 0.25, 1]);
     const range = limitFromConfig({ _class_name: 'DDIMScheduler', clip_sample_range: 2 }, 'file')!;
     expect([...range(values).data]).toEqual([-2, -0.5, 0.25, 1.5]);
     expect(limitFromConfig({ clip_sample: false }, 'file')).toBeUndefined();
-    expect(limitFromConfig({ _class_name: 'EulerDiscreteScheduler' }, 'file')).toBeUndefined();
+    const clip = { clip_sample: true };
+    expect(limitFromConfig({ _class_name: 'HeunDiscreteScheduler' }, 'file')).toBeUndefined();
+    expect(limitFromConfig({ _class_name: 'HeunDiscreteScheduler', ...clip }, 'file')).toBeDefined();
+    // Left over from a config of another class, which `from_config` keeps.
+    expect(limitFromConfig({ _class_name: 'EulerDiscreteScheduler', ...clip }, 'file')).toBeUndefined();
   });
 
   it('thresholds every sample by its own quantile', () => {

@@ -2,7 +2,16 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
 import { mapTensor } from '../math/index.ts';
-import { modelDigest, openUnet2d, openUnet2dFolder, openVq, type Unet2dFolder } from '../models/index.ts';
+import {
+  modelDigest,
+  openUnet2d,
+  openUnet2dFolder,
+  openVq,
+  refuseTokenizer,
+  type Unet2dFolder,
+} from '../models/index.ts';
+import type { SessionOptions } from '../runtime/index.ts';
+import { parseBy } from '../tables/index.ts';
 import { classLabels, noCondition } from './class-labels.ts';
 import { type Codec, checkVariance, joinPipeline, pictureCodec } from './join-pipeline.ts';
 import { limitFromConfig } from './limit.ts';
@@ -23,7 +32,8 @@ const settingsSchema = z.looseObject({
  * something is missing or not supported; nothing stays open then.
  */
 export async function openUnet2dPipeline(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
-  const { batch: _, meter: __, ...session } = options;
+  const { batch: _, meter: __, tokenizer, ...session } = options;
+  refuseTokenizer(path, tokenizer);
   const folder = await openUnet2dFolder(path);
   const name = basename(resolve(path));
   const where = join(path, 'scheduler', 'scheduler_config.json');
@@ -32,35 +42,32 @@ export async function openUnet2dPipeline(path: string, options: PipelineOptions 
   checkVariance(folder.unet.config, folder.scheduler, where);
   const { settings, encodeText, conditions } = readConditions(folder, name);
 
-  const codec = openCodec(folder, session);
-  const unet = await openUnet2d(folder, session).catch(async (error: unknown) => {
-    await codec.close();
+  const unet = await openUnet2d(folder, session);
+  try {
+    const codec = folder.vq
+      ? latentCodec({ ...folder, vq: folder.vq }, session)
+      : pictureCodec(unet.sampleShape);
+    const close = async () => {
+      await Promise.all([unet.close(), codec.close()]);
+    };
+    // Last, since it reads every byte: a damaged file is refused from its header.
+    const digest = await modelDigest(path);
+    const { guidance } = settings;
+    return joinPipeline(
+      { name, digest, guidance, conditions, codec, unet, schedule, limit, encodeText, close },
+      options,
+    );
+  } catch (error) {
+    // The codec opens nothing before it is used.
+    await unet.close();
     throw error;
-  });
-  const close = async () => {
-    await Promise.all([unet.close(), codec.close()]);
-  };
-  // Last, since it reads every byte: a damaged file is refused from its header.
-  const digest = await modelDigest(path).catch(async (error: unknown) => {
-    await close();
-    throw error;
-  });
-  const guidance = settings.guidance;
-  return joinPipeline(
-    { name, digest, guidance, conditions, codec, unet, schedule, limit, encodeText, close },
-    options,
-  );
+  }
 }
 
 /** What the model is conditioned on, and what verbatim.json says of it. */
 function readConditions(folder: Unet2dFolder, name: string) {
   const file = join(folder.path, 'verbatim.json');
-  const parsed = settingsSchema.safeParse(folder.settings);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new VerbatimError(`${file}: "${issue.path.join('.')}": ${issue.message}.`);
-  }
-  const settings = parsed.data;
+  const settings = parseBy(settingsSchema, folder.settings, file);
   const { num_class_embeds: rows, class_embed_type: kind } = folder.unet.config;
   if (kind === null && rows === null) {
     if (settings.guidance !== 1)
@@ -83,16 +90,13 @@ function readConditions(folder: Unet2dFolder, name: string) {
   return { settings, encodeText, conditions: 'classes' as const };
 }
 
-function openCodec(folder: Unet2dFolder, session: Omit<PipelineOptions, 'batch' | 'meter'>): Codec {
-  if (folder.vq) {
-    const vq = openVq({ ...folder, vq: folder.vq }, session);
-    const scale = vq.config.scaling_factor;
-    return {
-      pictureSize: vq.pictureSize,
-      encode: async (pictures) => mapTensor(await vq.encode(pictures), (value) => value * scale),
-      decode: (latents) => vq.decode(mapTensor(latents, (value) => value / scale)),
-      close: () => vq.close(),
-    };
-  }
-  return pictureCodec(folder.unet.config);
+function latentCodec(folder: Parameters<typeof openVq>[0], session: SessionOptions): Codec {
+  const vq = openVq(folder, session);
+  const scale = vq.config.scaling_factor;
+  return {
+    pictureSize: vq.pictureSize,
+    encode: async (pictures) => mapTensor(await vq.encode(pictures), (value) => value * scale),
+    decode: (latents) => vq.decode(mapTensor(latents, (value) => value / scale)),
+    close: () => vq.close(),
+  };
 }

@@ -1,7 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
-import { picturesToTensor, tensorToPictures } from '../images/index.ts';
 import { floatTensor, mapTensor, sampleLength, type Tensor } from '../math/index.ts';
 import {
   type DenoiserNetworkOptions,
@@ -17,12 +16,12 @@ import {
   type VaeNetwork,
 } from '../models/index.ts';
 import type { Meter } from '../runtime/index.ts';
-import { createDenoiser } from './denoiser.ts';
+import { parseBy } from '../tables/index.ts';
 import { requireDenoiser } from './generator-graph.ts';
+import { type Codec, joinPipeline } from './join-pipeline.ts';
 import type { Pipeline } from './pipeline.types.ts';
 import { openIfPipeline } from './pipeline-if.ts';
 import { openUnet2dPipeline } from './pipeline-unet2d.ts';
-import { precisionDigest } from './precision.ts';
 import { type NoiseSchedule, scheduleFromConfig } from './schedule.ts';
 import { refuseLimits } from './scheduler-fields.ts';
 
@@ -38,6 +37,7 @@ export interface PipelineOptions extends DenoiserNetworkOptions {
 /** The networks of a latent diffusion model and what they were trained with. */
 export interface PipelineParts {
   readonly name: string;
+  /** Of the files, whatever the precision. */
   readonly digest: string;
   readonly guidance: number;
   readonly schedule: NoiseSchedule;
@@ -54,52 +54,36 @@ function affine(tensor: Tensor<'float32'>, add: number, factor: number): Tensor<
   return mapTensor(tensor, (value) => (value + add) * factor);
 }
 
-/** Joins networks to a pipeline: adds the schedule, the latents' scale and the conversion of pictures. */
-export function createPipeline(parts: PipelineParts, options: PipelineOptions = {}): Pipeline {
-  const { text, unet, vae } = parts;
-  const [channels] = unet.sampleShape;
-  const [height, width] = vae.pictureSize;
+/** Latents are the means of the VAE's posterior, shifted and scaled. */
+function latentCodec(vae: PipelineParts['vae']): Codec {
   return {
-    name: parts.name,
-    digest: parts.digest,
-    guidance: parts.guidance,
-    conditions: 'captions',
     pictureSize: vae.pictureSize,
-    denoiser: createDenoiser({
-      predict: unet.predict,
-      schedule: parts.schedule,
-      sampleShape: unet.sampleShape,
-      quantizeTimesteps: unet.integerTimesteps,
-      ...(options.batch === undefined ? {} : { batch: options.batch }),
-      ...(options.meter ? { meter: options.meter } : {}),
-      ...(options.signal ? { signal: options.signal } : {}),
-    }),
-    encodeText: (captions) => text.encode(captions),
-    async decode(latents) {
-      if (latents.shape[0] === 0) return [];
-      const unscaled = affine(affine(latents, 0, 1 / vae.scalingFactor), vae.shiftFactor, 1);
-      return tensorToPictures(await vae.decode(unscaled));
-    },
     async encode(pictures) {
-      if (pictures.length === 0) return floatTensor([0, ...unet.sampleShape]);
-      for (const picture of pictures)
-        if (picture.width !== width || picture.height !== height)
-          throw new VerbatimError(
-            `${parts.name}: encodes pictures of ${width}×${height} pixels, got ${picture.width}×${picture.height}; resize first.`,
-          );
-      const moments = await vae.encodeMoments(picturesToTensor(pictures));
+      const moments = await vae.encodeMoments(pictures);
       // Moments are [n, 2c, h, w], the means in the first c channels: the first half of every sample.
+      const [count, channels, ...sides] = moments.shape as [number, number, number, number];
       const half = sampleLength(moments) / 2;
-      const means = new Float32Array(pictures.length * half);
-      for (let n = 0; n < pictures.length; n++)
+      const means = new Float32Array(count * half);
+      for (let n = 0; n < count; n++)
         means.set(moments.data.subarray(2 * n * half, (2 * n + 1) * half), n * half);
-      const shape = [pictures.length, channels, ...moments.shape.slice(2)];
+      const shape = [count, channels / 2, ...sides];
       return affine(floatTensor(shape, means), -vae.shiftFactor, vae.scalingFactor);
     },
-    async close() {
-      await Promise.all([text.close(), unet.close(), vae.close()]);
-    },
+    decode: (latents) => vae.decode(affine(affine(latents, 0, 1 / vae.scalingFactor), vae.shiftFactor, 1)),
+    close: () => vae.close(),
   };
+}
+
+/** Joins networks to a pipeline: adds the schedule, the latents' scale and the conversion of pictures. */
+export function createPipeline(parts: PipelineParts, options: PipelineOptions = {}): Pipeline {
+  const { name, digest, guidance, schedule, text, unet, vae } = parts;
+  const codec = latentCodec(vae);
+  const close = async () => {
+    await Promise.all([text.close(), unet.close(), codec.close()]);
+  };
+  const encodeText: Pipeline['encodeText'] = (captions) => text.encode(captions);
+  const rest = { conditions: 'captions', codec, limit: undefined, encodeText, close } as const;
+  return joinPipeline({ name, digest, guidance, schedule, unet, ...rest }, options);
 }
 
 /**
@@ -115,7 +99,7 @@ function checkPrecision({ precision, provider = 'cpu' }: PipelineOptions): void 
     );
 }
 
-const guidanceSchema = z.number().min(0).max(100).default(7.5);
+const settingsSchema = z.looseObject({ guidance: z.number().min(0).max(100).default(7.5) });
 
 /**
  * Opens a diffusers folder, optimum's ONNX export of one, or a single-file checkpoint as a pipeline; see `openUnet2dPipeline` for
@@ -130,9 +114,7 @@ export async function openPipeline(folder: string, options: PipelineOptions = {}
   if (await isIfFolder(folder)) return openIfPipeline(folder, options);
   const { batch: _, meter: __, tokenizer, ...session } = options;
   const model = await openModel(folder, tokenizer === undefined ? {} : { tokenizer });
-  const guidance = guidanceSchema.safeParse(model.settings['guidance']);
-  if (!guidance.success)
-    throw new VerbatimError(`${model.settingsPath}: "guidance": ${guidance.error.issues[0]!.message}.`);
+  const { guidance } = parseBy(settingsSchema, model.settings, model.settingsPath);
   const schedule = scheduleFromConfig(model.scheduler, model.schedulerPath);
   refuseLimits(model.scheduler, model.schedulerPath);
 
@@ -145,9 +127,9 @@ export async function openPipeline(folder: string, options: PipelineOptions = {}
     const vae = openVae(model, session);
     opened.push(vae);
     // Last, since it reads every byte: a damaged file is refused from its header.
-    const digest = precisionDigest(await modelDigest(model), options.precision);
+    const digest = await modelDigest(model);
     const name = basename(resolve(folder), '.safetensors');
-    return createPipeline({ name, digest, guidance: guidance.data, schedule, text, unet, vae }, options);
+    return createPipeline({ name, digest, guidance, schedule, text, unet, vae }, options);
   } catch (error) {
     await Promise.allSettled(opened.map((network) => network.close()));
     throw error;

@@ -81,7 +81,7 @@ export const automatic1111: GeneratorSource<typeof schema> = {
         identity: [overrides, spec.scheduler ?? null],
         async ask({ caption, seed, count, settings, pays }, client, _journal, signal) {
           const body = {
-            prompt: escaped(caption),
+            prompt: plainPrompt(caption),
             negative_prompt: '',
             seed,
             subseed: -1,
@@ -112,7 +112,14 @@ export const automatic1111: GeneratorSource<typeof schema> = {
   },
 };
 
-/** Brackets weigh words there and a backslash takes a bracket as it stands, which is how a caption means it. */
-function escaped(caption: string): string {
-  return caption.replace(/[()[\]\\]/g, '\\$&');
+/**
+ * A caption as that prompt which means it word for word. Brackets weigh words there, and a backslash takes one as it stands;
+ * AND and BREAK join prompts, `<lora:…>` and its like load other weights. Those have no escape, but CLIP, which lowers and
+ * cuts at signs, reads `and` and `< lora:…>` as the same tokens.
+ */
+export function plainPrompt(caption: string): string {
+  return caption
+    .replace(/[()[\]\\]/g, '\\$&')
+    .replace(/\b(?:AND|BREAK)\b/g, (word) => word.toLowerCase())
+    .replace(/<(?=[\p{L}\p{N}_]+:)/gu, '< ');
 }

@@ -33,8 +33,8 @@ export const comfyui: GeneratorSource<typeof schema> = {
   schema,
   open: async ({ kind, ...spec }, { journal }) => {
     const name = `${kind} at ${new URL(spec.url).host}`;
-    const text = await readWorkflow(spec.workflow);
-    const { has, output, filled } = markedWorkflow(text, spec.workflow);
+    const workflow = await readWorkflow(spec.workflow);
+    const { has, output, filled } = markedWorkflow(workflow, spec.workflow);
     const seeds = has.has('seed');
     const steps = has.has('steps');
     return serviceGenerator(
@@ -52,14 +52,13 @@ export const comfyui: GeneratorSource<typeof schema> = {
         guidance: spec.guidance,
         pictureSize: [spec.height, spec.width],
         noise: seeds ? 'torch-cpu' : notReproducible,
-        identity: text,
+        identity: workflow,
         async ask({ caption, seed, settings, pays }, client, kept, signal) {
           const [request] = pays;
-          const known = kept.ticket(request!);
           const { width, height } = spec;
           const { steps, guidance, sampler } = settings;
-          let ticket = known;
-          if (ticket === undefined || !(await isKnown(ticket, client, signal))) {
+          let ticket = kept.ticket(request!);
+          if (ticket === undefined || !(await isKnown(ticket, client, name, signal))) {
             const prompt = filled({ prompt: caption, seed, steps, cfg: guidance, sampler, width, height });
             const answer = fieldsOf(
               await client.json({ path: 'prompt', body: { prompt }, pays }, signal),
@@ -93,17 +92,20 @@ async function readWorkflow(path: string): Promise<unknown> {
 }
 
 /** An order's number becomes part of an address. */
+const orderId = /^[A-Za-z0-9-]{1,100}$/;
+
 function idOf(value: unknown, name: string): string {
-  if (typeof value === 'string' && /^[A-Za-z0-9-]{1,100}$/.test(value)) return value;
+  if (typeof value === 'string' && orderId.test(value)) return value;
   throw new VerbatimError(`${name}: its answer has no prompt_id; is generator.kind right?`);
 }
 
 /** Whether an order can still be fetched: a server that was started anew has forgotten it, and one that failed is tried again. */
-async function isKnown(id: string, client: Client, signal?: AbortSignal): Promise<boolean> {
-  if (!/^[A-Za-z0-9-]{1,100}$/.test(id)) return false;
-  const history = fieldsOf(await client.json({ path: `history/${id}` }, signal), 'comfyui');
-  if (Object.hasOwn(history, id)) return !hasFailed(fieldsOf(history[id], 'comfyui'));
-  const queue = fieldsOf(await client.json({ path: 'queue' }, signal), 'comfyui');
+async function isKnown(id: string, client: Client, name: string, signal?: AbortSignal): Promise<boolean> {
+  // It comes out of the journal's file.
+  if (!orderId.test(id)) return false;
+  const history = fieldsOf(await client.json({ path: `history/${id}` }, signal), name);
+  if (Object.hasOwn(history, id)) return !hasFailed(fieldsOf(history[id], name));
+  const queue = fieldsOf(await client.json({ path: 'queue' }, signal), name);
   const waiting = [queue['queue_running'], queue['queue_pending']].flatMap((list) =>
     Array.isArray(list) ? list : [],
   );

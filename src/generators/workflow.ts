@@ -87,7 +87,7 @@ export function markedWorkflow(json: unknown, where: string): MarkedWorkflow {
     filled(filling) {
       const values = {
         ...filling,
-        prompt: escaped(filling.prompt),
+        prompt: plainPrompt(filling.prompt),
         sampler: samplers[filling.steps === 1 ? 'euler' : filling.sampler],
       };
       const copy = structuredClone(workflow) as Record<string, { inputs: Record<string, unknown> }>;
@@ -97,9 +97,12 @@ export function markedWorkflow(json: unknown, where: string): MarkedWorkflow {
   };
 }
 
-/** Round brackets weigh words there; a caption means them as they stand. */
-function escaped(caption: string): string {
-  return caption.replace(/[()]/g, '\\$&');
+/**
+ * Round brackets weigh words there, and `embedding:NAME` loads a file; a caption means them as they stand. CLIP reads the same
+ * tokens with a space before the colon.
+ */
+function plainPrompt(caption: string): string {
+  return caption.replace(/[()]/g, '\\$&').replace(/\bembedding(?=:)/gi, '$& ');
 }
 
 function inputFor(node: Node, id: string, what: Mark, where: string): string {

@@ -10,6 +10,11 @@ import { VerbatimError } from '../errors.ts';
 export const positive = z.int().positive();
 const perBlock = z.union([positive, z.array(positive)]);
 export const sampleSize = z.union([positive, z.tuple([positive, positive])]).nullable();
+/** [height, width] that a `sample_size` says. */
+export function sidesOf(size: number | readonly [number, number]): readonly [number, number] {
+  return typeof size === 'number' ? [size, size] : size;
+}
+
 export const activation = z.enum(['silu', 'swish']);
 
 const unetSchema = z.object({
@@ -162,7 +167,7 @@ export function parseFields<S extends z.ZodObject>(
   const known = Object.keys(family.schema.shape);
   const taken: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(fields)) {
-    const off = family.off[key];
+    const off = Object.hasOwn(family.off, key) ? family.off[key] : undefined;
     if (off !== undefined) {
       // A list with one entry per block is off when every entry is.
       const values = Array.isArray(value) && value.length > 0 ? value : [value];

@@ -1,10 +1,10 @@
 import { VerbatimError } from '../errors.ts';
-import { input, slice } from '../graph/index.ts';
+import { input } from '../graph/index.ts';
 import { expandBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
-import { textStatesWidth } from './config.ts';
+import { sidesOf, textStatesWidth } from './config.ts';
 import type { IfFolder } from './folder/open-if.ts';
-import { entering, leaving } from './layers.ts';
+import { entering, firstChannels, leaving } from './layers.ts';
 import { asFloat32 } from './safetensors.ts';
 import {
   type DenoiserNetworkOptions,
@@ -104,8 +104,7 @@ export async function openIfUnet(
   const { config, source } = folder.unet;
   const channels = config.in_channels;
   // The folder's opener has refused a missing sample_size.
-  const size = config.sample_size!;
-  const [height, width] = typeof size === 'number' ? [size, size] : size;
+  const [height, width] = sidesOf(config.sample_size!);
   const plan: NetworkPlan = {
     source,
     precision: options.precision,
@@ -116,8 +115,7 @@ export async function openIfUnet(
         timestep: input(graph, 'timestep', 'float32', []),
         encoderHiddenStates: entering(input(graph, 'encoder_hidden_states', 'float32', states)),
       });
-      const learned = config.out_channels > channels;
-      return { out_sample: leaving(learned ? slice(out, { axis: 1, start: 0, end: channels }) : out) };
+      return { out_sample: leaving(firstChannels(out, channels)) };
     },
   };
   const { session, limit } = await openLimited(plan, options);

@@ -34,7 +34,7 @@ export {
   type UNetNetwork,
   type VaeNetwork,
 } from './networks.ts';
-export { type ModelOptions, openModel } from './open-model.ts';
+export { type ModelOptions, openModel, refuseTokenizer } from './open-model.ts';
 export { latentSize } from './plans.ts';
 export {
   asFloat32,
@@ -69,7 +69,7 @@ export {
   type VqConfig,
 } from './unet2d-config.ts';
 export { openUnet2d, openVq, type Unet2dNetwork, type VqNetwork } from './unet2d-networks.ts';
-export { oldVaeName, vaeDecode, vaeEncode, vaeFactor, vaeParameters } from './vae.ts';
+export { oldAttentionName, vaeDecode, vaeEncode, vaeFactor, vaeParameters } from './vae.ts';
 export { vqChannels, vqDecode, vqEncode } from './vq.ts';
 export {
   type Init,

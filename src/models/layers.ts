@@ -14,6 +14,7 @@ import {
   multiHeadAttention,
   reshape,
   silu,
+  slice,
   softmax,
   split,
   transpose,
@@ -54,6 +55,11 @@ export function entering(x: Value): Value {
 /** What a network gives, as float32. */
 export function leaving(x: Value): Value {
   return x.dtype === 'float32' ? x : cast(x, 'float32');
+}
+
+/** The first `count` channels of x [b, c, h, w]: of a network that learned the variance too, its prediction. */
+export function firstChannels(x: Value, count: number): Value {
+  return knownSize(x, 1) === count ? x : slice(x, { axis: 1, start: 0, end: count });
 }
 
 export interface ConvShape {

@@ -7,7 +7,7 @@ import { openModelFolder } from './folder/open.ts';
 import { openTensorStore, storeWeights } from './store.ts';
 import { fixtures, goldens, relativeError, runOnce, variants } from './testing/goldens.ts';
 import { unet2DCondition } from './unet.ts';
-import { oldVaeName, vaeDecode, vaeEncode } from './vae.ts';
+import { oldAttentionName, vaeDecode, vaeEncode } from './vae.ts';
 
 const tolerance = 1e-4;
 
@@ -99,7 +99,7 @@ describe.each(variants)('%s against diffusers and transformers', (variant) => {
     for (const batch of [2, 'batch']) {
       const out = await runOnce(
         (graph) => {
-          const w = weightsOf(graph, vae.encoder, oldVaeName);
+          const w = weightsOf(graph, vae.encoder, oldAttentionName);
           const side = golden('vae.latents').shape[2]!;
           return {
             moments: vaeEncode(

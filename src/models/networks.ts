@@ -5,12 +5,14 @@ import type { UNetConfig, VaeConfig } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
 import { latentSize, pictureSize, unetPlan, vaeDecoderPlan, vaeEncoderPlan } from './plans.ts';
 import {
-  checkNetwork,
   type DenoiserNetworkOptions,
   feedFloat,
   findPort,
   inChunks,
+  type LimitedSession,
+  openHalves,
   openLimited,
+  orClose,
 } from './sessions.ts';
 import { loadClipTokenizer } from './tokenizer/index.ts';
 import { pooledWidth } from './unet.ts';
@@ -35,13 +37,15 @@ export async function openUnet(
   folder: ModelFolder,
   options: DenoiserNetworkOptions = {},
 ): Promise<UNetNetwork> {
+  const { maxLength } = await loadClipTokenizer(folder.textEncoder.tokenizerFolder);
+  const plan = { ...unetPlan(folder, maxLength), precision: options.precision };
+  const opened = await openLimited(plan, options);
+  return orClose(opened.session, () => unetOver(folder, opened));
+}
+
+function unetOver(folder: ModelFolder, { session, limit }: LimitedSession): UNetNetwork {
   const { config } = folder.unet;
   const where = `${folder.path}/unet`;
-  const { maxLength } = await loadClipTokenizer(folder.textEncoder.tokenizerFolder);
-  const { session, limit } = await openLimited(
-    { ...unetPlan(folder, maxLength), precision: options.precision },
-    options,
-  );
   const ports = {
     sample: findPort(session.inputs, ['sample'], where),
     timestep: findPort(session.inputs, ['timestep'], where),
@@ -112,9 +116,6 @@ export interface VaeNetwork {
   close(): Promise<void>;
 }
 
-/** Pictures of one run at most, where memory allows more: larger batches gain nothing. */
-const picturesPerRun = 16;
-
 /**
  * The VAE of a model folder, ready to run; its weights are checked now, and each half is opened when it is
  * first used.
@@ -122,12 +123,9 @@ const picturesPerRun = 16;
 export function openVae(folder: ModelFolder, options: SessionOptions = {}): VaeNetwork {
   const { config } = folder.vae;
   const [height, width] = pictureSize(folder);
-  for (const plan of [vaeEncoderPlan(folder), vaeDecoderPlan(folder)]) checkNetwork(plan);
-  const opened: Partial<Record<'encoder' | 'decoder', ReturnType<typeof openLimited>>> = {};
+  const halves = openHalves({ encoder: vaeEncoderPlan(folder), decoder: vaeDecoderPlan(folder) }, options);
   const run = async (half: 'encoder' | 'decoder', rows: Tensor<'float32'>): Promise<Tensor<'float32'>> => {
-    const plan = half === 'encoder' ? vaeEncoderPlan(folder) : vaeDecoderPlan(folder);
-    opened[half] ??= openLimited(plan, options, picturesPerRun);
-    const { session, limit } = await opened[half];
+    const { session, limit } = await halves.get(half);
     const where = `${folder.path}/vae ${half}`;
     const [ins, outs] =
       half === 'encoder'
@@ -147,8 +145,6 @@ export function openVae(folder: ModelFolder, options: SessionOptions = {}): VaeN
     shiftFactor: config.shift_factor ?? 0,
     encodeMoments: (pictures) => run('encoder', pictures),
     decode: (latents) => run('decoder', latents),
-    close: async () => {
-      for (const half of Object.values(opened)) await (await half).session.close();
-    },
+    close: halves.close,
   };
 }

@@ -18,11 +18,7 @@ const pickles = ['.ckpt', '.pt', '.pth', '.bin', '.pkl'];
 export async function openModel(path: string, options: ModelOptions = {}): Promise<ModelFolder> {
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) {
-    if (options.tokenizer !== undefined)
-      throw new VerbatimError(
-        `${path}: "tokenizer" goes with a single .safetensors file; a model folder has its own.`,
-        { exitCode: 2 },
-      );
+    refuseTokenizer(path, options.tokenizer);
     return openModelFolder(path);
   }
   const extension = extname(path).toLowerCase();
@@ -31,4 +27,13 @@ export async function openModel(path: string, options: ModelOptions = {}): Promi
     ? 'a pickle can run any program when it is opened, so it is not read; convert it to .safetensors, or take that version of the model'
     : 'expected a model folder or a .safetensors checkpoint';
   throw new VerbatimError(`${path}: ${reason}.`, { exitCode: 2 });
+}
+
+/** @throws VerbatimError (exit code 2) where a tokenizer is named for a model that is a folder */
+export function refuseTokenizer(path: string, tokenizer: string | undefined): void {
+  if (tokenizer === undefined) return;
+  throw new VerbatimError(
+    `${path}: "tokenizer" goes with a single .safetensors file; a model folder has its own, or needs none.`,
+    { exitCode: 2 },
+  );
 }

@@ -1,12 +1,12 @@
 import { VerbatimError } from '../errors.ts';
 import { input, type Value } from '../graph/index.ts';
 import { clipText, clipTextEmbeds, clipTextNames } from './clip-text.ts';
-import { type ClipTextConfig, textStatesWidth } from './config.ts';
+import { type ClipTextConfig, sidesOf, textStatesWidth } from './config.ts';
 import type { ModelFolder } from './folder/open.ts';
 import { entering, leaving } from './layers.ts';
 import type { NetworkPlan } from './sessions.ts';
 import { additionInputs, unet2DCondition } from './unet.ts';
-import { oldVaeName, vaeDecode, vaeEncode, vaeFactor } from './vae.ts';
+import { oldAttentionName, vaeDecode, vaeEncode, vaeFactor } from './vae.ts';
 
 /**
  * The networks of a model folder with optimum's names of inputs and outputs and a symbolic batch: for
@@ -21,7 +21,7 @@ export function latentSize(folder: ModelFolder): readonly [number, number] {
     throw new VerbatimError(
       `${folder.path}/unet/config.json: sample_size is missing; the side of the latents must be known.`,
     );
-  return typeof size === 'number' ? [size, size] : size;
+  return sidesOf(size);
 }
 
 /** [height, width] in pixels of the pictures that belong to those latents. */
@@ -84,7 +84,7 @@ export function vaeEncoderPlan(folder: ModelFolder): NetworkPlan {
   const [height, width] = pictureSize(folder);
   return {
     source: encoder,
-    otherName: oldVaeName,
+    otherName: oldAttentionName,
     build: (graph, w) => {
       const sample = input(graph, 'sample', 'float32', [batch, config.in_channels, height, width]);
       return { latent_parameters: vaeEncode(w, config, sample) };
@@ -97,7 +97,7 @@ export function vaeDecoderPlan(folder: ModelFolder): NetworkPlan {
   const [height, width] = latentSize(folder);
   return {
     source: decoder,
-    otherName: oldVaeName,
+    otherName: oldAttentionName,
     build: (graph, w) => {
       const latents = input(graph, 'latent_sample', 'float32', [
         batch,

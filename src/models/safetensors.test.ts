@@ -95,6 +95,11 @@ describe('bad files', () => {
     expect(await refusal({ a: entry('F32', [2 ** 40, 2 ** 40], 0, 8) }, 8)).toMatch(/needs .* bytes/);
     const one = JSON.stringify(entry('F32', [1], 0, 4));
     expect(await refusal(`{"a":${one},"\\u0061":${one}}`, 4)).toMatch(/tensor "a" stands twice/);
+    const long = 'a\\"'.repeat(2_000_000);
+    expect(await refusal(`{ "${long}" : ${one},\n"${long}":${one}}`, 4)).toMatch(/stands twice/);
+    expect(await refusal(`{"__metadata__":{"x":"{","y":"x"},"x":${one},"y":${one}}`, 4)).toMatch(
+      /"y" overlaps/,
+    );
     expect(await refusal({ a: null }, 0)).toMatch(/tensor "a" has the unknown dtype undefined/);
   });
 
@@ -112,6 +117,14 @@ describe('bad files', () => {
 });
 
 describe('round trip', () => {
+  it('of a tensor with the name of something else', async () => {
+    const path = join(folder, 'proto');
+    await writeSafetensors(path, Object.fromEntries([['__proto__', floatTensor([1])]]));
+    const file = openSafetensors(path);
+    expect([...file.entries.keys()]).toEqual(['__proto__']);
+    file.close();
+  });
+
   it('of any floats, in both precisions, with equal bytes for equal tensors', async () => {
     const path = join(folder, 'round');
     await fc.assert(

@@ -158,17 +158,21 @@ function readHeader(path: string, descriptor: number, fileBytes: number) {
 /** JSON.parse keeps the last of equal keys and says nothing; this finds the first repeated outer one. */
 function repeatedKey(json: string): string | undefined {
   const seen = new Set<string>();
+  const colon = /\s*:/y;
   let depth = 0;
-  const token = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g;
-  for (const match of json.matchAll(token)) {
-    const text = match[0];
-    if (text === '{' || text === '[') depth++;
-    else if (text === '}' || text === ']') depth--;
-    else if (depth === 1 && match[1] !== undefined) {
-      const key = JSON.parse(text.slice(0, text.length - match[1].length)) as string;
-      if (seen.has(key)) return key;
-      seen.add(key);
-    }
+  // Not by a pattern of whole strings, which overflows the stack on long ones. The text is known to be JSON.
+  for (let at = 0; at < json.length; at++) {
+    const char = json[at];
+    if (char === '{' || char === '[') depth++;
+    else if (char === '}' || char === ']') depth--;
+    if (char !== '"') continue;
+    const start = at++;
+    for (; json[at] !== '"'; at++) if (json[at] === '\\') at++;
+    colon.lastIndex = at + 1;
+    if (depth !== 1 || !colon.test(json)) continue;
+    const key = JSON.parse(json.slice(start, at + 1)) as string;
+    if (seen.has(key)) return key;
+    seen.add(key);
   }
   return undefined;
 }
@@ -295,7 +299,9 @@ export function* encodeSafetensors(
   stored.sort(
     (a, b) => b.bytesPerElement - a.bytesPerElement || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
   );
-  const header: Record<string, unknown> = { __metadata__: options.metadata ?? { format: 'pt' } };
+  // Without a prototype any name is a key of its own, `__proto__` too.
+  const header = Object.create(null) as Record<string, unknown>;
+  header['__metadata__'] = options.metadata ?? { format: 'pt' };
   let position = 0;
   for (const { name, tensor, dtype, bytesPerElement } of stored) {
     const end = position + elementCount(tensor.shape) * bytesPerElement;

@@ -1,10 +1,11 @@
-import { cp } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
-import { createGraph, input, relu, writeModel } from '../graph/index.ts';
+import { createGraph, input, model, type Precision, relu, writeModel } from '../graph/index.ts';
 import { concatBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
+import { openSession } from '../runtime/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { openModelFolder } from './folder/open.ts';
 import { type ModelParts, writeModelFolder } from './folder/write.ts';
@@ -13,19 +14,25 @@ import { entering } from './layers.ts';
 import { openUnet, openVae } from './networks.ts';
 import { vaeDecoderPlan } from './plans.ts';
 import { asFloat32 } from './safetensors.ts';
-import { buildNetwork, inChunks, type NetworkPlan, rowLimit } from './sessions.ts';
+import { buildNetwork, inChunks, type NetworkPlan, orClose, rowLimit } from './sessions.ts';
 import { openTensorStore, storeWeights } from './store.ts';
 import { fixtures, goldens, relativeError, runOnce } from './testing/goldens.ts';
 import { partsOf } from './testing/parts.ts';
 import { openTextEncoder } from './text-encoder.ts';
 import { unet2DCondition } from './unet.ts';
-import { oldVaeName, vaeDecode } from './vae.ts';
+import { oldAttentionName, vaeDecode } from './vae.ts';
 
 const cpu = { provider: 'cpu', threads: 1 } as const;
 const root = temporaryFolder('onnx');
 beforeAll(async () => {
   await writeOnnxFolder(join(root, 'sd1'), await openModelFolder(`${fixtures}sd1`));
 });
+
+/** A small session. */
+function runnable() {
+  const graph = createGraph();
+  return openSession(model(graph, { y: relu(input(graph, 'x', 'float32', [1])) }), cpu);
+}
 
 const float = (tensor: Tensor) => tensor as Tensor<'float32'>;
 
@@ -161,7 +168,7 @@ it('half precision left on disk is widened when the graph is loaded, also after 
         const store = openTensorStore(files);
         const latents = input(graph, 'latents', 'float32', [2, 4, 8, 8]);
         const decoded = vaeDecode(
-          storeWeights(graph, store, { residence, otherName: oldVaeName }),
+          storeWeights(graph, store, { residence, otherName: oldAttentionName }),
           vae.config,
           latents,
         );
@@ -208,7 +215,7 @@ describe('half precision', () => {
       if (vae.decoder.kind !== 'safetensors') throw new Error('safetensors expected');
       const store = openTensorStore(vae.decoder.files);
       const graph = createGraph({ precision: 'float16' });
-      const weights = storeWeights(graph, store, { residence: 'file', otherName: oldVaeName });
+      const weights = storeWeights(graph, store, { residence: 'file', otherName: oldAttentionName });
       vaeDecode(weights, vae.config, entering(input(graph, 'latents', 'float32', [1, 4, 8, 8])));
       store.close();
       const found = [...graph.constants].filter(([value]) => value.name.endsWith('.weight'));
@@ -299,5 +306,40 @@ describe('rows at once', () => {
       build: (graph) => ({ out: relu(input(graph, 'in', 'float32', ['batch_size', 2 ** 40])) }),
     };
     expect(rowLimit(huge, 16, 'cpu').rows).toBe(1);
+  });
+
+  it('are twice as many in half precision', async () => {
+    const { source } = vaeDecoderPlan(await openModelFolder(`${fixtures}sd1`));
+    const rows = (precision: Precision) => {
+      const plan: NetworkPlan = {
+        source,
+        precision,
+        build: (graph) => ({ out: relu(entering(input(graph, 'in', 'float32', ['batch_size', 2 ** 20]))) }),
+      };
+      return rowLimit(plan, Number.POSITIVE_INFINITY, 'webgpu').rows;
+    };
+    expect(rows('float16')).toBe(2 * rows('float32'));
+  });
+});
+
+describe('a network that cannot be opened', () => {
+  it('leaves no session behind', async () => {
+    const session = await runnable();
+    const fault = orClose(session, () => {
+      throw new VerbatimError('no such port');
+    });
+    await expect(fault).rejects.toThrow('no such port');
+    await expect(session.run({ x: floatTensor([1]) })).rejects.toThrow('closed');
+  });
+
+  it('is told when it is used, and not once more when the others are closed', async () => {
+    const path = join(root, 'lost');
+    await cp(`${fixtures}sd1`, path, { recursive: true });
+    const vae = openVae(await openModelFolder(path), cpu);
+    await vae.encodeMoments(floatTensor([1, 3, 16, 16]));
+    await rm(join(path, 'vae'), { recursive: true });
+    await expect(vae.decode(floatTensor([1, 4, 2, 2]))).rejects.toThrow('cannot be opened');
+    await vae.close();
+    await expect(vae.encodeMoments(floatTensor([1, 3, 16, 16]))).rejects.toThrow('closed');
   });
 });

@@ -139,10 +139,11 @@ export interface RowLimit {
  * so that a run that is gone on with is split as before.
  */
 export function rowLimit(plan: NetworkPlan, most: number, provider: Provider): RowLimit {
-  const graph = createGraph({ runtimeOperators: plan.source.kind !== 'onnx' });
+  const precision = plan.precision ?? 'float32';
+  const graph = createGraph({ runtimeOperators: plan.source.kind !== 'onnx', precision });
   const seen = new Map<string, Value>();
   plan.build(graph, (name, shape) => {
-    const value = seen.get(name) ?? input(graph, name, 'float32', shape);
+    const value = seen.get(name) ?? input(graph, name, precision, shape);
     seen.set(name, value);
     return value;
   });
@@ -152,14 +153,64 @@ export function rowLimit(plan: NetworkPlan, most: number, provider: Provider): R
   return { rows: Math.max(1, Math.min(most, Math.floor(budgetBytes / rowBytes))) };
 }
 
-/** A session with the limit of the rows that it takes at once; `most` bounds it. */
+/** A session with the limit of the rows that it takes at once. */
+export interface LimitedSession {
+  readonly session: Session;
+  readonly limit: RowLimit;
+}
+
+/** Opens a plan's session; `most` bounds its limit of rows. */
 export async function openLimited(
   plan: NetworkPlan,
   options: SessionOptions,
   most = Number.POSITIVE_INFINITY,
-): Promise<{ readonly session: Session; readonly limit: RowLimit }> {
+): Promise<LimitedSession> {
   const session = await openNetwork(plan, options);
-  return { session, limit: rowLimit(plan, most, session.provider) };
+  return orClose(session, () => ({ session, limit: rowLimit(plan, most, session.provider) }));
+}
+
+/** What `prepare` makes of a session that was just opened; when it throws, the session is closed. */
+export async function orClose<T>(session: Session, prepare: () => T): Promise<T> {
+  try {
+    return prepare();
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+/** Pictures of one run at most, where memory allows more: larger batches gain nothing. */
+const picturesPerRun = 16;
+
+/** The networks of an autoencoder. */
+export interface Halves<Half extends string> {
+  /** Opens one of them the first time. */
+  get(half: Half): Promise<LimitedSession>;
+  /** Closes those that were opened. */
+  close(): Promise<void>;
+}
+
+/** Networks whose weights are checked now, and of which each is opened when it is first used. */
+export function openHalves<Half extends string>(
+  plans: Readonly<Record<Half, NetworkPlan>>,
+  options: SessionOptions,
+): Halves<Half> {
+  for (const plan of Object.values<NetworkPlan>(plans)) checkNetwork(plan);
+  const opened = new Map<Half, Promise<LimitedSession>>();
+  return {
+    get(half) {
+      const found = opened.get(half) ?? openLimited(plans[half], options, picturesPerRun);
+      opened.set(half, found);
+      return found;
+    },
+    async close() {
+      // One that could not be opened has said so to whoever used it.
+      const found = await Promise.allSettled(opened.values());
+      await Promise.all(
+        found.map((result) => (result.status === 'fulfilled' ? result.value.session.close() : undefined)),
+      );
+    },
+  };
 }
 
 const outOfMemory = /out of memory|failed to allocate|bad_alloc|alloc_failed/i;

@@ -32,14 +32,11 @@ export type T5Config = Omit<Fields, 'dense_act_fn' | 'is_gated_act'> & {
   readonly gated: boolean;
 };
 
-const t5Off: Readonly<Record<string, readonly unknown[]>> = {
-  is_decoder: [false],
-  // Weights in 8 or 4 bits, as bitsandbytes makes them.
-  quantization_config: [null],
-};
+const t5Off: Readonly<Record<string, readonly unknown[]>> = { is_decoder: [false] };
 
 /** A T5EncoderModel config with every field present. `where` names the file in errors. */
 export function parseT5Config(json: unknown, where = 'text_encoder/config.json'): T5Config {
+  // Weights in 8 or 4 bits, as bitsandbytes makes them.
   const quantized = (json as Record<string, unknown> | null)?.['quantization_config'];
   if (quantized !== undefined && quantized !== null)
     throw new VerbatimError(

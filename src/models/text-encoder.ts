@@ -14,7 +14,7 @@ import type { ClipTextConfig } from './config.ts';
 import type { ModelFolder, TextPart } from './folder/open.ts';
 import { penultimateName, textEncoderPlan } from './plans.ts';
 import { asFloat32 } from './safetensors.ts';
-import { findPort, openNetwork } from './sessions.ts';
+import { findPort, openNetwork, orClose } from './sessions.ts';
 import { type ClipTokenizer, loadClipTokenizer } from './tokenizer/index.ts';
 
 export interface TextNetwork {
@@ -53,17 +53,21 @@ export async function openTextEncoder(
   }
 
   const first = await openPart(folder, 'text_encoder', textEncoder, [penultimateName(config)], options);
-  let second: OpenedPart;
-  try {
-    const wanted = [penultimateName(textEncoder2.config), 'text_embeds'];
-    second = await openPart(folder, 'text_encoder_2', textEncoder2, wanted, options);
-    if (second.tokenizer.maxLength !== first.tokenizer.maxLength)
-      throw new VerbatimError(
-        `${textEncoder2.tokenizerFolder}/tokenizer_config.json: model_max_length is ${second.tokenizer.maxLength}, that of the first tokenizer ${first.tokenizer.maxLength}; they must agree.`,
-      );
-  } catch (error) {
-    await first.session.close();
-    throw error;
+  const wanted = [penultimateName(textEncoder2.config), 'text_embeds'];
+  const second = await openPart(folder, 'text_encoder_2', textEncoder2, wanted, options).catch(
+    async (error: unknown) => {
+      await first.session.close();
+      throw error;
+    },
+  );
+  const close = async () => {
+    await Promise.all([first.session.close(), second.session.close()]);
+  };
+  if (second.tokenizer.maxLength !== first.tokenizer.maxLength) {
+    await close();
+    throw new VerbatimError(
+      `${textEncoder2.tokenizerFolder}/tokenizer_config.json: model_max_length is ${second.tokenizer.maxLength}, that of the first tokenizer ${first.tokenizer.maxLength}; they must agree.`,
+    );
   }
   const encode = inDistinct(async (captions) => {
     const [own] = await first.run(captions);
@@ -75,14 +79,7 @@ export async function openTextEncoder(
         if (caption === '') packed.data.fill(0, n * length, (n + 1) * length);
     return packed;
   });
-  return {
-    config,
-    tokenizer: first.tokenizer,
-    encode,
-    close: async () => {
-      await Promise.all([first.session.close(), second.session.close()]);
-    },
-  };
+  return { config, tokenizer: first.tokenizer, encode, close };
 }
 
 async function openPart(
@@ -115,8 +112,10 @@ async function openPart(
     );
   const session = await openNetwork(textEncoderPlan(folder, tokens, name), options);
   const where = join(folder.path, name);
-  const ids = findPort(session.inputs, ['input_ids'], where);
-  const outputs = wanted.map((output) => findPort(session.outputs, [output], where).name);
+  const { ids, outputs } = await orClose(session, () => ({
+    ids: findPort(session.inputs, ['input_ids'], where),
+    outputs: wanted.map((output) => findPort(session.outputs, [output], where).name),
+  }));
 
   const run = async (captions: readonly string[]): Promise<Tensor<'float32'>[]> => {
     const rows = captions.map((caption) => tokenizer.encode(caption));

@@ -1,27 +1,22 @@
 import { input } from '../graph/index.ts';
-import { expandBatch, floatTensor, sampleLength, sliceBatch, type Tensor } from '../math/index.ts';
+import { expandBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
+import { sidesOf } from './config.ts';
 import type { Unet2dFolder } from './folder/open-unet2d.ts';
-import { entering, leaving } from './layers.ts';
+import { entering, firstChannels, leaving } from './layers.ts';
 import {
-  checkNetwork,
   type DenoiserNetworkOptions,
   inChunks,
   type NetworkPlan,
+  openHalves,
   openLimited,
 } from './sessions.ts';
 import { hasClasses, unet2D } from './unet2d.ts';
 import type { UNet2DConfig, VqConfig } from './unet2d-config.ts';
-import { oldVaeName, vaeFactor } from './vae.ts';
+import { oldAttentionName, vaeFactor } from './vae.ts';
 import { vqDecode, vqEncode } from './vq.ts';
 
 const batchSize = 'batch_size';
-
-/** [height, width] of what the network denoises. The folder's opener has refused a missing sample_size. */
-function sampleSides({ unet }: Unet2dFolder): readonly [number, number] {
-  const size = unet.config.sample_size!;
-  return typeof size === 'number' ? [size, size] : size;
-}
 
 export interface Unet2dNetwork {
   readonly config: UNet2DConfig;
@@ -41,29 +36,29 @@ export async function openUnet2d(
   options: DenoiserNetworkOptions = {},
 ): Promise<Unet2dNetwork> {
   const { config, source } = folder.unet;
-  const [height, width] = sampleSides(folder);
+  // The folder's opener has refused a missing sample_size.
+  const [height, width] = sidesOf(config.sample_size!);
   const channels = config.in_channels;
   const classes = hasClasses(config);
   const plan: NetworkPlan = {
     source,
-    otherName: oldVaeName,
+    otherName: oldAttentionName,
     precision: options.precision,
-    build: (graph, w) => ({
-      out_sample: leaving(
-        unet2D(w, config, {
-          sample: entering(input(graph, 'sample', 'float32', [batchSize, channels, height, width])),
-          timestep: input(graph, 'timestep', 'float32', []),
-          ...(classes && { classLabels: input(graph, 'class_labels', 'int64', [batchSize]) }),
-        }),
-      ),
-    }),
+    build: (graph, w) => {
+      const out = unet2D(w, config, {
+        sample: entering(input(graph, 'sample', 'float32', [batchSize, channels, height, width])),
+        timestep: input(graph, 'timestep', 'float32', []),
+        ...(classes && { classLabels: input(graph, 'class_labels', 'int64', [batchSize]) }),
+      });
+      return { out_sample: leaving(firstChannels(out, channels)) };
+    },
   };
   const { session, limit } = await openLimited(plan, options);
   return {
     config,
     sampleShape: [channels, height, width],
-    async predict(sample, timestep, labels) {
-      const whole = await inChunks(sample.shape[0]!, limit, async (from, to) => {
+    predict: (sample, timestep, labels) =>
+      inChunks(sample.shape[0]!, limit, async (from, to) => {
         const feeds: Record<string, Tensor> = {
           sample: sliceBatch(sample, from, to),
           timestep: floatTensor([], Float32Array.of(timestep)),
@@ -77,20 +72,9 @@ export async function openUnet2d(
           };
         }
         return (await session.run(feeds))['out_sample']!;
-      });
-      return config.out_channels === channels ? whole : firstHalf(whole);
-    },
+      }),
     close: () => session.close(),
   };
-}
-
-/** [n, 2c, h, w] → [n, c, h, w]: the first c channels of every sample. */
-function firstHalf(tensor: Tensor<'float32'>): Tensor<'float32'> {
-  const [count, channels, ...sides] = tensor.shape as [number, number, number, number];
-  const half = sampleLength(tensor) / 2;
-  const data = new Float32Array(count * half);
-  for (let n = 0; n < count; n++) data.set(tensor.data.subarray(2 * n * half, (2 * n + 1) * half), n * half);
-  return floatTensor([count, channels / 2, ...sides], data);
 }
 
 export interface VqNetwork {
@@ -104,18 +88,15 @@ export interface VqNetwork {
   close(): Promise<void>;
 }
 
-/** Pictures of one run at most, as for the VAE. */
-const picturesPerRun = 16;
-
 /** The VQModel of a folder; its weights are checked now, and each half is opened when it is first used. */
 export function openVq(
   folder: Unet2dFolder & { readonly vq: NonNullable<Unet2dFolder['vq']> },
   options: SessionOptions = {},
 ): VqNetwork {
   const { config, source } = folder.vq;
-  const sides = sampleSides(folder);
+  const sides = sidesOf(folder.unet.config.sample_size!);
   const [height, width] = sides.map((side) => side * vaeFactor(config)) as [number, number];
-  const plan = (build: NetworkPlan['build']): NetworkPlan => ({ source, otherName: oldVaeName, build });
+  const plan = (build: NetworkPlan['build']): NetworkPlan => ({ source, otherName: oldAttentionName, build });
   const plans = {
     encode: plan((graph, w) => {
       const sample = input(graph, 'in', 'float32', [batchSize, config.in_channels, height, width]);
@@ -126,11 +107,9 @@ export function openVq(
       return { out: vqDecode(w, config, input(graph, 'in', 'float32', shape)) };
     }),
   };
-  for (const half of Object.values(plans)) checkNetwork(half);
-  const opened: Partial<Record<keyof typeof plans, ReturnType<typeof openLimited>>> = {};
+  const halves = openHalves(plans, options);
   const run = async (half: keyof typeof plans, rows: Tensor<'float32'>) => {
-    opened[half] ??= openLimited(plans[half], options, picturesPerRun);
-    const { session, limit } = await opened[half];
+    const { session, limit } = await halves.get(half);
     return inChunks(
       rows.shape[0]!,
       limit,
@@ -142,8 +121,6 @@ export function openVq(
     pictureSize: [height, width],
     encode: (pictures) => run('encode', pictures),
     decode: (latents) => run('decode', latents),
-    close: async () => {
-      for (const half of Object.values(opened)) await (await half).session.close();
-    },
+    close: halves.close,
   };
 }

@@ -114,7 +114,7 @@ export function vaeParameters(config: VaeConfig): Parameter[] {
   return torchInit(shapes);
 }
 
-/** Until diffusers 0.17 the attention of the middle block was `AttentionBlock` with these names. */
+/** Until diffusers 0.17 attention on pictures was `AttentionBlock` with these names, in VAEs as in UNet2DModel. */
 const oldAttentionNames: readonly (readonly [string, string])[] = [
   ['.to_q.', '.query.'],
   ['.to_k.', '.key.'],
@@ -123,7 +123,7 @@ const oldAttentionNames: readonly (readonly [string, string])[] = [
 ];
 
 /** The name that an old file gives a tensor, or undefined where the name never changed. */
-export function oldVaeName(name: string): string | undefined {
+export function oldAttentionName(name: string): string | undefined {
   for (const [now, then] of oldAttentionNames) if (name.includes(now)) return name.replace(now, then);
   return undefined;
 }

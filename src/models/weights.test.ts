@@ -7,7 +7,7 @@ import { openModelFolder } from './folder/open.ts';
 import { openTensorStore } from './store.ts';
 import { fixtures, variants } from './testing/goldens.ts';
 import { unetParameters } from './unet.ts';
-import { oldVaeName, vaeParameters } from './vae.ts';
+import { oldAttentionName, vaeParameters } from './vae.ts';
 import { initialValues, listParameters, torchInit } from './weights.ts';
 
 describe('parameters', () => {
@@ -20,7 +20,7 @@ describe('parameters', () => {
         [
           vae.encoder,
           vaeParameters(vae.config),
-          (name: string) => (variant === 'sd1' ? (oldVaeName(name) ?? name) : name),
+          (name: string) => (variant === 'sd1' ? (oldAttentionName(name) ?? name) : name),
         ],
         [
           textEncoder.source,

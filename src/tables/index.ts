@@ -13,4 +13,4 @@ export { fromParquet, identifier, type SqlValue, sql, sqlStream, textLiteral } f
 export { fileDigest, hashFile, sha256, wholeDigestBytes } from './digest.ts';
 export { type NpyHeader, npyHeader, npyItemBytes, readNpyHeader, writeNpy } from './npy.ts';
 export { copyTables, readTable, tableFiles, writeNewTable, writeTable } from './parquet.ts';
-export { isFile, readJsonObject, readTextFile, readTextIfThere } from './read.ts';
+export { isFile, parseBy, readJsonObject, readTextFile, readTextIfThere } from './read.ts';

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import type { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
 
 /** Whether a file stands at a path, links followed; a folder is none. */
@@ -39,4 +40,12 @@ export async function readJsonObject(path: string, hint = ''): Promise<Record<st
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new VerbatimError(`${path}: expected a JSON object.`);
   return json as Record<string, unknown>;
+}
+
+/** What a schema makes of a file's content; a VerbatimError names the file and the first key that is wrong. */
+export function parseBy<S extends z.ZodType>(schema: S, content: unknown, where: string): z.output<S> {
+  const parsed = schema.safeParse(content);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new VerbatimError(`${where}: "${issue.path.join('.') || 'the file'}": ${issue.message}.`);
 }

@@ -1,5 +1,5 @@
 import { stop, VerbatimError } from '../../errors.ts';
-import { textIn } from './answer.ts';
+import { errorIn } from './answer.ts';
 import { type Call, type ExchangeOptions, exchange, sayingOf } from './exchange.ts';
 import type { Journal } from './journal.ts';
 import { createLimits } from './limits.ts';
@@ -80,7 +80,7 @@ export function createClient(options: ClientOptions): Client {
           `${base.host}: answers with ${what} instead of JSON${sayingOf(answer, secret)}; is generator.url the address of its API?`,
         );
       }
-      const said = textIn(text);
+      const said = errorIn(value);
       if (said !== undefined)
         throw new VerbatimError(`${base.host}: reports an error (${secret.clean(said)})`);
       return value;

@@ -1,5 +1,5 @@
 import { isStop, messageOf, stop, VerbatimError } from '../../errors.ts';
-import { textIn } from './answer.ts';
+import { errorIn } from './answer.ts';
 import { retryAfterMs } from './retry.ts';
 import type { Secret } from './secret.ts';
 
@@ -142,8 +142,17 @@ async function accepted(response: Response, options: ExchangeOptions): Promise<U
 /** What an answer says, in brackets: its error where it is JSON, else its beginning without markup. */
 export function sayingOf(bytes: Uint8Array, secret: Secret): string {
   const text = Buffer.from(bytes.subarray(0, 65_536)).toString('utf8');
-  const said = secret.clean(textIn(text) ?? text.replace(/<[^>]*>/g, ' '));
+  // Without "<" among what a tag holds: a row of them would take quadratic time.
+  const said = secret.clean(errorOfText(text) ?? text.replace(/<[^<>]*>/g, ' '));
   return said === '' ? '' : ` (${said})`;
+}
+
+function errorOfText(json: string): string | undefined {
+  try {
+    return errorIn(JSON.parse(json));
+  } catch {
+    return undefined;
+  }
 }
 
 /** What fetch hides behind 'fetch failed'. */

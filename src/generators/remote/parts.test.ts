@@ -1,11 +1,50 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { plainPrompt } from '../automatic1111.ts';
 import type { GeneratorCapabilities } from '../index.ts';
 import { requireCapabilities } from '../index.ts';
+import { markedExample } from '../testing/server.ts';
+import { markedWorkflow } from '../workflow.ts';
+import { base64Of } from './answer.ts';
+import { sayingOf } from './exchange.ts';
 import { memoryJournal } from './journal.ts';
 import { createLimits } from './limits.ts';
 import { backOffMs, retryAfterMs } from './retry.ts';
+import { readSecret } from './secret.ts';
 import { batched } from './service.ts';
+
+describe('what an answer holds', () => {
+  it('is base64 with or without the head of a data URL, white space and padding', () => {
+    const bytes = (text: string) => Buffer.from(base64Of(text, 'x')).toString();
+    expect([bytes('aGVsbG8='), bytes('data:image/png;base64,aGVs\nbG8=\n')]).toEqual(['hello', 'hello']);
+    for (const wrong of ['', ' ', '<svg/>', undefined, 5])
+      expect(() => base64Of(wrong, 'x')).toThrow('not base64');
+  });
+
+  it('is told of its length in linear time, however it is made', () => {
+    // At quadratic time the test would not end within its limit.
+    expect(() => base64Of(`${' '.repeat(5_000_000)}!`, 'x')).toThrow('not base64');
+    expect(sayingOf(Buffer.from('<'.repeat(1_000_000)), readSecret(undefined))).toMatch(/^ \(<+\)$/);
+  });
+});
+
+describe('a caption is asked for word for word', () => {
+  it.each([
+    ['a (red) [bus]', 'a \\(red\\) \\[bus\\]'],
+    ['a\\(b', 'a\\\\\\(b'],
+    ['Cats AND Dogs BREAK out in ANDORRA', 'Cats and Dogs break out in ANDORRA'],
+    ['<lora:other:1> <b>bold</b>', '< lora:other:1> <b>bold</b>'],
+  ])('of AUTOMATIC1111: %s', (caption, prompt) => {
+    expect(plainPrompt(caption)).toBe(prompt);
+  });
+
+  it('of ComfyUI', () => {
+    const filling = { seed: 1, steps: 2, cfg: 3, sampler: 'heun', width: 8, height: 8 } as const;
+    const prompt = 'a (red) embedding:bus';
+    const filled = markedWorkflow(markedExample, 'x').filled({ ...filling, prompt });
+    expect(JSON.stringify(filled)).toContain(JSON.stringify('a \\(red\\) embedding :bus'));
+  });
+});
 
 describe('the pause before a repetition', () => {
   it('doubles its bound up to a minute, with full jitter, above what the service asked for', () => {

@@ -17,7 +17,7 @@ import {
   toNumber,
   type ValueInfoProto,
 } from './schema.ts';
-import { constantFrom, tensorFrom } from './tensors.ts';
+import { constantFrom, externalConstant, tensorFrom } from './tensors.ts';
 import { NEWEST_OPSET, OLDEST_OPSET, OUR_OPSET, upgrade } from './upgrade.ts';
 
 export interface DecodeOptions {
@@ -51,15 +51,18 @@ const LARGEST_CHECKED_BYTES = 2 ** 28;
  * Refuses an `.onnx` file whose external data is missing, too short or outside its folder, before something else
  * opens that file as it stands. Operators and opsets are not looked at.
  *
+ * @returns the files of its external data, each once
  * @throws VerbatimError that names the file and the tensor
  */
-export function checkExternalData(path: string): void {
+export function checkExternalData(path: string): string[] {
   const entry = statSync(path, { throwIfNoEntry: false });
   if (!entry?.isFile()) throw new VerbatimError(`${path}: there is no such file; expected an ONNX model`);
-  if (entry.size > LARGEST_CHECKED_BYTES) return;
+  if (entry.size > LARGEST_CHECKED_BYTES) return [];
+  const files = new Set<string>();
   for (const tensor of parse(readFileSync(path), path).graph?.initializer ?? [])
     if (tensor.data_location === EXTERNAL)
-      constantFrom(tensor, `${path}: tensor "${tensor.name ?? ''}"`, dirname(path));
+      files.add(externalConstant(tensor, `${path}: tensor "${tensor.name ?? ''}"`, dirname(path)).path);
+  return [...files];
 }
 
 /**

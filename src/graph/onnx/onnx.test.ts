@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VerbatimError } from '../../errors.ts';
@@ -375,8 +375,9 @@ describe('external data that is not as declared', () => {
     expect(() => checkExternalData(check)).toThrow(named);
   });
 
-  it('is checked without a fault in a good file', () => {
-    checkExternalData(join(FIXTURES, 'external/model.onnx'));
+  it('is checked without a fault in a good file, and named', () => {
+    const found = checkExternalData(join(FIXTURES, 'external/model.onnx'));
+    expect(found.map((path) => basename(path))).toEqual(['model.onnx_data']);
     expect(() => checkExternalData(join(folder, 'nowhere.onnx'))).toThrow(/no such file/);
   });
 

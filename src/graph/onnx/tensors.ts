@@ -79,7 +79,7 @@ function shapeFrom(proto: TensorProto, where: string): number[] {
   return shape;
 }
 
-function externalConstant(
+export function externalConstant(
   proto: TensorProto,
   where: string,
   folder: string | undefined,

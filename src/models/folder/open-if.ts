@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { isFile, readJsonObject } from '../../tables/index.ts';
+import { readJsonObject } from '../../tables/index.ts';
 import { parseUnetConfig, textStatesWidth, type UNetConfig } from '../config.ts';
 import { parseT5Config, type T5Config } from '../t5-config.ts';
 import type { PartSource } from './open.ts';
-import { weightFiles } from './read.ts';
+import { checkSamples, pipelineClass, readPart, readSettings } from './read.ts';
 
 /** A folder of DeepFloyd IF's first stage, configs parsed, weights not yet read. */
 export interface IfFolder {
@@ -24,9 +24,7 @@ export interface IfFolder {
 
 /** Whether the folder's model_index.json names an IFPipeline, which `openIfFolder` opens. */
 export async function isIfFolder(path: string): Promise<boolean> {
-  const index = join(path, 'model_index.json');
-  if (!(await isFile(index))) return false;
-  return (await readJsonObject(index))['_class_name'] === 'IFPipeline';
+  return (await pipelineClass(path)) === 'IFPipeline';
 }
 
 /**
@@ -35,25 +33,15 @@ export async function isIfFolder(path: string): Promise<boolean> {
  * the network makes.
  */
 export async function openIfFolder(path: string): Promise<IfFolder> {
-  const settingsPath = join(path, 'verbatim.json');
-  const settings = (await isFile(settingsPath)) ? await readJsonObject(settingsPath) : {};
+  const settings = await readSettings(path);
   const scheduler = await readJsonObject(join(path, 'scheduler', 'scheduler_config.json'));
   const encoder = join(path, 'text_encoder');
   if (!(await stat(encoder).catch(() => undefined))?.isDirectory())
     throw new VerbatimError(
       `${encoder}: is missing; captions need it. All of IF's stages have the same one, so it can be copied from another folder of theirs.`,
     );
-  const part = async <C>(
-    name: string,
-    stem: string,
-    parse: (json: unknown, where: string) => C,
-  ): Promise<{ config: C; source: PartSource }> => {
-    const file = join(path, name, 'config.json');
-    const config = parse(await readJsonObject(file), file);
-    return { config, source: { kind: 'safetensors', files: await weightFiles(join(path, name), stem) } };
-  };
-  const text = await part('text_encoder', 'model', parseT5Config);
-  const unet = await part('unet', 'diffusion_pytorch_model', parseUnetConfig);
+  const text = await readPart(path, 'text_encoder', 'model', parseT5Config);
+  const unet = await readPart(path, 'unet', 'diffusion_pytorch_model', parseUnetConfig);
   checkFit(join(path, 'unet', 'config.json'), unet.config, text.config);
   const textEncoder = { ...text, tokenizerFolder: join(path, 'tokenizer') };
   return { path, unet, textEncoder, scheduler, settings };
@@ -61,19 +49,14 @@ export async function openIfFolder(path: string): Promise<IfFolder> {
 
 /** Whether the network's channels are those of pictures, and its text states those of the encoder. */
 function checkFit(where: string, unet: UNetConfig, text: T5Config): void {
-  const { in_channels: channels, out_channels: out } = unet;
+  const channels = unet.in_channels;
   const refuse = (what: string) => new VerbatimError(`${where}: ${what}`);
   if (channels === 6)
     throw refuse(
       'in_channels = 6, as in the upscaling stages of IF, which are not supported; take the first.',
     );
   if (channels !== 3) throw refuse(`in_channels = ${channels}; pictures have 3 channels.`);
-  if (out !== channels && out !== 2 * channels)
-    throw refuse(
-      `out_channels = ${out}; supported: in_channels (${channels}), or twice that where the variance is learned.`,
-    );
-  if (unet.sample_size === null)
-    throw refuse('sample_size is missing; the side of the samples must be known.');
+  checkSamples(where, unet);
   if (unet.addition_embed_type === 'text_time')
     throw refuse(
       'addition_embed_type = "text_time" needs the two text encoders of a StableDiffusionXLPipeline.',

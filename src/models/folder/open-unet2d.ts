@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { isFile, readJsonObject } from '../../tables/index.ts';
+import { readJsonObject } from '../../tables/index.ts';
 import { parseUnet2dConfig, parseVqConfig, type UNet2DConfig, type VqConfig } from '../unet2d-config.ts';
 import { vqChannels } from '../vq.ts';
 import type { PartSource } from './open.ts';
-import { weightFiles } from './read.ts';
+import { checkSamples, pipelineClass, readPart, readSettings } from './read.ts';
 
 /** A folder of an unconditional or class-conditional model, configs parsed, weights not yet read. */
 export interface Unet2dFolder {
@@ -22,9 +22,7 @@ const pipelines = ['DDPMPipeline', 'DDIMPipeline', 'LDMPipeline'];
 
 /** Whether the folder's model_index.json names a pipeline that `openUnet2dFolder` opens. */
 export async function isUnet2dFolder(path: string): Promise<boolean> {
-  const index = join(path, 'model_index.json');
-  if (!(await isFile(index))) return false;
-  return pipelines.includes((await readJsonObject(index))['_class_name'] as string);
+  return pipelines.includes((await pipelineClass(path)) as string);
 }
 
 /**
@@ -32,19 +30,12 @@ export async function isUnet2dFolder(path: string): Promise<boolean> {
  * configs only. A VerbatimError names the file that is missing or the field that is not supported.
  */
 export async function openUnet2dFolder(path: string): Promise<Unet2dFolder> {
-  const index = await readJsonObject(join(path, 'model_index.json'));
-  const latent = index['_class_name'] === 'LDMPipeline';
-  const settingsPath = join(path, 'verbatim.json');
-  const settings = (await isFile(settingsPath)) ? await readJsonObject(settingsPath) : {};
+  const latent = (await pipelineClass(path)) === 'LDMPipeline';
+  const settings = await readSettings(path);
   const scheduler = await readJsonObject(join(path, 'scheduler', 'scheduler_config.json'));
-  const part = async <C>(name: string, parse: (json: unknown, where: string) => C) => {
-    const file = join(path, name, 'config.json');
-    const config = parse(await readJsonObject(file), file);
-    const files = await weightFiles(join(path, name), 'diffusion_pytorch_model');
-    return { config, source: { kind: 'safetensors', files } as const };
-  };
-  const unet = await part('unet', parseUnet2dConfig);
-  const vq = latent ? await part('vqvae', parseVqConfig) : undefined;
+  const stem = 'diffusion_pytorch_model';
+  const unet = await readPart(path, 'unet', stem, parseUnet2dConfig);
+  const vq = latent ? await readPart(path, 'vqvae', stem, parseVqConfig) : undefined;
   checkFit(join(path, 'unet', 'config.json'), unet.config, vq?.config);
   return { path, unet, vq, scheduler, settings };
 }
@@ -60,10 +51,5 @@ function checkFit(where: string, unet: UNet2DConfig, vq: VqConfig | undefined): 
     throw new VerbatimError(`${where}: vqvae's out_channels = ${vq.out_channels}; pictures have 3 channels.`);
   if (vq === undefined && found !== 3 && found !== 1)
     throw new VerbatimError(`${where}: in_channels = ${found}; pictures have 3 channels, or 1 for grey.`);
-  if (unet.out_channels !== found && unet.out_channels !== 2 * found)
-    throw new VerbatimError(
-      `${where}: out_channels = ${unet.out_channels}; supported: in_channels (${found}), or twice that where the variance is learned.`,
-    );
-  if (unet.sample_size === null)
-    throw new VerbatimError(`${where}: sample_size is missing; the side of the samples must be known.`);
+  checkSamples(where, unet);
 }

@@ -13,7 +13,7 @@ import {
 import type { TensorPlaces } from '../store.ts';
 import type { Padding } from '../tokenizer/index.ts';
 import { pooledWidth } from '../unet.ts';
-import { weightFiles } from './read.ts';
+import { readConfig, readSettings, weightFiles } from './read.ts';
 
 /** Where one network of a folder is: weights for our own graph, or a finished ONNX file. */
 export type PartSource =
@@ -86,15 +86,11 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
       `${indexPath}: the pipeline ${JSON.stringify(pipeline)} is not supported, only ${pipelines[0]}, ${xlPipelines[0]} and their ONNX exports, IFPipeline, DDPMPipeline, DDIMPipeline and LDMPipeline.`,
     );
   const settingsPath = join(path, 'verbatim.json');
-  const settings = (await isFile(settingsPath)) ? await readJsonObject(settingsPath) : {};
+  const settings = await readSettings(path);
   const schedulerPath = join(path, 'scheduler', 'scheduler_config.json');
   const scheduler = await readJsonObject(schedulerPath);
   const format = (await isFile(join(path, 'unet', 'model.onnx'))) ? 'onnx' : 'diffusers';
 
-  const config = async <C>(part: string, parse: (json: unknown, where: string) => C): Promise<C> => {
-    const file = join(path, part, 'config.json');
-    return parse(await readJsonObject(file), file);
-  };
   const source = async (part: string, stem: string): Promise<PartSource> => {
     if (format === 'diffusers')
       return { kind: 'safetensors', files: await weightFiles(join(path, part), stem) };
@@ -103,7 +99,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     return { kind: 'onnx', path: file };
   };
   const text = async (suffix: '' | '_2'): Promise<TextPart> => ({
-    config: await config(`text_encoder${suffix}`, (json, where) =>
+    config: await readConfig(path, `text_encoder${suffix}`, (json, where) =>
       parseClipTextConfig(json, where, suffix === '' ? 'CLIPTextModel' : 'CLIPTextModelWithProjection'),
     ),
     source: await source(`text_encoder${suffix}`, 'model'),
@@ -111,9 +107,12 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   });
   const stem = 'diffusion_pytorch_model';
   const [encoder, decoder] = format === 'onnx' ? ['vae_encoder', 'vae_decoder'] : ['vae', 'vae'];
-  const unet = { config: await config('unet', parseUnetConfig), source: await source('unet', stem) };
+  const unet = {
+    config: await readConfig(path, 'unet', parseUnetConfig),
+    source: await source('unet', stem),
+  };
   const vae = {
-    config: await config(decoder!, parseVaeConfig),
+    config: await readConfig(path, decoder!, parseVaeConfig),
     encoder: await source(encoder!, stem),
     decoder: await source(decoder!, stem),
   };

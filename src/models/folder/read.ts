@@ -1,6 +1,58 @@
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import { isFile, readJsonObject } from '../../tables/index.ts';
+import type { PartSource } from './open.ts';
+
+/** The pipeline that a folder's model_index.json names; undefined without one. */
+export async function pipelineClass(folder: string): Promise<unknown> {
+  const index = join(folder, 'model_index.json');
+  return (await isFile(index)) ? (await readJsonObject(index))['_class_name'] : undefined;
+}
+
+/** verbatim.json, where present: what we store beside a model. */
+export async function readSettings(folder: string): Promise<Readonly<Record<string, unknown>>> {
+  const path = join(folder, 'verbatim.json');
+  return (await isFile(path)) ? readJsonObject(path) : {};
+}
+
+/** The config of one part of a folder. */
+export async function readConfig<C>(
+  folder: string,
+  part: string,
+  parse: (json: unknown, where: string) => C,
+): Promise<C> {
+  const file = join(folder, part, 'config.json');
+  return parse(await readJsonObject(file), file);
+}
+
+/** One part of a diffusers folder: its config, and the files of its weights by the beginning of their names. */
+export async function readPart<C>(
+  folder: string,
+  part: string,
+  stem: string,
+  parse: (json: unknown, where: string) => C,
+): Promise<{ readonly config: C; readonly source: PartSource }> {
+  const config = await readConfig(folder, part, parse);
+  return { config, source: { kind: 'safetensors', files: await weightFiles(join(folder, part), stem) } };
+}
+
+/** Refuses a network whose samples have no known size, or that gives neither their channels nor twice as many. */
+export function checkSamples(
+  where: string,
+  unet: {
+    readonly in_channels: number;
+    readonly out_channels: number;
+    readonly sample_size: unknown;
+  },
+): void {
+  const { in_channels: channels, out_channels: out } = unet;
+  if (out !== channels && out !== 2 * channels)
+    throw new VerbatimError(
+      `${where}: out_channels = ${out}; supported: in_channels (${channels}), or twice that where the variance is learned.`,
+    );
+  if (unet.sample_size === null)
+    throw new VerbatimError(`${where}: sample_size is missing; the side of the samples must be known.`);
+}
 
 /**
  * The safetensors files of one part: `STEM.safetensors`, the shards that `STEM.safetensors.index.json`

@@ -10,8 +10,8 @@ export interface Shapes {
   /** The size of one axis. Throws a VerbatimError when there is no such tensor or axis. */
   size(name: string, axis: number): number;
   rank(name: string): number;
-  /** How many of `prefix0`, `prefix1`, … there are, from 0 without a gap. `suffix` completes the name of a module. */
-  count(prefix: string, suffix?: string): number;
+  /** How many of `prefix0`, `prefix1`, … there are, from 0 without a gap. */
+  count(prefix: string): number;
 }
 
 export function shapesOf(path: string, entries: ReadonlyMap<string, Pick<TensorEntry, 'shape'>>): Shapes {
@@ -36,9 +36,9 @@ export function shapesOf(path: string, entries: ReadonlyMap<string, Pick<TensorE
         throw new VerbatimError(`${path}: tensor "${name}" [${shape(name).join(', ')}] has no axis ${axis}.`);
       return size;
     },
-    count(prefix, suffix = '') {
+    count(prefix) {
       let count = 0;
-      while (modules.has(`${prefix}${count}.${suffix}`)) count++;
+      while (modules.has(`${prefix}${count}.`)) count++;
       return count;
     },
   };

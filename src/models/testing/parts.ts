@@ -5,7 +5,7 @@ import type { ModelParts } from '../folder/write.ts';
 import { openTensorStore } from '../store.ts';
 import { loadClipTokenizer } from '../tokenizer/index.ts';
 import { unetParameters } from '../unet.ts';
-import { oldVaeName, vaeParameters } from '../vae.ts';
+import { oldAttentionName, vaeParameters } from '../vae.ts';
 
 /** A folder's parts in memory under the current names: what a trainer would hand to `writeModelFolder`. */
 export async function partsOf(path: string): Promise<ModelParts<Tensor>> {
@@ -32,7 +32,10 @@ export async function partsOf(path: string): Promise<ModelParts<Tensor>> {
       config: unet.config,
       tensors: read(unet.source, names(unetParameters(unet.config)), () => undefined),
     },
-    vae: { config: vae.config, tensors: read(vae.encoder, names(vaeParameters(vae.config)), oldVaeName) },
+    vae: {
+      config: vae.config,
+      tensors: read(vae.encoder, names(vaeParameters(vae.config)), oldAttentionName),
+    },
     textEncoder: {
       config: textEncoder.config,
       tensors: read(textEncoder.source, names(clipTextParameters(textEncoder.config)), clipTextNames),

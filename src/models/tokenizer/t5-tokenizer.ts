@@ -58,7 +58,7 @@ export function createT5Tokenizer(files: T5TokenizerFiles, where: string): T5Tok
   const beyond = [...added.values()].filter((id) => id >= model.pieces.length);
   return {
     vocabSize: model.pieces.length + beyond.length,
-    maxId: Math.max(model.pieces.length - 1, ...beyond),
+    maxId: beyond.reduce((most, id) => Math.max(most, id), model.pieces.length - 1),
     eosId,
     padId,
     normalize,

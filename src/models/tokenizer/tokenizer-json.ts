@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
+import { parseBy } from '../../tables/index.ts';
 import type { SentencePieceModel } from './sentencepiece.ts';
 import type { Piece } from './unigram.ts';
 
@@ -30,12 +31,7 @@ export function parseTokenizerJson(
     throw new VerbatimError(
       `${where}: model.type = ${JSON.stringify(type)} is not supported, only "Unigram".`,
     );
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new VerbatimError(`${where}: "${issue.path.join('.')}": ${issue.message}.`);
-  }
-  const { added_tokens, model, normalizer, pre_tokenizer } = parsed.data;
+  const { added_tokens, model, normalizer, pre_tokenizer } = parseBy(schema, json, where);
   const added = new Map(added_tokens.map(({ content, id }) => [content, id]));
   const { unk_id: unkId, vocab, byte_fallback: byteFallback } = model;
   if (unkId >= vocab.length)
