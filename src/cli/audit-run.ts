@@ -37,7 +37,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
   stages.attackList(config.attacks);
   if (config.model !== undefined) requireDenoiser(config.model);
   const data = await openAuditData(config, signal);
-  const generator = await openAuditSource(config, signal);
+  const generator = await openAuditSource(config, signal, progress.note);
   try {
     progress.note(`model    ${generator.name} ${generator.digest.slice(0, 12)}`);
     progress.note(`data     ${data.name}, ${count(data.size)} training pictures`);

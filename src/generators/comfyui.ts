@@ -31,7 +31,7 @@ const lookMs = [100, 2000] as const;
 export const comfyui: GeneratorSource<typeof schema> = {
   kind: 'comfyui',
   schema,
-  open: async ({ kind, ...spec }, { journal }) => {
+  open: async ({ kind, ...spec }, context) => {
     const name = `${kind} at ${new URL(spec.url).host}`;
     const text = await readWorkflow(spec.workflow);
     const { has, output, filled } = markedWorkflow(text, spec.workflow);
@@ -53,7 +53,7 @@ export const comfyui: GeneratorSource<typeof schema> = {
         pictureSize: [spec.height, spec.width],
         noise: seeds ? 'torch-cpu' : notReproducible,
         identity: text,
-        async ask({ caption, seed, settings, pays }, client, kept, signal) {
+        async ask({ caption, seed, settings, pays }, { client, journal: kept }, signal) {
           const [request] = pays;
           const known = kept.ticket(request!);
           const { width, height } = spec;
@@ -74,7 +74,7 @@ export const comfyui: GeneratorSource<typeof schema> = {
         },
       },
       spec,
-      journal,
+      context,
     );
   },
 };
