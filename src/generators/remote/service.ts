@@ -157,6 +157,8 @@ export function serviceGenerator(
     pictureSize,
     noise: protocol.noise,
     together: undefined,
+    ...(spec.pricePerPicture !== undefined && { pricePerPicture: spec.pricePerPicture }),
+    ...(spec.moneyLimit !== undefined && { moneyLimit: spec.moneyLimit }),
     meter,
     async pictures(tasks, settings, signal) {
       const { journal } = await connection();
