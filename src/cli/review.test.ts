@@ -251,7 +251,7 @@ describe('tables/reviews', () => {
     const audit = async () => {
       const { pipeline, meter } = fakeModel();
       await runAudit({
-        config: auditConfigSchema.parse({ ...fakeAuditConfig, labels: { rules: ['reference'] }, output }),
+        config: auditConfigSchema.parse({ ...fakeAuditConfig, labels: { rules: ['calibrated'] }, output }),
         data: dataOfPlanted(fakePlantedSet(), 'A'),
         pipeline,
         meter,

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { access, readdir, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { localGenerator } from '../generators/index.ts';
 import { contentPath, fromParquet, readTable, sql } from '../tables/index.ts';
 import { compiled } from '../testing/compiled.ts';
+import { fingerprint as digestsOf } from '../testing/fingerprint.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { killAsItGrows } from '../testing/kills.ts';
 import {
@@ -44,17 +44,8 @@ async function audit(output: string, patch: Record<string, unknown> = {}, option
   return { folder, evaluations: meter.evaluations };
 }
 
-async function fingerprint(path: string): Promise<Record<string, string>> {
-  const files: Record<string, string> = {};
-  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || entry.name === 'log.jsonl') continue;
-    const file = join(entry.parentPath, entry.name);
-    const digest = createHash('sha256').update(await readFile(file));
-    // run.json holds the output folder's name, which differs between the folders that are compared.
-    if (entry.name !== 'run.json') files[relative(path, file)] = digest.digest('hex');
-  }
-  return files;
-}
+/** run.json holds the output folder's name, which differs between the folders that are compared. */
+const fingerprint = (path: string) => digestsOf(path, ['log.jsonl', 'run.json']);
 
 beforeAll(async () => {
   ({ folder: whole, evaluations: wholeEvaluations } = await audit(join(root, 'whole')));

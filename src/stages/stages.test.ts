@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { column, readTable } from '../tables/index.ts';
 import { compiled } from '../testing/compiled.ts';
+import { fingerprint } from '../testing/fingerprint.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { ended, killAsItGrows } from '../testing/kills.ts';
 import {
@@ -33,19 +33,6 @@ beforeAll(async () => {
 function startFakeRun(path: string, delayMs: number): ChildProcess {
   const args = [fakeRun, path, '60', '4', String(delayMs)];
   return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-/** Path → digest of every file that a run promises to repeat: all but its log and lock. */
-async function fingerprint(path: string): Promise<Record<string, string>> {
-  const files: Record<string, string> = {};
-  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || entry.name === 'log.jsonl') continue;
-    const file = join(entry.parentPath, entry.name);
-    files[relative(path, file)] = createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex');
-  }
-  return files;
 }
 
 const description = (config: RunDescription['config']): RunDescription => ({
