@@ -6,7 +6,10 @@ const counts = process.env['VERBATIM_TEST_COUNTS'];
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    globalSetup: ['src/testing/compiled-setup.ts'],
     pool: 'forks',
+    // Files share a process and the modules that it has loaded: what a test changes (folder, environment), it puts back.
+    isolate: false,
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -50,6 +50,7 @@ dataset: { format: image-folder, path: data }
 attacks: { second: null }
 synthesis: { steps: 1, samples: 1 }
 labels: { rules: [reference] }
+threads: 1
 output: runs/a
 `,
   );
@@ -157,7 +158,7 @@ describe('a data set', () => {
     const texts = captions.filter((text) => !text.includes('\0'));
     const quoted = texts.map((text, i) => `${i}.png,"${text.replaceAll('"', '""')}"`);
     await dataset({ 'metadata.csv': `file_name,text\n${quoted.join('\n')}\n` });
-    const { code, stderr } = await program.run(['score', 'audit.yaml', '--set', 'output=runs/csv', '-q']);
+    const { code, stderr } = await program.here(['score', 'audit.yaml', '--set', 'output=runs/csv', '-q']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const files = await tableFiles(join(program.folder, 'runs/csv/tables/candidates'));
     const kept = await sql<{ caption: string }>(
@@ -192,14 +193,14 @@ describe('a data set', () => {
     ['without pictures', { 'readme.txt': 'x' }, 'holds no pictures'],
   ])('%s ends in one line that names the place', async (_, files, says) => {
     await dataset(files);
-    expectOneLine(await program.run(['audit', 'audit.yaml', '-q', '-o', 'runs/none']), 1, says);
+    expectOneLine(await program.here(['audit', 'audit.yaml', '-q', '-o', 'runs/none']), 1, says);
     expect(await readdir(join(program.folder, 'runs')).catch(() => [])).not.toContain('none');
   });
 
   it('of which no picture can be read opens no gate', async () => {
     await dataset({ 'a.png': 'x', 'b.png': png(64, 64, 7).subarray(0, 50) });
     const args = ['audit', 'audit.yaml', '-q', '-o', 'runs/unread', '--fail-above', '0'];
-    const { code, stderr } = await program.run(args);
+    const { code, stderr } = await program.here(args);
     expect(stderr).toMatch(/^verbatim: nothing could be judged: labels: [^\n]*(a|b)\.png[^\n]*\n$/);
     expect(code).toBe(1);
   });
@@ -217,6 +218,6 @@ describe('a data set', () => {
       /^verbatim: --fail-above 0 cannot be decided: 0 images found, but 1 caption could not be judged \(labels: .*b\.png/,
     );
     expect(gated.code).toBe(1);
-    expect((await program.run([...args, '--fail-above', '1'])).code).toBe(0);
+    expect((await program.here([...args, '--fail-above', '1'])).code).toBe(0);
   });
 });

@@ -24,6 +24,7 @@ dataset: { format: image-folder, path: pictures }
 attacks: { second: null }
 synthesis: { steps: 1, samples: 1 }
 labels: { rules: [reference] }
+threads: 1
 output: runs/none
 ${more}`;
 }
@@ -129,7 +130,9 @@ const damages: readonly (readonly [
 
 it('a model folder that is not there is a wrong path in the config', async () => {
   const says = ['model: there is no such folder', 'model_index.json'];
-  expectOneLine(await program.run(['audit', 'audit.yaml', '-q']), 2, ...says);
+  // As a process too: the others are about the line alone, and run in this one.
+  for (const start of [program.run, program.here])
+    expectOneLine(await start(['audit', 'audit.yaml', '-q']), 2, ...says);
   expect(await readdir(program.folder)).not.toContain('runs');
 });
 
@@ -138,7 +141,7 @@ describe('a model folder with', () => {
     const model = await copyModel(join(program.folder, 'model'));
     try {
       await damage(model);
-      expectOneLine(await program.run(['audit', 'audit.yaml', '-q']), 1, ...says);
+      expectOneLine(await program.here(['audit', 'audit.yaml', '-q']), 1, ...says);
       expect(await readdir(program.folder)).not.toContain('runs');
     } finally {
       await rm(model, { recursive: true, force: true });
@@ -166,7 +169,7 @@ describe('a config', () => {
       'an unknown key',
       'audit',
       auditConfig('selct: { first: 5 }'),
-      ["bad.yaml:7:1: unknown key 'selct'", "did you mean 'select'?"],
+      ["bad.yaml:8:1: unknown key 'selct'", "did you mean 'select'?"],
     ],
     [
       'an unknown key further in',
@@ -178,7 +181,7 @@ describe('a config', () => {
       'a value of another type',
       'audit',
       auditConfig('seed: many'),
-      ['bad.yaml:7:7: seed: expected a number, got "many"'],
+      ['bad.yaml:8:7: seed: expected a number, got "many"'],
     ],
     ['an open bracket', 'audit', auditConfig('select: { first: 5'), [/bad\.yaml:\d+:\d+: bad YAML/]],
     ['bytes that are no text', 'audit', '\0\x01\xff\xfe', ['bad.yaml', /YAML|keys and values/]],
@@ -211,7 +214,7 @@ describe('a config', () => {
   it.each(cases)('with %s is refused by line and column', async (_, kind, text, says) => {
     const path = await config(text);
     const args = kind === 'lab' ? ['lab', 'train', path, '-q'] : ['audit', path, '-q'];
-    expectOneLine(await program.run(args), 2, ...says);
+    expectOneLine(await program.here(args), 2, ...says);
     expect(await readdir(program.folder)).not.toContain('runs');
   });
 
@@ -232,7 +235,7 @@ describe('wrong usage', () => {
     [['audit', 'audit.yaml', '--set', 'seed'], '--set seed: expected KEY=VALUE', ''],
     [['score', '--model', 'm', '--caption', 'x', '--attack', '[['], '--attack [[: bad YAML', ''],
   ])('%j says what and how, with exit code 2', async (args, what, how) => {
-    const { code, stdout, stderr } = await program.run(args);
+    const { code, stdout, stderr } = await program.here(args);
     expect(stderr.match(/^verbatim: .*$/gm)).toHaveLength(1);
     expect(stderr).toContain(what);
     expect(stderr).toContain(how);

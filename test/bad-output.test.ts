@@ -27,6 +27,7 @@ dataset: { format: image-folder, path: data }
 attacks: { second: null }
 synthesis: { steps: 1, samples: 1 }
 labels: { rules: [reference] }
+threads: 1
 shardSize: 4
 output: runs/whole
 `,
@@ -54,7 +55,7 @@ async function expectWholeFiles(output: string): Promise<void> {
 }
 
 async function expectGoesOn(output: string): Promise<void> {
-  const { code, stderr } = await program.run(audit(output));
+  const { code, stderr } = await program.here(audit(output));
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const files = await snapshot(join(program.folder, output));
   const tables = (all: Record<string, string>) =>
@@ -132,23 +133,23 @@ describe('an output folder', () => {
   ];
   it.each(refused)('%s is refused, and left as it was', async (_, args, code, what, why) => {
     const before = await snapshot(program.folder);
-    expectOneLine(await program.run(args), code, what, why);
+    expectOneLine(await program.here(args), code, what, why);
     expect(await snapshot(program.folder)).toEqual(before);
   });
 
   it('that is a link to nowhere is refused', async () => {
     await symlink(join(program.folder, 'nowhere', 'at', 'all'), join(program.folder, 'link'));
-    expectOneLine(await program.run(audit('link')), 1, 'cannot write link', 'a link that leads nowhere');
+    expectOneLine(await program.here(audit('link')), 1, 'cannot write link', 'a link that leads nowhere');
     await rm(join(program.folder, 'link'));
   });
 
   it('of another config is refused by the first key that differs, and stays as it is', async () => {
     const before = await snapshot(join(program.folder, 'runs/whole'));
-    const other = await program.run(audit('runs/whole', '--set', 'synthesis.samples=2', '--seed', '5'));
+    const other = await program.here(audit('runs/whole', '--set', 'synthesis.samples=2', '--seed', '5'));
     expectOneLine(other, 2, 'runs/whole holds another run: config.seed is 0 there and 5 here');
     await writeFile(join(program.folder, 'data/one more.png'), png(64, 64, 3));
     expectOneLine(
-      await program.run(audit('runs/whole')),
+      await program.here(audit('runs/whole')),
       2,
       'runs/whole holds another run: dataset.digest is',
     );
@@ -231,7 +232,7 @@ describe('a run folder in which', () => {
     const run = join(program.folder, 'runs/damaged');
     await cp(join(program.folder, 'runs/whole'), run, { recursive: true });
     await damage(run);
-    expectOneLine(await program.run(args), code, ...says);
+    expectOneLine(await program.here(args), code, ...says);
     await rm(run, { recursive: true });
   });
 });

@@ -33,11 +33,15 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
   const { requireDenoiser } = await import('../diffusion/index.ts');
   const progress = createProgress({ stream: process.stderr, quiet });
   const startedMs = performance.now();
+  const totals = (plan: readonly PlannedStage[]) => {
+    const pictures = plan.reduce((sum, stage) => sum + stage.pictures, 0);
+    return [stages.plannedEvaluations(plan), stages.plannedPrice(pictures, generator)] as const;
+  };
   // The cheapest to refuse comes first: attacks and their options, then data, then the model.
   stages.attackList(config.attacks);
   if (config.model !== undefined) requireDenoiser(config.model);
   const data = await openAuditData(config, signal);
-  const generator = await openAuditSource(config, signal);
+  const generator = await openAuditSource(config, signal, progress.note);
   try {
     progress.note(`model    ${generator.name} ${generator.digest.slice(0, 12)}`);
     progress.note(`data     ${data.name}, ${count(data.size)} training pictures`);
@@ -47,7 +51,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
     if (options.dryRun === true) {
       const candidates = await stages.listCandidates(data, config, generator);
       const plan = stages.planAudit(config, generator, candidates.length);
-      process.stdout.write(planText(plan, stages.plannedEvaluations(plan)));
+      process.stdout.write(planText(plan, ...totals(plan)));
       return exitCodes.fine;
     }
     const folder = await stages.runAudit({
@@ -61,7 +65,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
       ...(options.again === true && { relabel: true }),
       onPlan: (plan, resumed) => {
         progress.note(`folder   ${config.output}${resumed ? ', going on with it' : ''}`);
-        progress.note(planText(plan, stages.plannedEvaluations(plan)).trimEnd());
+        progress.note(planText(plan, ...totals(plan)).trimEnd());
       },
       onProgress: progress.update,
     });
@@ -75,13 +79,18 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
   }
 }
 
-function planText(plan: readonly PlannedStage[], total: number): string {
-  const lines = plan.map(
-    ({ name, what, items, evaluations }) =>
-      // Of a service without a step count only the pictures can be counted.
-      `  ${name.padEnd(16)} ${what}: at most ${evaluations === 0 ? `${count(items)} pictures` : `${count(evaluations)} evaluations`}`,
-  );
-  return `plan     at most ${count(total)} evaluations\n${lines.join('\n')}\n`;
+/** @param price what the pictures of a paid service cost, in words. */
+function planText(plan: readonly PlannedStage[], total: number, price: string | undefined): string {
+  const lines = plan.map(({ name, what, pictures, evaluations }) => {
+    // Of a service without a step count only the pictures can be counted.
+    const costs = [
+      ...(evaluations > 0 || pictures === 0 ? [`${count(evaluations)} evaluations`] : []),
+      ...(pictures > 0 ? [`${count(pictures)} pictures`] : []),
+    ];
+    return `  ${name.padEnd(16)} ${what}: at most ${costs.join(', ')}`;
+  });
+  const sum = price === undefined ? '' : `, ${price}`;
+  return `plan     at most ${count(total)} evaluations${sum}\n${lines.join('\n')}\n`;
 }
 
 async function finish(folder: RunFolder, options: AuditRunOptions): Promise<number> {

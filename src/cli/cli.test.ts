@@ -2,22 +2,22 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { compiled } from '../testing/compiled.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { schemaText } from './commands/schema.ts';
 import { packageRoot, packageVersion } from './package.ts';
 import { runCommandLine } from './run.ts';
 import { type Outcome, run } from './testing/in-process.ts';
 
-const main = fileURLToPath(new URL('main.ts', import.meta.url));
-const loader = import.meta.resolve('tsx');
+let main: string;
 /** A real Stable Diffusion in miniature with random weights. */
 const model = join(packageRoot, 'src/models/fixtures/sd1');
 
 const folder = temporaryFolder('cli');
 const workingFolder = process.cwd();
 beforeAll(async () => {
+  main = await compiled('cli/main.ts');
   await writeFile(
     join(folder, 'lab.yaml'),
     `seed: 3
@@ -44,7 +44,7 @@ afterAll(async () => {
 
 /** The program as its user starts it. */
 function start(args: readonly string[]): { child: ChildProcess; end: Promise<Outcome> } {
-  const child = spawn(process.execPath, ['--import', loader, main, ...args], { cwd: folder });
+  const child = spawn(process.execPath, [main, ...args], { cwd: folder });
   const said = { stdout: '', stderr: '' };
   child.stdout.on('data', (data) => (said.stdout += data));
   child.stderr.on('data', (data) => (said.stderr += data));

@@ -92,6 +92,31 @@ describe('before the first request', () => {
     const { code, stdout } = await run('audit', path, '-o', join(folder, 'none'), '--dry-run');
     expect(stdout).toContain('generations      4 pictures, for all 3 captions: at most 12 pictures');
     expect({ code, requests: service.requests }).toEqual({ code: 0, requests: 0 });
+    expect(stdout).toMatch(/^plan {5}at most 0 evaluations\n/);
+  });
+
+  it.each([
+    ['openai', 'pricePerPicture: 0.1', '', '0 evaluations, 12 pictures for 1.2'],
+    [
+      'openai',
+      'pricePerPicture: 0.1, moneyLimit: 1.2',
+      '',
+      '12 pictures for 1.2, within generator.moneyLimit 1.2',
+    ],
+    [
+      'openai',
+      'pricePerPicture: 0.1, moneyLimit: 0.35',
+      '',
+      '12 pictures for 1.2; the run stops at generator.moneyLimit 0.35, after 3 pictures',
+    ],
+    // Three captions: four seeds of ecs, then a picture and one of one step.
+    ['automatic1111', 'pricePerPicture: 0.1', 'synthesis: { samples: 1 }', '18 pictures for 1.8'],
+  ] as const)('a dry run of %s with %s says the price', async (kind, money, more, says) => {
+    const text = { openai, automatic1111 }[kind]().replace(' }', `, ${money} }`);
+    const path = await config('priced', `${text}${more}\n`);
+    const { code, stdout } = await run('audit', path, '-o', join(folder, 'none'), '--dry-run');
+    expect(stdout.split('\n', 1)[0]).toContain(says);
+    expect({ code, requests: service.requests }).toEqual({ code: 0, requests: 0 });
   });
 });
 

@@ -39,16 +39,21 @@ export async function openAuditModel(
 
 /**
  * Opens what an audit takes its pictures from: the model, or the generator with the journal of the run folder. The
- * folder must not be written to by another process.
+ * folder must not be written to by another process. `note` tells the user what is no error.
  *
  * @throws VerbatimError (exit code 2) for what either refuses
  */
-export async function openAuditSource(config: AuditConfig, signal: AbortSignal): Promise<Generator> {
+export async function openAuditSource(
+  config: AuditConfig,
+  signal: AbortSignal,
+  note: (line: string) => void,
+): Promise<Generator> {
   const { localGenerator, openGenerator, openJournal } = await import('../generators/index.ts');
   const { runFolder } = await import('../stages/index.ts');
   if (config.generator !== undefined)
     return openGenerator(config.generator, {
       journal: () => openJournal(runFolder(config.output).answers),
+      note,
     });
   const { pipeline, meter } = await openAuditModel({ ...config, model: config.model! }, signal);
   return localGenerator(pipeline, { meter, batch: config.batch });

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { joinCaptions, readReportData, type Summary } from '../reports/index.ts';
 import { syntheticRun } from '../reports/testing/synthetic-run.ts';
@@ -15,6 +14,7 @@ import {
 } from '../stages/index.ts';
 import { fakeAuditConfig } from '../stages/testing/fake-config.ts';
 import { fakeModel, fakePlantedSet } from '../stages/testing/fake-model.ts';
+import { compiled } from '../testing/compiled.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { run } from './testing/in-process.ts';
 
@@ -202,17 +202,16 @@ describe('tables/reviews', () => {
     timeout: 60_000,
   }, async () => {
     const shared = join(root, 'at-once');
-    await syntheticRun({ side: 8, synthesized: 40 }, shared);
+    await syntheticRun({ side: 8, synthesized: 12 }, shared);
     const rows = (JSON.parse((await run('review', shared, '--json')).stdout) as Listed[]).slice(0, 3);
     // Processes, since within one there is one database: all of them look for the next number at nearly the same time.
+    const main = await compiled('cli/main.ts');
     const codes = await Promise.all(
       rows.map(
         ({ key }) =>
           new Promise((resolve) =>
             spawn(process.execPath, [
-              '--import',
-              import.meta.resolve('tsx'),
-              fileURLToPath(new URL('main.ts', import.meta.url)),
+              main,
               ...['review', shared, key, '--reject', '--reason', `not ${key}`],
             ]).once('close', resolve),
           ),
@@ -252,7 +251,7 @@ describe('tables/reviews', () => {
     const audit = async () => {
       const { pipeline, meter } = fakeModel();
       await runAudit({
-        config: auditConfigSchema.parse({ ...fakeAuditConfig, output }),
+        config: auditConfigSchema.parse({ ...fakeAuditConfig, labels: { rules: ['calibrated'] }, output }),
         data: dataOfPlanted(fakePlantedSet(), 'A'),
         pipeline,
         meter,

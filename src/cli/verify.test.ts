@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -5,9 +6,12 @@ import { oneStep, openPipeline } from '../diffusion/index.ts';
 import { isPicture } from '../images/index.ts';
 import { mean } from '../math/index.ts';
 import { noiseFor } from '../noise/index.ts';
-import { type VerificationRow, verificationColumns } from '../stages/index.ts';
+import { readLog, type VerificationRow, verificationColumns } from '../stages/index.ts';
 import { contentPath, readTable, sha256, sql, tableFiles, textLiteral } from '../tables/index.ts';
+import { compiled } from '../testing/compiled.ts';
+import { fingerprint } from '../testing/fingerprint.ts';
 import { temporaryFolder } from '../testing/folder.ts';
+import { killAsItGrows } from '../testing/kills.ts';
 import { packageRoot } from './package.ts';
 import { run } from './testing/in-process.ts';
 
@@ -53,7 +57,7 @@ output: ${JSON.stringify(audited)}
   expect(found.length).toBeGreaterThan(1);
 }, 120_000);
 
-describe('verbatim verify, of a run', { timeout: 60_000 }, () => {
+describe('verbatim verify, of a run', { timeout: 240_000 }, () => {
   it('reproduces every finding with another thread count and batch, from the report’s file', async () => {
     const { code, stdout } = await verify(
       join(audited, 'report/summary.json'),
@@ -83,6 +87,25 @@ describe('verbatim verify, of a run', { timeout: 60_000 }, () => {
     await rm(shard);
     expect((await verify(audited, 'again', '--threads', '2', '--batch', '1')).code).toBe(0);
     expect(await readFile(shard)).toEqual(before);
+  });
+
+  it('ends with the same bytes when it is killed amid its work, and makes no picture again that is in its table', async () => {
+    const flags = ['--steps', '1,2,3', '--batch', '1', '--threads', '1', '-q', '--json'];
+    const whole = await run('verify', audited, '-o', file('undisturbed'), ...flags);
+    expect(whole.code).toBe(0);
+    const main = await compiled('cli/main.ts');
+    const args = [main, 'verify', audited, '-o', file('killed'), ...flags];
+    const start = () => spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    // A picture comes with a folder of its own, and there is a shard for every two.
+    const kills = await killAsItGrows(start, file('killed'), (before) => 9 - (before % 3));
+    expect(kills).toBeGreaterThan(1);
+    expect(await fingerprint(file('killed'))).toEqual(await fingerprint(file('undisturbed')));
+    const shards = (await tableFiles(file('killed/tables/verifications'))).length;
+    expect(shards).toBeGreaterThan(2);
+    const logged = await readLog(file('killed/log.jsonl'));
+    expect(new Set(logged.map(({ shard }) => shard)).size).toBe(shards);
+    // A kill costs the shard that it falls into, which is logged once more at most.
+    expect(logged.length).toBeLessThanOrEqual(shards + kills);
   });
 
   it('says at how many steps a finding is verbatim first', async () => {

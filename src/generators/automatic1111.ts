@@ -57,7 +57,7 @@ const noises = { CPU: 'torch-cpu', GPU: 'torch-cuda', NV: 'philox' } as const;
 export const automatic1111: GeneratorSource<typeof schema> = {
   kind: 'automatic1111',
   schema,
-  open: async ({ kind, ...spec }, { journal }) => {
+  open: async ({ kind, ...spec }, context) => {
     const name = `${kind} at ${new URL(spec.url).host}`;
     const overrides = {
       randn_source: spec.noise,
@@ -79,7 +79,7 @@ export const automatic1111: GeneratorSource<typeof schema> = {
         pictureSize: [spec.height, spec.width],
         noise: noises[spec.noise],
         identity: [overrides, spec.scheduler ?? null],
-        async ask({ caption, seed, count, settings, pays }, client, _journal, signal) {
+        async ask({ caption, seed, count, settings, pays }, { client }, signal) {
           const body = {
             prompt: plainPrompt(caption),
             negative_prompt: '',
@@ -107,7 +107,7 @@ export const automatic1111: GeneratorSource<typeof schema> = {
         },
       },
       spec,
-      journal,
+      context,
     );
   },
 };

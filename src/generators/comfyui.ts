@@ -31,7 +31,7 @@ const lookMs = [100, 2000] as const;
 export const comfyui: GeneratorSource<typeof schema> = {
   kind: 'comfyui',
   schema,
-  open: async ({ kind, ...spec }, { journal }) => {
+  open: async ({ kind, ...spec }, context) => {
     const name = `${kind} at ${new URL(spec.url).host}`;
     const workflow = await readWorkflow(spec.workflow);
     const { has, output, filled } = markedWorkflow(workflow, spec.workflow);
@@ -53,7 +53,7 @@ export const comfyui: GeneratorSource<typeof schema> = {
         pictureSize: [spec.height, spec.width],
         noise: seeds ? 'torch-cpu' : notReproducible,
         identity: workflow,
-        async ask({ caption, seed, settings, pays }, client, kept, signal) {
+        async ask({ caption, seed, settings, pays }, { client, journal: kept }, signal) {
           const [request] = pays;
           const { width, height } = spec;
           const { steps, guidance, sampler } = settings;
@@ -73,7 +73,7 @@ export const comfyui: GeneratorSource<typeof schema> = {
         },
       },
       spec,
-      journal,
+      context,
     );
   },
 };

@@ -30,10 +30,14 @@ async function start(
   return connect(spec, journal);
 }
 
+const noted: string[] = [];
+
 function connect(spec: Record<string, unknown> = {}, journal?: Journal) {
+  noted.length = 0;
   const common = { kind: 'automatic1111', url: service.url, width: side, height: side, retries: 0 };
   return openGenerator(generatorSchema.parse({ ...common, ...spec }), {
     ...(journal && { journal: async () => journal }),
+    note: (line) => noted.push(line),
   });
 }
 
@@ -255,6 +259,122 @@ describe('a request is repeated', () => {
     expect(service.requests).toBe(2);
     expect(await outcomes(await connect({}, await openJournal(path)))).toEqual(['picture']);
     expect(service.requests).toBe(2);
+  });
+});
+
+describe('a picture that is given by its address', () => {
+  const asUrl = (batch = 1) => ({ ...openai(), responseFormat: 'url', batch });
+  const two = [0, 1].map((seed) => ({ caption: 'a', seed }));
+  const isFile = (path: string) => path.startsWith('/files/');
+  const posts = () => [...service.asked.values()].reduce((sum, { answered }) => sum + answered, 0);
+
+  it('is downloaded again, not asked for again, when the download breaks, hangs or is cut short', async () => {
+    let downloads = 0;
+    const fault: Fault = ({ path }, response) => {
+      if (!isFile(path)) return false;
+      downloads += 1;
+      if (downloads === 1) return Boolean(response.destroy());
+      if (downloads === 2) return Boolean(response.writeHead(503).end());
+      if (downloads > 3) return false;
+      response.writeHead(200, { 'content-length': '1000' }).write('cut');
+      return Boolean(setImmediate(() => response.destroy()));
+    };
+    await start({ fault });
+    const journal = await openJournal(join(folder, 'download'));
+    expect(await outcomes(await connect({ ...asUrl(2), retries: 4 }, journal), two)).toEqual([
+      'picture',
+      'picture',
+    ]);
+    expect({ downloads, posts: posts(), charged: journal.charged }).toEqual({
+      downloads: 5,
+      posts: 2,
+      charged: 2,
+    });
+  });
+
+  it('that cannot be had is the error of its row, and the other of the same answer is kept', async () => {
+    await start({
+      fault: ({ path }, response) => path.startsWith('/files/0.') && Boolean(response.writeHead(500).end()),
+    });
+    const path = join(folder, 'one-of-two');
+    expect(await outcomes(await connect(asUrl(2), await openJournal(path)), two)).toEqual([
+      expect.stringMatching(/answers 500$/),
+      'picture',
+    ]);
+    // Who tries it again later, in another process, pays nothing.
+    expect(await outcomes(await connect(asUrl(2), await openJournal(path)), two)).toEqual([
+      expect.stringMatching(/answers 500$/),
+      'picture',
+    ]);
+    expect(posts()).toBe(2);
+  });
+
+  it('is fetched by the process that comes after, also when its host was named only then', async () => {
+    const files = await drawingService({ fault: (_, response) => Boolean(response.end(file)) });
+    const file = Buffer.from(await encodePng(drawing('z')));
+    const path = join(folder, 'other-host');
+    await start({ filesAt: files.url });
+    expect(await stopOf(outcomes(await connect(asUrl(), await openJournal(path))))).toMatch(
+      /which is not contacted; where it belongs to the service, name it in generator\.hosts.*what is paid for is fetched/,
+    );
+    expect(files.requests).toBe(0);
+    const named = { ...asUrl(), hosts: [files.host] };
+    const journal = await openJournal(path);
+    expect(await outcomes(await connect(named, journal))).toEqual(['picture']);
+    expect({ posts: posts(), charged: journal.charged, fetched: files.requests }).toEqual({
+      posts: 1,
+      charged: 1,
+      fetched: 1,
+    });
+    await files.close();
+  });
+
+  it.each([403, 404, 410])(
+    'is asked for again when its address has expired (%i), which is said',
+    async (status) => {
+      const path = join(folder, `expired-${status}`);
+      let fault: Fault | undefined = ({ path }, response) => isFile(path) && Boolean(response.destroy());
+      await start({ fault: (request, response) => fault?.(request, response) });
+      expect(await stopOf(outcomes(await connect(asUrl(), await openJournal(path))))).toMatch(
+        /connection failed/,
+      );
+      fault = ({ path }, response) => path === '/files/0.png' && Boolean(response.writeHead(status).end());
+      const journal = await openJournal(path);
+      expect(await outcomes(await connect(asUrl(), journal))).toEqual(['picture']);
+      expect(noted).toEqual([
+        expect.stringMatching(
+          new RegExp(
+            `^a picture that m at 127\\.0\\.0\\.1:\\d+ has made and was paid for is not at its address any more \\(.*answers ${status}\\); it is asked for, and paid, again$`,
+          ),
+        ),
+      ]);
+      expect({ posts: posts(), charged: journal.charged }).toEqual({ posts: 2, charged: 2 });
+      // An address that brought nothing is not tried a second time.
+      const before = service.requests;
+      expect(await outcomes(await connect(asUrl(), await openJournal(path)))).toEqual(['picture']);
+      expect(service.requests).toBe(before);
+    },
+  );
+
+  it('stops the run where the address that was just given brings nothing: all others would be paid in vain', async () => {
+    await start({ fault: ({ path }, response) => isFile(path) && Boolean(response.writeHead(404).end()) });
+    expect(await stopOf(outcomes(await connect({ ...asUrl(), concurrency: 1 }), two))).toMatch(
+      /is not at the address that it gave \(.*answers 404\); generator\.responseFormat: b64_json does without/,
+    );
+    expect(posts()).toBe(1);
+  });
+
+  it('is not noted where its address holds the key', async () => {
+    process.env['FAULTS_KEY'] = key;
+    const path = join(folder, 'key-in-address');
+    const data = [{ url: `/files/0.png?key=${key}` }];
+    await start({
+      fault: ({ paid }, response) =>
+        paid ? Boolean(response.end(JSON.stringify({ data }))) : Boolean(response.destroy()),
+    });
+    const named = { ...openai(), keyVariable: 'FAULTS_KEY' };
+    await stopOf(outcomes(await connect(named, await openJournal(path))));
+    expect(await readFile(join(path, 'journal.jsonl'), 'utf8')).not.toContain(key);
   });
 });
 

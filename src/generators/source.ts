@@ -9,6 +9,8 @@ export interface SourceContext {
    * Without it they last as long as the process.
    */
   readonly journal?: () => Promise<Journal>;
+  /** Tells the user something that is no error: a picture has to be paid for again. */
+  readonly note?: (line: string) => void;
 }
 
 /**

@@ -53,6 +53,10 @@ export interface Generator {
   readonly together: number | undefined;
   /** Whether there may be pictures of a caption; absent where there may be of any. */
   readonly has?: (caption: string) => boolean;
+  /** What one picture costs, in the user's currency; absent where nothing is paid or nobody has said. */
+  readonly pricePerPicture?: number;
+  /** The run stops before it has spent more. */
+  readonly moneyLimit?: number;
   /** Counts evaluations as they are spent. */
   readonly meter: { readonly evaluations: number };
   /** The network itself, where there is one: attacks that ask the denoiser need it. */

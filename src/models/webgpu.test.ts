@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { floatTensor } from '../math/index.ts';
-import { softwareGpu, tsxFile } from '../runtime/testing/software-gpu.ts';
+import { softwareGpu } from '../runtime/testing/software-gpu.ts';
+import { compiled } from '../testing/compiled.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { relativeError } from './testing/goldens.ts';
 
@@ -17,13 +17,13 @@ interface Event {
 const gpu = softwareGpu();
 const folder = temporaryFolder('webgpu');
 
-function run(provider: 'cpu' | 'webgpu', env: Readonly<Record<string, string>>) {
-  const script = fileURLToPath(new URL('./testing/webgpu-child.ts', import.meta.url));
-  const said = execFileSync(
-    process.execPath,
-    ['--import', tsxFile('./dist/loader.mjs'), script, provider, join(folder, provider)],
-    { env: { ...process.env, ...env }, encoding: 'utf8', maxBuffer: 2 ** 26 },
-  );
+async function run(provider: 'cpu' | 'webgpu', env: Readonly<Record<string, string>>) {
+  const script = await compiled('models/testing/webgpu-child.ts');
+  const said = execFileSync(process.execPath, [script, provider, join(folder, provider)], {
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
   const { shape, data } = JSON.parse(said) as { shape: number[]; data: number[] };
   const file = readdirSync(folder).find((name) => name.startsWith(`${provider}_`))!;
   const events = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Event[];
@@ -38,10 +38,10 @@ function providersOf(events: readonly Event[], operators: readonly string[]): st
 
 // .ci/run fails when this is skipped: it looks for the test by its name.
 describe('WebGPU through a software Vulkan driver', () => {
-  it('runs the convolutions and products of a UNet’s layers itself and agrees with the CPU', (context) => {
+  it('runs the convolutions and products of a UNet’s layers itself and agrees with the CPU', async (context) => {
     if ('missing' in gpu) return context.skip(gpu.missing);
-    const here = run('cpu', {});
-    const there = run('webgpu', gpu.env);
+    const here = await run('cpu', {});
+    const there = await run('webgpu', gpu.env);
     for (const operators of [
       ['MatMul', 'FusedMatMul', 'Gemm'],
       ['Conv', 'FusedConv'],

@@ -1,13 +1,11 @@
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { tsxFile } from './launch.ts';
+import { compiled } from '../testing/compiled.ts';
 
-const CHILD = fileURLToPath(new URL('./testing/child.ts', import.meta.url));
-
-function runChild(what: string): Promise<{ code: number | null; out: string; errors: string }> {
+async function runChild(what: string): Promise<{ code: number | null; out: string; errors: string }> {
+  const script = await compiled('runtime/testing/child.ts');
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', tsxFile('./dist/loader.mjs'), CHILD, what]);
+    const child = spawn(process.execPath, [script, what]);
     let out = '';
     let errors = '';
     child.stdout.on('data', (text) => {

@@ -13,6 +13,8 @@ export interface PlannedStage {
   readonly items: number;
   /** Upper bound: attacks that share outputs and captions that share halves cost less. */
   readonly evaluations: number;
+  /** Pictures that a service is asked for, each of which may be paid: an upper bound without repetitions. 0 for a model here. */
+  readonly pictures: number;
 }
 
 /**
@@ -35,6 +37,7 @@ export function planAudit(config: AuditConfig, generator: Generator, candidates:
       what: `${all.map(({ label }) => label).join(', ')} for every caption`,
       items: candidates,
       evaluations: costOf(all, candidates, generator),
+      pictures: picturesFor(all, candidates, generator),
     });
   if (selected.length > 0)
     stages.push({
@@ -42,12 +45,15 @@ export function planAudit(config: AuditConfig, generator: Generator, candidates:
       what: `${second?.label} for the top ${kept} by ${first?.label}`,
       items: kept,
       evaluations: costOf(selected, kept, generator),
+      pictures: picturesFor(selected, kept, generator),
     });
+  const made = synthesized * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0));
   stages.push({
     name: 'generations',
     what: `${picturesText(generator, synthesis, guidance)} for ${first === undefined ? `all ${synthesized} captions` : `the top ${synthesized} by ${(second ?? first).label}`}`,
-    items: synthesized * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0)),
+    items: made,
     evaluations: synthesized * evaluationsPerCaption(generator, synthesis, guidance),
+    pictures: generator.pipeline === undefined ? made : 0,
   });
   const total = plannedEvaluations(stages);
   if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
@@ -65,6 +71,24 @@ function counted(count: number, thing: string): string {
 /** What a plan may cost at most. */
 export function plannedEvaluations(stages: readonly PlannedStage[]): number {
   return stages.reduce((sum, stage) => sum + stage.evaluations, 0);
+}
+
+/**
+ * What the pictures of a plan cost at most, in words: '48 pictures for 1.92'. Undefined where nobody has said what one
+ * costs. A repetition after no answer may be charged too; it is not in the plan.
+ */
+export function plannedPrice(
+  pictures: number,
+  { pricePerPicture, moneyLimit }: Pick<Generator, 'pricePerPicture' | 'moneyLimit'>,
+): string | undefined {
+  if (pricePerPicture === undefined || pictures === 0) return undefined;
+  // 3 · 0.1 is 0.30000000000000004.
+  const price = Number((pictures * pricePerPicture).toPrecision(12));
+  const text = `${counted(pictures, 'picture')} for ${price}`;
+  if (moneyLimit === undefined) return text;
+  if (price <= moneyLimit * (1 + 1e-9)) return `${text}, within generator.moneyLimit ${moneyLimit}`;
+  const allowed = Math.floor((moneyLimit * (1 + 1e-9)) / pricePerPicture);
+  return `${text}; the run stops at generator.moneyLimit ${moneyLimit}, after ${counted(allowed, 'picture')}`;
 }
 
 type Synthesis = AuditConfig['synthesis'];
@@ -86,6 +110,12 @@ function evaluationsPerCaption({ capabilities }: Generator, synthesis: Synthesis
     halves *
     ((capabilities.oneStep ? 1 : 0) + synthesis.samples * samplerCalls(synthesis.sampler, synthesis.steps))
   );
+}
+
+/** What attacks on one-step pictures ask a service for: a picture is one evaluation with the caption. */
+function picturesFor(attacks: readonly NamedAttack[], captions: number, { pipeline }: Generator): number {
+  if (pipeline !== undefined) return 0;
+  return attacks.reduce((sum, { attack }) => sum + attack.cost.perCaption * captions, 0);
 }
 
 /** A service computes what captions could share for each of them anew. */

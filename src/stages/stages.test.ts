@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join, relative } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { column, readTable } from '../tables/index.ts';
+import { compiled } from '../testing/compiled.ts';
+import { fingerprint } from '../testing/fingerprint.ts';
 import { temporaryFolder } from '../testing/folder.ts';
+import { ended, killAsItGrows } from '../testing/kills.ts';
 import {
   cutShards,
   errorText,
@@ -25,30 +26,13 @@ import { lockFolder } from './lock.ts';
 
 const root = temporaryFolder('stages');
 
-const fakeRun = fileURLToPath(new URL('testing/fake-run.ts', import.meta.url));
+let fakeRun: string;
+beforeAll(async () => {
+  fakeRun = await compiled('stages/testing/fake-run.ts');
+});
 function startFakeRun(path: string, delayMs: number): ChildProcess {
-  const args = ['--import', 'tsx', fakeRun, path, '60', '4', String(delayMs)];
+  const args = [fakeRun, path, '60', '4', String(delayMs)];
   return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-}
-function ended(child: ChildProcess): Promise<number | string | null> {
-  return new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));
-}
-
-async function countFiles(path: string): Promise<number> {
-  return (await readdir(path, { recursive: true }).catch(() => [])).length;
-}
-
-/** Path → digest of every file that a run promises to repeat: all but its log and lock. */
-async function fingerprint(path: string): Promise<Record<string, string>> {
-  const files: Record<string, string> = {};
-  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || entry.name === 'log.jsonl') continue;
-    const file = join(entry.parentPath, entry.name);
-    files[relative(path, file)] = createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex');
-  }
-  return files;
 }
 
 const description = (config: RunDescription['config']): RunDescription => ({
@@ -69,21 +53,9 @@ describe('a killed run', { timeout: 240_000 }, () => {
     expect(Object.keys(expected).filter((file) => file.startsWith('tables/'))).toHaveLength(30);
     expect(expected).not.toHaveProperty('lock.json');
 
-    // Killed whenever so many more files have appeared, so that every attempt gets further, however slow
-    // the machine: inside a shard, between two, while a temporary file is open.
     const killed = join(root, 'killed');
-    let kills = 0;
-    for (; ; kills += 1) {
-      const goal = (await countFiles(killed)) + 9 + ((kills * 11) % 23);
-      const child = startFakeRun(killed, 2);
-      const end = ended(child);
-      while (child.exitCode === null && (await countFiles(killed)) < goal) await sleep(5);
-      child.kill('SIGKILL');
-      const code = await end;
-      if (code === 0) break;
-      expect(code).toBe('SIGKILL');
-      expect(kills).toBeLessThan(20);
-    }
+    const start = () => startFakeRun(killed, 2);
+    const kills = await killAsItGrows(start, killed, (before) => 9 + ((before * 11) % 23));
     expect(kills).toBeGreaterThan(1);
     expect(await fingerprint(killed)).toEqual(expected);
 
@@ -285,11 +257,11 @@ describe('the lock', () => {
     const path = join(root, 'raced');
     await mkdir(path, { recursive: true });
     await writeFile(join(path, 'lock.json'), '{}');
-    const script = `import { lockFolder } from ${JSON.stringify(new URL('lock.ts', import.meta.url).href)};
+    const script = `import { lockFolder } from ${JSON.stringify(pathToFileURL(await compiled('stages/lock.ts')).href)};
       try { await lockFolder(${JSON.stringify(path)}); console.log('got it'); setInterval(() => {}, 1000); }
       catch { process.exit(3); }`;
     const children = Array.from({ length: 3 }, () =>
-      spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: 'pipe' }),
+      spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'pipe' }),
     );
     let holders = 0;
     for (const child of children) child.stdout.on('data', () => (holders += 1));

@@ -11,6 +11,20 @@ export interface Client {
   /** @throws VerbatimError for what concerns one item; with `isStop` for what concerns the run */
   bytes(call: Call, signal?: AbortSignal): Promise<Uint8Array>;
   json(call: Call, signal?: AbortSignal): Promise<unknown>;
+  /**
+   * A picture that has been made, by its address, which leads to a host that the user named. The download alone is
+   * repeated. Where it is not there any more (403, 404, 410): the error that says so, which is not thrown.
+   *
+   * @throws VerbatimError as `bytes` does
+   */
+  picture(address: string, signal?: AbortSignal): Promise<Uint8Array | Gone>;
+  /** Whether a text holds the key, so that it must not be written down. */
+  isSecret(text: string): boolean;
+}
+
+/** A picture was made, and is not at its address any more. */
+export interface Gone {
+  readonly gone: VerbatimError;
 }
 
 export interface ClientOptions extends ServiceOptions {
@@ -43,6 +57,12 @@ export function createClient(options: ClientOptions): Client {
   let failed = 0;
 
   const bytes = async (call: Call, signal?: AbortSignal): Promise<Uint8Array> => {
+    const result = await attempts(call, signal);
+    if ('gone' in result) throw result.gone;
+    return result;
+  };
+
+  const attempts = async (call: Call, signal?: AbortSignal): Promise<Uint8Array | Gone> => {
     for (let round = 0; ; round++) {
       signal?.throwIfAborted();
       if (call.pays !== undefined) await limits.pass(call.pays, signal);
@@ -52,6 +72,7 @@ export function createClient(options: ClientOptions): Client {
         return result;
       }
       if (result.answered && call.pays !== undefined) await options.journal.refused(call.pays);
+      if (result.gone === true) return { gone: result.error };
       if (result.fate !== 'again') throw result.error;
       if (round < options.retries) {
         await pause(backOffMs(round, result.waitMs), signal);
@@ -68,6 +89,8 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     bytes,
+    picture: (address, signal) => attempts({ path: address, picture: true }, signal),
+    isSecret: secret.isIn,
     async json(call, signal) {
       const answer = await bytes(call, signal);
       const text = Buffer.from(answer).toString('utf8');

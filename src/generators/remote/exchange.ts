@@ -11,6 +11,8 @@ export interface Call {
   readonly body?: unknown;
   /** Digests of the pictures that this call asks for, where it does: each attempt passes the limits and is noted. */
   readonly pays?: readonly string[];
+  /** A picture that the service has made already, by the address that it gave. */
+  readonly picture?: boolean;
 }
 
 /** Why a call brought nothing. */
@@ -22,6 +24,8 @@ export interface Failure {
   readonly answered: boolean;
   /** No connection at all: other calls would fail like this one. */
   readonly unreachable?: boolean;
+  /** A picture is not at its address any more: 403, 404, 410. */
+  readonly gone?: boolean;
   /** The wait that the service asked for, milliseconds. */
   readonly waitMs?: number;
 }
@@ -53,7 +57,7 @@ export async function exchange(
   const limit = AbortSignal.timeout(options.timeoutSeconds * 1000);
   const both = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   try {
-    let url = addressOf(call.path, base, options);
+    let url = addressOf(call.path, base, call, options);
     for (let hop = 0; ; hop++) {
       const response = await fetch(url, {
         ...(call.body !== undefined && { method: 'POST', body: JSON.stringify(call.body) }),
@@ -66,9 +70,9 @@ export async function exchange(
       });
       const location = response.headers.get('location');
       if (response.status < 300 || response.status >= 400 || location === null)
-        return await accepted(response, options);
+        return await accepted(response, call, options);
       await response.body?.cancel();
-      const next = addressOf(location, url, options);
+      const next = addressOf(location, url, call, options);
       if (call.body !== undefined || hop >= redirects)
         throw stop(
           `${base.host}: redirects to ${secret.clean(next.href)}; give the address that answers in generator.url`,
@@ -96,18 +100,30 @@ export async function exchange(
 }
 
 /** Where a text leads, if that host may be contacted. @throws VerbatimError, which stops the run */
-function addressOf(text: string, from: URL, { base, allowed, secret }: ExchangeOptions): URL {
+function addressOf(
+  text: string,
+  from: URL,
+  { picture }: Call,
+  { base, allowed, secret }: ExchangeOptions,
+): URL {
   if (!URL.canParse(text, from.href))
     throw new VerbatimError(`${base.host}: leads to "${secret.clean(text)}", which is no address`);
   const url = new URL(text, from);
   if (!/^https?:$/.test(url.protocol) || !allowed.has(url.host))
     throw stop(
-      `${base.host}: leads to ${secret.clean(url.host || url.protocol)}, which is not contacted; where it belongs to the service, name it in generator.hosts or generator.url`,
+      `${base.host}: leads to ${secret.clean(url.host || url.protocol)}, which is not contacted; where it belongs to the service, name it in generator.hosts or generator.url${picture === true ? ' and run the same command again: what is paid for is fetched, not asked for anew' : ''}`,
     );
   return url;
 }
 
-async function accepted(response: Response, options: ExchangeOptions): Promise<Uint8Array | Failure> {
+/** What S3, Azure and their like answer for a signed address that has expired, or a file that is deleted. */
+const goneStatuses: readonly number[] = [403, 404, 410];
+
+async function accepted(
+  response: Response,
+  { picture }: Call,
+  options: ExchangeOptions,
+): Promise<Uint8Array | Failure> {
   const { base, secret, keyVariable, maxWaitSeconds } = options;
   const bytes = await read(response, base.host);
   const { status } = response;
@@ -127,6 +143,7 @@ async function accepted(response: Response, options: ExchangeOptions): Promise<U
       ` and asks to wait ${Math.ceil(waitMs / 1000)} s, more than generator.maxWaitSeconds ${maxWaitSeconds}; run the same command again later, it goes on from here`,
     );
   }
+  if (picture === true && goneStatuses.includes(status)) return { ...failure('item'), gone: true };
   if (status === 401 || status === 403 || status === 407)
     return failure(
       'stop',

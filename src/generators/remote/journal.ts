@@ -4,25 +4,29 @@ import { contentPath, explainWriteError, putFile, readTextIfThere } from '../../
 
 /**
  * One line of answers/journal.jsonl. 'asked' stands there before a request leaves, 'answered' when a picture of it is on
- * the disk, 'refused' when the service has answered without pictures, 'ticket' when it has taken an order that is
- * fetched later. Requests are named by digests; no prompt, no address and no key is written.
+ * the disk, 'refused' when the service has answered without pictures, 'ticket' when it has taken an order or given an address, from
+ * which the picture is fetched later, 'expired' when it is not to be had by its ticket any more. Requests are named by
+ * digests; no prompt and no key is written.
  */
 type Entry =
   | { readonly event: 'asked' | 'refused'; readonly requests: readonly string[] }
   | { readonly event: 'answered'; readonly request: string; readonly answer: string }
-  | { readonly event: 'ticket'; readonly request: string; readonly ticket: string };
+  | { readonly event: 'ticket'; readonly request: string; readonly ticket: string }
+  | { readonly event: 'expired'; readonly request: string };
 
 /** What was asked of a service and what came back, on the disk before anything is made of it. */
 export interface Journal {
   /** The bytes of an answer that is stored; undefined where there is none. */
   answer(request: string): Promise<Uint8Array | undefined>;
-  /** What an order was given that may still be fetched. */
+  /** With what a picture that was ordered may still be fetched: the service's number or address of it. */
   ticket(request: string): string | undefined;
   /** Pictures that were asked for and not refused: each may have been charged. */
   readonly charged: number;
   asked(requests: readonly string[]): Promise<void>;
   refused(requests: readonly string[]): Promise<void>;
   ordered(request: string, ticket: string): Promise<void>;
+  /** The ticket brings nothing any more. */
+  expired(request: string): Promise<void>;
   /** Stores the bytes under their digest, then says so. */
   answered(request: string, bytes: Uint8Array): Promise<void>;
 }
@@ -95,7 +99,8 @@ function parsed(line: string): Entry[] {
     if (entry.event === 'asked' || entry.event === 'refused')
       return Array.isArray(entry.requests) ? [entry] : [];
     if (entry.event === 'answered') return digest.test(entry.answer) ? [entry] : [];
-    return entry.event === 'ticket' ? [entry] : [];
+    if (entry.event === 'ticket') return typeof entry.ticket === 'string' ? [entry] : [];
+    return entry.event === 'expired' ? [entry] : [];
   } catch {
     return [];
   }
@@ -118,6 +123,9 @@ function journalOf({ get, put, append, entries }: Store): Journal {
         break;
       case 'ticket':
         tickets.set(entry.request, entry.ticket);
+        break;
+      case 'expired':
+        tickets.delete(entry.request);
     }
   };
   entries.forEach(note);
@@ -137,6 +145,7 @@ function journalOf({ get, put, append, entries }: Store): Journal {
     },
     asked: (requests) => add({ event: 'asked', requests }),
     refused: (requests) => add({ event: 'refused', requests }),
+    expired: (request) => add({ event: 'expired', request }),
     ordered: (request, ticket) => add({ event: 'ticket', request, ticket }),
     answered: async (request, bytes) => add({ event: 'answered', request, answer: await put(bytes) }),
   };

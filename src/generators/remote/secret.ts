@@ -6,6 +6,8 @@ export interface Secret {
   readonly header: string | undefined;
   /** A text of the service with the key taken out, on one line, without control characters, at most 200 characters. */
   readonly clean: (text: string) => string;
+  /** Whether a text holds the key or a part of it, as it is or as an address writes it. */
+  readonly isIn: (text: string) => boolean;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface Secret {
  * @throws VerbatimError (exit code 2) when the variable is not set or cannot stand in a header
  */
 export function readSecret(variable: string | undefined): Secret {
-  if (variable === undefined) return { header: undefined, clean: plain };
+  if (variable === undefined) return { header: undefined, clean: plain, isIn: () => false };
   const key = process.env[variable]?.trim();
   if (key === undefined || key === '')
     throw new VerbatimError(
@@ -32,6 +34,7 @@ export function readSecret(variable: string | undefined): Secret {
   const parts = [key, encoded, ...key.split(':')].filter((part) => part.length >= 4);
   return {
     header: key.includes(':') ? `Basic ${encoded}` : `Bearer ${key}`,
+    isIn: (text) => parts.some((part) => text.includes(part) || text.includes(encodeURIComponent(part))),
     clean: (text) => plain(parts.reduce((rest, part) => rest.replaceAll(part, '…'), text)),
   };
 }

@@ -3,6 +3,7 @@ import { isStop, messageOf, VerbatimError } from '../../errors.ts';
 import { decodePicture, isPicture, type PictureOrError } from '../../images/index.ts';
 import { createMeter, mapConcurrently } from '../../runtime/index.ts';
 import { sha256 } from '../../tables/index.ts';
+import type { SourceContext } from '../source.ts';
 import type {
   Generator,
   GeneratorCapabilities,
@@ -35,8 +36,19 @@ export interface Protocol {
   readonly noise: string;
   /** What decides the pictures beside caption, seed and settings, as JSON. */
   readonly identity: unknown;
-  /** Files of pictures (PNG, JPEG, …) in the order of the seeds; fewer where the service made fewer. */
-  ask(order: Order, client: Client, journal: Journal, signal?: AbortSignal): Promise<readonly Uint8Array[]>;
+  /**
+   * Files of pictures (PNG, JPEG, …) in the order of the seeds, or why there is none of one; fewer where the service
+   * made fewer.
+   */
+  ask(order: Order, by: Means, signal?: AbortSignal): Promise<readonly (Uint8Array | VerbatimError)[]>;
+}
+
+/** What a protocol works with. */
+export interface Means {
+  readonly client: Client;
+  readonly journal: Journal;
+  /** Tells the user something that is no error. */
+  readonly note: (line: string) => void;
 }
 
 export interface ServiceSpec extends ServiceOptions {
@@ -57,7 +69,7 @@ const maxPixels = 64_000_000;
 export function serviceGenerator(
   protocol: Protocol,
   spec: ServiceSpec,
-  openJournal: () => Promise<Journal> = async () => memoryJournal(),
+  { journal: openJournal = async () => memoryJournal(), note = () => {} }: SourceContext,
 ): Generator {
   if (spec.moneyLimit !== undefined && spec.pricePerPicture === undefined)
     throw new VerbatimError(
@@ -99,17 +111,19 @@ export function serviceGenerator(
     const order = { caption, seed, count: tasks.length, settings, pays };
     const { client, journal } = await connection();
     try {
-      const files = await protocol.ask(order, client, journal, signal);
+      const files = await protocol.ask(order, { client, journal, note }, signal);
       for (const [i, key] of pays.entries()) {
         const bytes = files[i];
-        if (bytes !== undefined) await journal.answered(key, bytes);
+        if (bytes instanceof VerbatimError) failures.set(key, bytes);
+        else if (bytes !== undefined) await journal.answered(key, bytes);
         else
           failures.set(
             key,
             new VerbatimError(`${name}: brought ${files.length} of ${tasks.length} pictures`),
           );
       }
-      meter.add(costOf(settings) * Math.min(files.length, tasks.length));
+      const made = files.slice(0, tasks.length).filter((file) => !(file instanceof VerbatimError));
+      meter.add(costOf(settings) * made.length);
     } catch (error) {
       signal?.throwIfAborted();
       if (isStop(error) || !(error instanceof VerbatimError)) throw error;
@@ -143,6 +157,8 @@ export function serviceGenerator(
     pictureSize,
     noise: protocol.noise,
     together: undefined,
+    ...(spec.pricePerPicture !== undefined && { pricePerPicture: spec.pricePerPicture }),
+    ...(spec.moneyLimit !== undefined && { moneyLimit: spec.moneyLimit }),
     meter,
     async pictures(tasks, settings, signal) {
       const { journal } = await connection();

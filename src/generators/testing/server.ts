@@ -27,6 +27,8 @@ export interface ServiceOptions {
   readonly fault?: Fault;
   /** Called when a paid request has been answered; `count` of them so far. */
   readonly onAnswered?: (count: number) => void;
+  /** Where the pictures are that OpenAI's API gives by address: this server where it is not said. */
+  readonly filesAt?: string;
   /** Pictures that are left out of each answer. */
   readonly fewer?: number;
 }
@@ -58,6 +60,7 @@ const samplers: Readonly<Record<string, string>> = {
 export async function startService(options: ServiceOptions): Promise<LocalService> {
   const asked = new Map<string, { asked: number; answered: number }>();
   const orders = new Map<string, Uint8Array>();
+  const files: Uint8Array[] = [];
   let requests = 0;
   let answers = 0;
   let headers: IncomingMessage['headers'] = {};
@@ -108,9 +111,15 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
       width: width!,
       height: height!,
     };
-    const data: { b64_json: string }[] = [];
-    for (let i = 0; i < Number(body['n']); i++)
-      data.push({ b64_json: Buffer.from(await draw(one)).toString('base64') });
+    const data: ({ b64_json: string } | { url: string })[] = [];
+    for (let i = 0; i < Number(body['n']); i++) {
+      const file = await draw(one);
+      if (body['response_format'] !== 'url') data.push({ b64_json: Buffer.from(file).toString('base64') });
+      else
+        data.push({
+          url: `${options.filesAt ?? `http://${host}`}/files/${files.push(file) - 1}.png?sig=a%2Fb`,
+        });
+    }
     return { json: { created: 0, data: shortened(data) }, pictures: data.map(() => one) };
   };
 
@@ -173,6 +182,8 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
       };
       return send(JSON.stringify(orders.has(id) ? done : {}), 'application/json');
     }
+    const file = /^\/files\/(\d+)\.png$/.exec(url.pathname);
+    if (file !== null) return send(files[Number(file[1])]!, 'image/png');
     if (url.pathname === '/queue')
       return send(JSON.stringify({ queue_running: [], queue_pending: [] }), 'application/json');
     if (url.pathname === '/view')

@@ -45,6 +45,3 @@ function unpack(archive: string, folder: string): void {
     if (!existsSync(folder)) throw error;
   }
 }
-
-/** For processes that tests start. */
-export { tsxFile } from '../launch.ts';
