@@ -73,6 +73,8 @@ synthesis: { steps: ${steps}, samples: ${scored ? 2 : 1}, guidance: 1 }
       openai: [`generator: { kind: openai, url: ${service.url}/v1, model: twin-a, ${size} }`, false],
     } as const;
     const found = new Map<string, number>();
+    // Two protocols ask for the same pictures: what counts is how often one of them does.
+    const before = new Map<string, number>();
     for (const [name, [source, scored]] of Object.entries(runs)) {
       const slug = name.replace(/\W+/g, '-');
       const config = join(folder, `${slug}.yaml`);
@@ -86,15 +88,17 @@ synthesis: { steps: ${steps}, samples: ${scored ? 2 : 1}, guidance: 1 }
         captions: number;
       };
       found.set(name, summary.found.images);
+      let [asked, again] = [0, 0];
+      for (const [key, { answered }] of service.asked) {
+        const answers = answered - (before.get(key) ?? 0);
+        if (answers > 0) asked += 1;
+        if (answers > 1) again += 1;
+        before.set(key, answered);
+      }
       process.stdout.write(
-        `${name.padEnd(14)} ${summary.found.images} images found, ${summary.falsePositives} false, of ${summary.captions} captions, ${seconds.toFixed(0)} s\n`,
+        `${name.padEnd(14)} ${summary.found.images} images found, ${summary.falsePositives} false, of ${summary.captions} captions, ${seconds.toFixed(0)} s; ${asked} pictures asked for, ${again} again after an answer\n`,
       );
     }
-    const answered = [...service.asked.values()];
-    const repeated = answered.filter((entry) => entry.answered > 1).length;
-    process.stdout.write(
-      `${answered.length} pictures asked for, ${repeated} more than once after an answer\n`,
-    );
     for (const [name, local] of [
       ['automatic1111', 'local, scored'],
       ['comfyui', 'local, scored'],

@@ -87,6 +87,26 @@ describe('distanceAgain', () => {
     expect(distanceAgain(kept, unrelated)).toBeGreaterThan(1);
   });
 
+  it.each([
+    ['decided', 0],
+    ['did not count', 0.1],
+  ])('of a moved picture the RMS in place %s: so it is again', (_, above) => {
+    const before = disturbed(render(randomDrawing(1), 64, transform), 12, 1);
+    const near = (picture: typeof before) => rms(picture, training) / 0.8;
+    const kept = finding({
+      rule: 'aligned',
+      found: before,
+      transform,
+      distance: near(before) + above,
+      // Next to nothing is explained by moving it: 1 − .01 over .7.
+      copies: { explained: 0.01, cells: new Array(64).fill(1.5), explainedThreshold: 0.3, rmsThreshold: 0.8 },
+    });
+    const changed = disturbed(before, 2, 5);
+    const again = distanceAgain(kept, changed)!;
+    if (above === 0) expect(again).toBeCloseTo(near(changed), 9);
+    else expect(again).toBeGreaterThan(1);
+  });
+
   it('says nothing where too little is kept', () => {
     expect(distanceAgain(finding({ rule: 'aligned' }), other)).toBeNull();
     expect(distanceAgain(finding({ rule: 'local' }), other)).toBeNull();

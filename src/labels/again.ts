@@ -85,7 +85,10 @@ function templateAgain({ rule, distance, found, training }: KeptFinding, mask: M
 /** RMS below which two pictures cannot be told to differ: what stands for a distance around that is not known. */
 const noiseLevel = Math.sqrt(noiseVariance);
 
-function alignedAgain({ copies, found, training, transform }: KeptFinding, picture: Picture): number | null {
+function alignedAgain(
+  { copies, distance, found, training, transform }: KeptFinding,
+  picture: Picture,
+): number | null {
   if (copies === null || !(copies.explained > 0)) return null;
   const view = workingPicture(pictureView(training, found));
   const { data, inside } = warp(view, transform ?? identityTransform, workingSide, workingSide);
@@ -102,6 +105,11 @@ function alignedAgain({ copies, found, training, transform }: KeptFinding, pictu
   const explained = copies.explained * (again / sum);
   const threshold = copies.explainedThreshold;
   const moved = threshold < 1 ? (1 - explained) / (1 - threshold) : 1 + threshold - explained;
-  if (transform !== null) return moved;
-  return Math.min(moved, inPlace(picture, training) / copies.rmsThreshold);
+  const near = (one: Picture) => inPlace(one, training) / copies.rmsThreshold;
+  // The rule takes the RMS in place, however the picture was moved to explain most, but only where this training picture
+  // was the nearest in place; else the recorded distance is above it.
+  return near(found) < distance - roundingError ? moved : Math.min(moved, near(picture));
 }
+
+/** Of a distance that was computed from the same pictures before. */
+const roundingError = 1e-6;
