@@ -3,6 +3,7 @@ import { VerbatimError } from '../errors.ts';
 import { type DType, TYPED_ARRAYS } from '../math/index.ts';
 import { type Channel, connect } from './channel.ts';
 import { copyFeeds, describe, findPort, fits } from './feeds.ts';
+import { createGate, type Gate } from './gate.ts';
 import { scriptUrl, startWorker } from './launch.ts';
 import { buffersOf, type RawPort } from './protocol.ts';
 import { providersToTry } from './providers.ts';
@@ -34,6 +35,13 @@ export async function openSession(source: ModelSource, options: SessionOptions =
   throw new Error('no provider to try');
 }
 
+/**
+ * ONNX Runtime gives all WebGPU sessions of a process one device, and Dawn's devices are not for several threads at
+ * once: sessions that ended side by side brought the process down (double free, on an NVIDIA driver).
+ */
+const webgpuGate = createGate();
+const noGate: Gate = (task) => task();
+
 async function openWith(
   source: ModelSource,
   provider: Provider,
@@ -48,21 +56,24 @@ async function openWith(
   const channel = connect(startWorker(scriptUrl('worker')), label);
   const onAbort = () => void channel.stop(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
+  const gate = provider === 'webgpu' ? webgpuGate : noGate;
+  const calls = { running: 0 };
   const close = async () => {
     signal?.removeEventListener('abort', onAbort);
-    await channel.stop(new VerbatimError(`${label}: the session is closed`));
+    const stop = () => channel.stop(new VerbatimError(`${label}: the session is closed`));
+    // A run of this session holds the gate, and ends because of this.
+    await (calls.running > 0 ? stop() : gate(stop));
     await cleanUp();
   };
   try {
     const transfer = typeof model === 'string' ? [] : [model.buffer];
-    const reply = await channel.call(
-      { kind: 'open', model, externalFolder, provider, threads, profile },
-      transfer,
+    const reply = await gate(() =>
+      channel.call({ kind: 'open', model, externalFolder, provider, threads, profile }, transfer),
     );
     await cleanUp();
     const inputs = reply.inputs.map((port) => knownPort(label, 'input', port));
     const outputs = reply.outputs.map((port) => knownPort(label, 'output', port));
-    return createSession({ label, provider, inputs, outputs, channel, close });
+    return createSession({ label, provider, inputs, outputs, channel, gate, calls, close });
   } catch (error) {
     await close();
     if (provider === 'cpu' || signal?.aborted || !(error instanceof VerbatimError)) throw error;
@@ -88,10 +99,14 @@ interface OpenParts {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   readonly channel: Channel;
+  readonly gate: Gate;
+  /** How many runs the thread has been asked for and not answered. */
+  readonly calls: { running: number };
   readonly close: () => Promise<void>;
 }
 
-function createSession({ label, provider, inputs, outputs, channel, close }: OpenParts): Session {
+function createSession(parts: OpenParts): Session {
+  const { label, provider, inputs, outputs, channel, gate, calls, close } = parts;
   return {
     provider,
     inputs,
@@ -105,7 +120,14 @@ function createSession({ label, provider, inputs, outputs, channel, close }: Ope
           throw new VerbatimError(`${label}: "${name}" is to be lent but not fed`);
       const copies = copyFeeds(label, inputs, feeds, lend);
       const request = { kind: 'run', feeds: copies, fetch: [...new Set(names)], carry, lend } as const;
-      return { ...(await channel.call(request, buffersOf(Object.values(copies)))) };
+      return await gate(async () => {
+        calls.running += 1;
+        try {
+          return { ...(await channel.call(request, buffersOf(Object.values(copies)))) };
+        } finally {
+          calls.running -= 1;
+        }
+      });
     },
     async hold(values) {
       const copies = copyFeeds(label, inputs, values);
