@@ -43,7 +43,9 @@ export const folder: GeneratorSource<typeof schema> = {
     const byCaption = new Map<string, { readonly index: number; readonly seed: number }[]>();
     const add = (caption: string, index: number, seed: number) => {
       const key = wordsOf(caption);
-      byCaption.set(key, [...(byCaption.get(key) ?? []), { index, seed }]);
+      const own = byCaption.get(key);
+      if (own === undefined) byCaption.set(key, [{ index, seed }]);
+      else own.push({ index, seed });
     };
     for await (const { index, caption } of dataset.rows()) {
       const match = numbered.exec(caption);

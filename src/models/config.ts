@@ -63,7 +63,7 @@ const unetSchema = z.object({
    */
   attention_head_dim: perBlock.default(8),
   use_linear_projection: z.boolean().default(false),
-  /** Precision of attention in half-precision runs; ours computes in float32 throughout. */
+  /** Of a denoiser in half precision, attention in float32 all the same: Stable Diffusion 2.1 exceeds the range of float16. */
   upcast_attention: z.boolean().default(false),
   resnet_time_scale_shift: z.enum(['default', 'scale_shift']).default('default'),
   time_embedding_dim: positive.nullable().default(null),

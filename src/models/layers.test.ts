@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { createGraph, encodeModel, input, model } from '../graph/index.ts';
 import { createRandom, floatTensor, type Tensor } from '../math/index.ts';
 import { openSession } from '../runtime/index.ts';
-import { attend } from './layers.ts';
+import { attend, attentionLayer } from './layers.ts';
 import { relativeError } from './testing/goldens.ts';
+import type { Weights } from './weights.ts';
 
 const [queries, keys, width, heads] = [70, 33, 24, 3];
 
@@ -48,6 +49,19 @@ describe('attention', () => {
     ['keys that serve the whole batch', 1, false],
   ] as const)('keeps to ONNX where the one operator cannot take %s', (_, keyBatch, masked) => {
     expect(operators(attention(true, keyBatch, masked))).not.toContain('MultiHeadAttention');
+  });
+
+  it('is in float32 in a graph of float16 where the config asks for it', () => {
+    const dtypes = (upcast: boolean) => {
+      const graph = createGraph({ runtimeOperators: true, precision: 'float16' });
+      const x = input(graph, 'x', 'float16', ['batch', queries, width]);
+      const weights: Weights = (name, shape) => input(graph, name, 'float16', shape);
+      const out = attentionLayer(weights, x, x, heads, { bias: false, upcast });
+      const node = graph.nodes.find(({ op }) => op === 'MultiHeadAttention')!;
+      return [...node.inputs.slice(0, 3), out].map((value) => value?.dtype);
+    };
+    expect(dtypes(true)).toEqual(['float32', 'float32', 'float32', 'float16']);
+    expect(dtypes(false)).toEqual(['float16', 'float16', 'float16', 'float16']);
   });
 
   it("is refused by name when a file's shapes do not belong together", () => {

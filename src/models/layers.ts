@@ -185,20 +185,26 @@ export function attend(
   return reshape(mixed, [batchOf(q), knownSize(q, 1), width]);
 }
 
-/** diffusers' Attention on sequences: x [b, t, width], context [b | 1, s, contextWidth] → [b, t, width]. */
+/**
+ * diffusers' Attention on sequences: x [b, t, width], context [b | 1, s, contextWidth] → [b, t, width]. `upcast` takes the
+ * products of queries and keys in float32, whatever the graph's precision.
+ */
 export function attentionLayer(
   w: Weights,
   x: Value,
   context: Value,
   heads: number,
-  options: { readonly bias: boolean },
+  options: { readonly bias: boolean; readonly upcast?: boolean },
 ): Value {
   const width = knownSize(x, 2);
   const contextWidth = knownSize(context, 2);
   const q = linearLayer(scope(w, 'to_q'), x, width, width, options.bias);
   const k = linearLayer(scope(w, 'to_k'), context, contextWidth, width, options.bias);
   const v = linearLayer(scope(w, 'to_v'), context, contextWidth, width, options.bias);
-  return linearLayer(scope(w, 'to_out.0'), attend(q, k, v, heads), width, width);
+  const attended = options.upcast
+    ? entering(attend(leaving(q), leaving(k), leaving(v), heads))
+    : attend(q, k, v, heads);
+  return linearLayer(scope(w, 'to_out.0'), attended, width, width);
 }
 
 /** [b, c, h, w] → [b, h·w, c]. */
@@ -261,13 +267,14 @@ export function addedKvAttention(w: Weights, x: Value, context: Value, options: 
 }
 
 /** diffusers' BasicTransformerBlock: self-attention, cross-attention, GEGLU feed-forward, each residual. */
-function transformerBlock(w: Weights, x: Value, context: Value, heads: number): Value {
+function transformerBlock(w: Weights, x: Value, context: Value, options: TransformerOptions): Value {
+  const { heads, upcast = false } = options;
   const width = knownSize(x, 2);
   const epsilon = 1e-5;
   const own = layerNormLayer(scope(w, 'norm1'), x, epsilon);
-  let h = add(x, attentionLayer(scope(w, 'attn1'), own, own, heads, { bias: false }));
+  let h = add(x, attentionLayer(scope(w, 'attn1'), own, own, heads, { bias: false, upcast }));
   const asking = layerNormLayer(scope(w, 'norm2'), h, epsilon);
-  h = add(h, attentionLayer(scope(w, 'attn2'), asking, context, heads, { bias: false }));
+  h = add(h, attentionLayer(scope(w, 'attn2'), asking, context, heads, { bias: false, upcast }));
   const inner = 4 * width;
   const fed = layerNormLayer(scope(w, 'norm3'), h, epsilon);
   const gated = linearLayer(scope(w, 'ff.net.0.proj'), fed, width, 2 * inner);
@@ -281,6 +288,8 @@ export interface TransformerOptions {
   readonly groups: number;
   /** Stable Diffusion 2: projections into and out of the sequence are linear, else 1×1 convolutions. */
   readonly linearProjection: boolean;
+  /** Attention in float32, where half precision would exceed its range. */
+  readonly upcast?: boolean;
 }
 
 /** diffusers' Transformer2DModel on pictures: x [b, c, h, w], context [b | 1, t, d] → [b, c, h, w]. */
@@ -294,7 +303,7 @@ export function transformer2D(w: Weights, x: Value, context: Value, options: Tra
     ? linearLayer(scope(w, 'proj_in'), toSequence(normed), channels, inner)
     : toSequence(convLayer(scope(w, 'proj_in'), normed, channels, inner, { kernel: 1 }));
   for (let layer = 0; layer < options.layers; layer++)
-    h = transformerBlock(scope(w, `transformer_blocks.${layer}`), h, context, options.heads);
+    h = transformerBlock(scope(w, `transformer_blocks.${layer}`), h, context, options);
   const out = options.linearProjection
     ? toPicture(linearLayer(scope(w, 'proj_out'), h, inner, channels), height, width)
     : convLayer(scope(w, 'proj_out'), toPicture(h, height, width), inner, channels, { kernel: 1 });

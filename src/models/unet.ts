@@ -79,6 +79,7 @@ export function unet2DCondition(w: Weights, config: UNetConfig, inputs: UNetInpu
     layers: perBlock(config.transformer_layers_per_block, count)[block]!,
     groups: config.norm_num_groups,
     linearProjection: config.use_linear_projection,
+    upcast: config.upcast_attention,
   });
 
   let h = inputs.sample;

@@ -185,7 +185,11 @@ export function serviceGenerator(
 /** Tasks of one caption whose seeds count up, at most `size` together, in the order in which captions came. */
 export function batched(tasks: readonly PictureTask[], size: number): PictureTask[][] {
   const byCaption = new Map<string, PictureTask[]>();
-  for (const task of tasks) byCaption.set(task.caption, [...(byCaption.get(task.caption) ?? []), task]);
+  for (const task of tasks) {
+    const own = byCaption.get(task.caption);
+    if (own === undefined) byCaption.set(task.caption, [task]);
+    else own.push(task);
+  }
   const orders: PictureTask[][] = [];
   for (const own of byCaption.values()) {
     let last: PictureTask[] = [];
