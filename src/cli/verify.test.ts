@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { oneStep, openPipeline } from '../diffusion/index.ts';
@@ -125,6 +125,11 @@ describe('verbatim verify, of a run', { timeout: 240_000 }, () => {
     const within = rows.filter(({ distance, threshold }) => distance! < threshold!).map(({ steps }) => steps);
     expect(outcome.findings[0]!.verbatimSteps).toEqual(within);
     expect(outcome.findings[0]!.firstSteps).toBe(within[0]);
+    const page = await readFile(file('sweep/report/index.html'), 'utf8');
+    expect(page).toContain('By number of steps');
+    const sources = [...page.matchAll(/<img src="\.\.\/([^"]+)"/g)].map((match) => match[1]!);
+    expect(sources).toHaveLength(2);
+    for (const source of sources) await access(file(`sweep/${source}`));
   });
 
   it('does not reproduce them with another model, and says that it is another', async () => {
