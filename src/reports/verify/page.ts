@@ -47,9 +47,9 @@ function answer({ findings, reproduced, bySteps }: VerificationOutcome): Markup 
   return html`<em>${integer(least.verbatim)}</em> of ${all} are verbatim after ${counted(least.steps, 'step')}, <em>${integer(reproduced)}</em> at any of ${integer(bySteps.length)} numbers of steps`;
 }
 
-function lead({ failed, unjudged, pictures, equal, largestRms }: VerificationOutcome): Markup {
+function lead({ failed, unjudged, pictures, equal, largestRms, bySteps }: VerificationOutcome): Markup {
   const parts = [
-    `${counted(failed, 'finding')} ${failed === 1 ? 'does' : 'do'} not, ${integer(unjudged)} could not be judged.`,
+    `${counted(failed, 'finding')} ${bySteps.length > 1 ? (failed === 1 ? 'is at none' : 'are at none') : failed === 1 ? 'does not' : 'do not'}, ${integer(unjudged)} could not be judged.`,
     ...(largestRms === null
       ? []
       : [

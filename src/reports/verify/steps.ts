@@ -23,7 +23,7 @@ export function stepsChart(bySteps: BySteps): Svg {
       x: { type: 'point', label: 'Steps', domain: rows.map(({ steps }) => steps), padding: 0.5 },
       y: {
         label: 'Findings verbatim',
-        domain: [0, 1.08],
+        domain: [0, 1.1],
         ticks: [0, 0.25, 0.5, 0.75, 1],
         tickFormat: (share: number) => `${Math.round(share * 100)}%`,
         grid: true,
@@ -33,7 +33,7 @@ export function stepsChart(bySteps: BySteps): Svg {
         Plot.ruleX(rows, { x: 'steps', y1: 'low', y2: 'high', stroke: 'currentColor', strokeWidth: 1.2 }),
         Plot.line(rows, { x: 'steps', y: 'share', stroke: 'var(--found)', strokeWidth: 2 }),
         Plot.dot(rows, { x: 'steps', y: 'share', fill: 'var(--found)', r: 4 }),
-        Plot.text(rows, { x: 'steps', y: 'high', text: 'text', dy: -8 }),
+        Plot.text(rows, { x: 'steps', y: 'high', text: 'text', dy: -11 }),
       ],
     },
     'Share of the findings that are verbatim against the number of steps, with 95% intervals',
