@@ -72,6 +72,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'the miniature audited through each HTTP protocol against the local audit: images found',
     load: () => import('./httpAudit.ts'),
   },
+  'text-states': {
+    about: 'resident memory over a million captions against a fifth of them: what is kept of text is bounded',
+    load: () => import('./textStates.ts'),
+  },
   interrupt: {
     about: 'an audit killed at random moments and gone on with: same bytes, at what cost',
     load: () => import('./interrupt.ts'),

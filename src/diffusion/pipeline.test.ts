@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allPictures } from '../images/index.ts';
 import { expandBatch, floatTensor } from '../math/index.ts';
+import { writeCheckpoint } from '../models/testing/single-file.ts';
 import { noiseFor } from '../noise/index.ts';
 import { createMeter } from '../runtime/index.ts';
 import { generate, oneStep } from './generate.ts';
@@ -99,6 +100,69 @@ describe.each(['epsilon', 'v_prediction'] as const)('a %s model folder', (kind) 
       for (let j = 0; j < length; j++) sum += (x.data[j]! - output.data[i * length + j]!) ** 2;
       expect(Math.abs(sum / length / score - 1)).toBeLessThan(1e-4);
     });
+  });
+});
+
+describe('a model folder with zero terminal SNR', () => {
+  const zero = JSON.parse(readFileSync(new URL('./fixtures/zero-snr.json', import.meta.url), 'utf8')) as Pick<
+    Golden,
+    'captions' | 'seeds' | 'guidance' | 'steps'
+  > & {
+    config: Record<string, unknown>;
+    at: number[];
+    alphasCumprod: number[];
+    oneStep: number[];
+    oneStepDdim: number[];
+    euler: number[];
+  };
+  const { captions, seeds, steps, guidance } = zero;
+  let pipeline: Pipeline;
+  beforeAll(async () => {
+    const change = { _class_name: 'EulerDiscreteScheduler', ...zero.config };
+    pipeline = await openPipeline(variant('zero-snr', 'scheduler/scheduler_config.json', change), {
+      threads: 1,
+    });
+  });
+  afterAll(() => pipeline.close());
+
+  it('has the noise levels of diffusers, 4096 the last', () => {
+    const { sigmas, sigmaMax } = pipeline.denoiser;
+    zero.at.forEach((timestep, i) => {
+      const alpha = 1 / (sigmas[timestep]! ** 2 + 1);
+      // diffusers computes in float32: what is left of √ᾱ at the end is a difference of nearly equal numbers.
+      expect(Math.abs(Math.sqrt(alpha) - Math.sqrt(zero.alphasCumprod[i]!))).toBeLessThan(1e-6);
+    });
+    expect(sigmaMax).toBeCloseTo(4096, 3);
+  });
+
+  it('gives in one step what Euler and DDIM of diffusers give', async () => {
+    const { latents } = await oneStep(pipeline, { captions, seeds, guidance });
+    expect(relativeError(latents.data, zero.oneStep)).toBeLessThan(1e-3);
+    expect(relativeError(latents.data, zero.oneStepDdim)).toBeLessThan(1e-3);
+  });
+
+  it('is what an empty tensor ztsnr of a single file says', async () => {
+    const path = join(scratch, 'fine-tune.safetensors');
+    const tokenizer = fixture('tokenizer');
+    const with_ = (...names: string[]) =>
+      writeCheckpoint(path, 'sdxl', {
+        change: (tensors) => {
+          for (const name of names) tensors[name] = floatTensor([0]);
+        },
+      });
+    await with_('v_pred', 'ztsnr');
+    const single = await openPipeline(path, { tokenizer, threads: 1 });
+    expect(single.denoiser.sigmaMax).toBe(pipeline.denoiser.sigmaMax);
+    await single.close();
+    await with_('ztsnr');
+    await expect(openPipeline(path, { tokenizer, threads: 1 })).rejects.toThrow(
+      'fine-tune.safetensors (scheduler): "rescale_betas_zero_snr" makes the last timestep pure noise',
+    );
+  });
+
+  it('samples in 16 Euler steps as diffusers does', async () => {
+    const { latents } = await generate(pipeline, { captions, seeds, steps, guidance, sampler: 'euler' });
+    expect(relativeError(latents.data, zero.euler)).toBeLessThan(1e-3);
   });
 });
 

@@ -38,7 +38,15 @@ describe('scheduleFromConfig', () => {
       { _class_name: 'FlowMatchEulerDiscreteScheduler' },
       '"_class_name" is "FlowMatchEulerDiscreteScheduler"',
     ],
-    [{ rescale_betas_zero_snr: true }, '"rescale_betas_zero_snr" is not supported'],
+    [
+      { rescale_betas_zero_snr: true },
+      'pure noise, from which a network that predicts ε tells nothing of the picture; set "prediction_type"',
+    ],
+    [
+      { _class_name: 'PNDMScheduler', prediction_type: 'v_prediction', rescale_betas_zero_snr: true },
+      '"rescale_betas_zero_snr" is ignored by PNDMScheduler',
+    ],
+    [{ rescale_betas_zero_snr: 'yes' }, '"rescale_betas_zero_snr"'],
     [{ use_flow_sigmas: true }, '"use_flow_sigmas" is not supported; set it to false'],
     [{ timestep_type: 'continuous' }, '"timestep_type" is not supported; set it to "discrete"'],
     [{ predict_epsilon: false }, '"predict_epsilon" is not supported'],

@@ -35,15 +35,42 @@ export function makeBetas(kind: BetaSchedule, steps: number, start: number, end:
 
 /** The schedule that betas in (0, 1) define. Sums up in float64, where diffusers uses float32. */
 export function scheduleFromBetas(betas: Float64Array, parametrization: Parametrization): NoiseSchedule {
-  const alphasCumprod = new Float64Array(betas.length);
-  const sigmas = new Float64Array(betas.length);
   let product = 1;
-  for (let i = 0; i < betas.length; i++) {
-    product *= 1 - betas[i]!;
-    alphasCumprod[i] = product;
-    sigmas[i] = Math.sqrt((1 - product) / product);
-  }
+  return scheduleOf(
+    betas.map((beta) => {
+      product *= 1 - beta;
+      return product;
+    }),
+    parametrization,
+  );
+}
+
+function scheduleOf(alphasCumprod: Float64Array, parametrization: Parametrization): NoiseSchedule {
+  const sigmas = alphasCumprod.map((alpha) => Math.sqrt((1 - alpha) / alpha));
   return { alphasCumprod, sigmas, parametrization };
+}
+
+/**
+ * ᾱ of the last timestep where it should be 0: σ_max would be infinite, and is 4096 with this. The number is that of diffusers'
+ * Euler and DPM++ schedulers; its DDIM has 0.
+ */
+const almostZero = 2 ** -24;
+
+/**
+ * The schedule with zero terminal SNR, Lin et al. 2023 ("Common diffusion noise schedules and sample steps are
+ * flawed"), algorithm 1: √ᾱ is shifted so that the last timestep is pure noise, and scaled so that the first one stays.
+ *
+ * @throws RangeError for 'epsilon': at the last timestep the network is given ε and asked for ε, and x0 = x − σ·ε̂ would be
+ *   its error times 4096.
+ */
+export function withZeroTerminalSnr({ alphasCumprod, parametrization }: NoiseSchedule): NoiseSchedule {
+  if (parametrization === 'epsilon') throw new RangeError('zero terminal SNR needs v or sample prediction');
+  const first = Math.sqrt(alphasCumprod[0]!);
+  const last = Math.sqrt(alphasCumprod[alphasCumprod.length - 1]!);
+  const scale = first / (first - last);
+  const rescaled = alphasCumprod.map((alpha) => ((Math.sqrt(alpha) - last) * scale) ** 2);
+  rescaled[rescaled.length - 1] = almostZero;
+  return scheduleOf(rescaled, parametrization);
 }
 
 /** Stable Diffusion's schedule: scaled linear .00085 to .012 over 1,000 timesteps; σ .0291672 to 14.614641. */
@@ -78,14 +105,25 @@ const configSchema = z.looseObject({
   beta_schedule: z.string().default('linear'),
   trained_betas: z.array(z.number().gt(0).lt(1)).min(2).nullish(),
   prediction_type: z.string().default('epsilon'),
+  rescale_betas_zero_snr: z.boolean().nullish(),
 });
+
+/** Classes of diffusers that know `rescale_betas_zero_snr`; the others ignore it, so nobody can have sampled with it. */
+const ZERO_SNR_CLASSES = [
+  'DDIMScheduler',
+  'DDPMScheduler',
+  'EulerDiscreteScheduler',
+  'EulerAncestralDiscreteScheduler',
+  'DPMSolverMultistepScheduler',
+  'UniPCMultistepScheduler',
+];
 
 /**
  * Reads the training schedule out of a diffusers `scheduler_config.json` (already parsed). Only what the
  * network was trained with matters here: sampling settings of the scheduler class are read but change
  * nothing (see `checkSchedulerFields`). Absent fields take the class's defaults. Refused by name: other
  * classes, β schedules and prediction types, fields that diffusers does not know, flow matching, and
- * `rescale_betas_zero_snr`, under which σ_max is infinite and a step from σ_max to 0 is not defined.
+ * `rescale_betas_zero_snr` for ε prediction (see `withZeroTerminalSnr`) and in classes that ignore it.
  * `where` names the file in error messages.
  */
 export function scheduleFromConfig(config: unknown, where: string): NoiseSchedule {
@@ -119,5 +157,15 @@ export function scheduleFromConfig(config: unknown, where: string): NoiseSchedul
         fields.beta_start ?? defaults.start,
         fields.beta_end ?? defaults.end,
       );
-  return scheduleFromBetas(betas, parametrization);
+  const schedule = scheduleFromBetas(betas, parametrization);
+  if (fields.rescale_betas_zero_snr !== true) return schedule;
+  if (!ZERO_SNR_CLASSES.includes(fields._class_name))
+    throw new VerbatimError(
+      `${where}: "rescale_betas_zero_snr" is ignored by ${fields._class_name}; set it to false, or name a class that knows it: ${ZERO_SNR_CLASSES.join(', ')}.`,
+    );
+  if (parametrization === 'epsilon')
+    throw new VerbatimError(
+      `${where}: "rescale_betas_zero_snr" makes the last timestep pure noise, from which a network that predicts ε tells nothing of the picture; set "prediction_type" to "v_prediction" if that is what it was trained with, else "rescale_betas_zero_snr" to false.`,
+    );
+  return withZeroTerminalSnr(schedule);
 }

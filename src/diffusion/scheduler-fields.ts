@@ -14,6 +14,7 @@ const fields: Readonly<Record<string, 'training' | 'sampling' | 'limit' | readon
   beta_schedule: 'training',
   trained_betas: 'training',
   prediction_type: 'training',
+  rescale_betas_zero_snr: 'training',
 
   clip_sample: 'limit',
   clip_sample_range: 'limit',
@@ -51,8 +52,6 @@ const fields: Readonly<Record<string, 'training' | 'sampling' | 'limit' | readon
   tensor_format: 'sampling',
   timesteps: 'sampling',
 
-  // σ_max would be infinite: a step from σ_max to 0 is not defined.
-  rescale_betas_zero_snr: [false, null],
   use_flow_sigmas: [false, null],
   use_dynamic_shifting: [false, null],
   shift_terminal: [null],

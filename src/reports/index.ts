@@ -40,4 +40,5 @@ export {
   transferColumns,
   writeTransfer,
 } from './transfer.ts';
+export { writeVerifyReport } from './verify/index.ts';
 export { type WrittenReport, writeReport } from './write.ts';

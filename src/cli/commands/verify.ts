@@ -128,8 +128,10 @@ async function verify(file: string, flags: VerifyFlags, signal: AbortSignal): Pr
     const outcome = verificationOutcome(rows);
     const { writeJsonAtomic } = await import('../../tables/index.ts');
     await writeJsonAtomic(join(folder.path, 'summary.json'), outcome);
+    const { writeVerifyReport } = await import('../../reports/index.ts');
+    const { page } = await writeVerifyReport(folder, outcome, rows);
     if (flags.json === true) process.stdout.write(`${JSON.stringify(outcome, undefined, 2)}\n`);
-    else process.stdout.write(outcomeText(outcome, swept, folder.tables));
+    else process.stdout.write(`${outcomeText(outcome, swept, folder.tables)}report   ${page}\n`);
     const failures = rows.flatMap(({ finding, error }) => (error === null ? [] : [`${finding}: ${error}`]));
     if (failures.length > 0)
       process.stderr.write(

@@ -20,7 +20,7 @@ export function derivePrediction(
   return kind === 'sd2' ? 'v_prediction' : 'epsilon';
 }
 
-/** scheduler_config.json of Stability's models. An empty tensor `ztsnr` says that the last timestep is pure noise. */
+/** scheduler_config.json of Stability's models. An empty tensor `ztsnr` says that the last timestep is pure noise: fine-tunes of SDXL with `v_pred` have it. */
 export function deriveScheduler(
   prediction: CheckpointPrediction,
   has: (name: string) => boolean,
