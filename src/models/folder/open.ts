@@ -13,7 +13,7 @@ import {
 import type { TensorPlaces } from '../store.ts';
 import type { Padding } from '../tokenizer/index.ts';
 import { pooledWidth } from '../unet.ts';
-import { readConfig, readSettings, weightFiles } from './read.ts';
+import { readConfig, readSettings, unfinished, weightFiles } from './read.ts';
 
 /** Where one network of a folder is: weights for our own graph, or a finished ONNX file. */
 export type PartSource =
@@ -95,7 +95,10 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     if (format === 'diffusers')
       return { kind: 'safetensors', files: await weightFiles(join(path, part), stem) };
     const file = join(path, part, 'model.onnx');
-    if (!(await isFile(file))) throw new VerbatimError(`${file}: is missing.`);
+    if (!(await isFile(file)))
+      throw new VerbatimError(
+        `${file}: is missing; unet/model.onnx makes this an ONNX folder, in which each part has its own: ${await unfinished(join(path, part), 'model')}, or export it again.`,
+      );
     return { kind: 'onnx', path: file };
   };
   const text = async (suffix: '' | '_2'): Promise<TextPart> => ({
