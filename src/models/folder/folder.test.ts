@@ -127,8 +127,15 @@ describe('openModelFolder', () => {
 
   it('says what was expected of a folder that is none', async () => {
     await expect(openModelFolder(join(root, 'nowhere'))).rejects.toThrow(
-      /nowhere: there is no such folder; expected .*model_index\.json/,
+      /nowhere: there is no such folder; expected .*model_index\.json[^.]*\.$/,
     );
+    await expect(openModelFolder(join(root, 'nosuch.safetensors'))).rejects.toThrow(
+      /nosuch\.safetensors: there is no such file\.$/,
+    );
+    for (const path of ['CompVis/stable-diffusion-v1-4', join(root, 'CompVis', 'stable-diffusion-v1-4')])
+      await expect(openModelFolder(path)).rejects.toThrow(
+        `${path}: there is no such folder; expected a diffusers model with model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/. If "CompVis/stable-diffusion-v1-4" is a model's name on a hub: nothing is downloaded from here; download it first`,
+      );
   });
 
   it('names the field or the pipeline that it cannot run', async () => {
