@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { add, createGraph, encodeModel, input, model as modelOf } from '../graph/index.ts';
 import { decodePicture } from '../images/index.ts';
 import { run } from './testing/in-process.ts';
 
@@ -55,6 +56,20 @@ describe('verbatim generate', () => {
       { seed: 1, error: null },
     ]);
   });
+
+  it.each([[[]], [['--caption', 'a cat']]])(
+    'calls the denoiser of an ONNX folder so, before captions are judged (%j)',
+    async (flags) => {
+      const graph = createGraph();
+      const sample = input(graph, 'sample', 'float32', ['n', 4]);
+      const out = add(sample, input(graph, 'timestep', 'float32', [1]));
+      const path = join(folder, 'unet.onnx');
+      await writeFile(path, encodeModel(modelOf(graph, { out })));
+      const { code, stderr } = await generate(path, ...flags);
+      expect(stderr).toMatch(/^verbatim: [^\n]*unet\.onnx: this is a denoiser alone [^\n]*\n$/);
+      expect(code).toBe(2);
+    },
+  );
 
   it.each([
     [[`${models}classes`], 'there are no captions; give --caption TEXT'],

@@ -87,6 +87,31 @@ describe('before the first request', () => {
     expect(service.requests).toBe(0);
   });
 
+  it.each([
+    'http://user:hunter2@127.0.0.1:9',
+    'http://user:hunter2/@127.0.0.1:9',
+    'http://127.0.0.1:9/?key=hunter2',
+    'ftp://hunter2',
+  ])('an address with a password, or none, is refused without its text: %s', async (url) => {
+    const written = await config('secret', openai().replace(/url: [^,]*/, `url: "${url}"`));
+    const plain = await config('plain', openai());
+    const whole = `generator={kind: openai, url: "${url}", model: m}`;
+    for (const flags of [[written], [plain, '--set', `generator.url=${url}`], [plain, '--set', whole]]) {
+      const { code, stderr } = await run('audit', ...flags, '-o', join(folder, 'none'), '-q');
+      expect(stderr).toMatch(/generator\.url: (an address without|expected an http)[^\n]*\n$/);
+      expect(stderr).not.toContain('hunter2');
+      expect(code).toBe(2);
+    }
+  });
+
+  it('nor is it shown when another key is wrong, or the text is not YAML', async () => {
+    const plain = await config('plain', openai());
+    for (const set of ['{url: "http://u:hunter2@h", modle: m}', '["http://u:hunter2@h"'])
+      expect(
+        (await run('audit', plain, '--set', `generator=${set}`, '-o', join(folder, 'none'))).stderr,
+      ).toMatch(/^verbatim: --set generator=(?![^\n]*hunter2)[^\n]*\n$/);
+  });
+
   it('a dry run says what it would ask for', async () => {
     const path = await config('dry', openai());
     const { code, stdout } = await run('audit', path, '-o', join(folder, 'none'), '--dry-run');

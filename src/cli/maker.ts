@@ -39,9 +39,15 @@ export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: Ab
       throw new VerbatimError('--precision goes with a diffusion model; a generator graph has its own', {
         exitCode: 2,
       });
-    noCondition(model, task.captions);
     const options = { provider, batch, signal, ...(threads !== undefined && { threads }) };
     const graph = await openGeneratorGraph(model, options);
+    try {
+      // After the graph: what is no generator is called so, not by the captions that it would not take.
+      noCondition(model, task.captions);
+    } catch (error) {
+      await graph.close();
+      throw error;
+    }
     return {
       make: (tasks) =>
         graph.pictures(

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -84,6 +84,18 @@ describe('openGeneratorGraph', () => {
     const path = sumOf(...(shapes as readonly Shape[]));
     await expect(openGeneratorGraph(path, { threads: 1 })).rejects.toThrow(message);
     await expect(openGeneratorGraph(path, { threads: 1 })).rejects.toThrow(path);
+  });
+
+  it('tells a denoiser alone, and names the folder that it belongs to', async () => {
+    const graph = createGraph();
+    const sample = input(graph, 'sample', 'float32', ['n', 4]);
+    const out = add(sample, input(graph, 'timestep', 'float32', [1]));
+    mkdirSync(join(scratch, 'whole', 'unet'), { recursive: true });
+    const path = join(scratch, 'whole', 'unet', 'model.onnx');
+    writeFileSync(path, encodeModel(model(graph, { out })));
+    await expect(openGeneratorGraph(path, { threads: 1 })).rejects.toThrow(
+      `${path}: this is a denoiser alone (its inputs are sample, timestep); name the folder above it, ${join(scratch, 'whole')}.`,
+    );
   });
 
   it('takes data beside the graph into its digest whatever its name, and refuses a graph without it', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../errors.ts';
 import { checkExternalData } from '../graph/index.ts';
@@ -41,7 +41,7 @@ export function isGeneratorGraph(path: string): boolean {
 export function requireDenoiser(path: string): void {
   if (isGeneratorGraph(path))
     throw new VerbatimError(
-      `${path}: a generator graph has no denoiser to attack; \`verbatim generate\` makes pictures with it.`,
+      `${path}: a generator graph has no denoiser to attack; \`verbatim generate\` makes pictures with it. If it is the denoiser of an ONNX folder, name that folder.`,
       { exitCode: 2 },
     );
 }
@@ -122,6 +122,12 @@ function onlyPort(path: string, what: 'input' | 'output', ports: readonly Port[]
 }
 
 function noisePort(path: string, session: Session): Port {
+  const names = session.inputs.map(({ name }) => name);
+  if (names.includes('sample') && names.includes('timestep'))
+    throw new VerbatimError(
+      `${path}: this is a denoiser alone (its inputs are ${names.join(', ')}); name the folder above it, ${dirname(dirname(resolve(path)))}.`,
+      { exitCode: 2 },
+    );
   const port = onlyPort(path, 'input', session.inputs);
   const fault = (what: string) =>
     new VerbatimError(

@@ -109,7 +109,7 @@ describe('an error of its row is', () => {
         [0, 1].map((seed) => ({ caption: 'a', seed })),
       ),
     ).toEqual([
-      expect.stringContaining('the picture is damaged'),
+      expect.stringMatching(/: the service's answer was no whole picture \([^;]*\); look at the service$/),
       expect.stringContaining('brought 64×64 pixels instead of 8×8'),
     ]);
   });
@@ -121,7 +121,7 @@ describe('an error of its row is', () => {
         generator,
         [0, 1, 2].map((seed) => ({ caption: 'a', seed })),
       ),
-    ).toEqual(['picture', 'picture', expect.stringMatching(/brought 2 of 3 pictures/)]);
+    ).toEqual(['picture', 'picture', expect.stringMatching(/brought 2 of 3 pictures; look at the service/)]);
   });
 
   it('a service that hangs, and a stop when it goes on hanging', async () => {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isStop, stop, VerbatimError } from '../errors.ts';
 import { base64Of, fieldsOf, listOf } from './remote/answer.ts';
 import { serviceOptions, sizeOptions, urlOption } from './remote/options.ts';
-import { type Means, serviceGenerator } from './remote/service.ts';
+import { type Means, serviceGenerator, tooFewPictures } from './remote/service.ts';
 import type { GeneratorSource } from './source.ts';
 import { notReproducible } from './types.ts';
 
@@ -88,7 +88,7 @@ export const openai: GeneratorSource<typeof schema> = {
           for (const { request, entry } of made) await noteAddress(request, entry, by);
           for (const { request, entry } of made)
             found.set(request, await fileOf(entry, name, by, signal).catch(unlessStop));
-          const tooFew = new VerbatimError(`${name}: brought ${made.length} of ${left.length} pictures`);
+          const tooFew = tooFewPictures(name, made.length, left.length);
           return pays.map((request) => found.get(request) ?? tooFew);
         },
       },

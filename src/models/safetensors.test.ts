@@ -67,6 +67,23 @@ describe('bad files', () => {
     expect(await refusal('[]', 0)).toMatch(/not a JSON object/);
   });
 
+  it('what stands in for a file: a pointer of Git LFS, a web page', async () => {
+    const path = join(folder, 'stand-in.safetensors');
+    await writeFile(
+      path,
+      `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 9\n`,
+    );
+    expect(() => openSafetensors(path)).toThrow(
+      `${path}: is a Git LFS pointer, not the file itself; run git lfs pull.`,
+    );
+    for (const page of ['<!DOCTYPE html><title>Sign in</title>', '\ufeff\n<html></html>']) {
+      await writeFile(path, page);
+      expect(() => openSafetensors(path)).toThrow(`${path}: is a web page, not a model; download it again`);
+    }
+    // A header may have a length that reads as "<".
+    expect(await refusal(`{${' '.repeat(58)}}`, 0)).toBe('opened');
+  });
+
   it('offsets', async () => {
     expect(await refusal({ a: entry('F32', [2], 0, 8) }, 7)).toMatch(
       /cut short: tensor "a" ends at byte \d+/,

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { VerbatimError } from '../errors.ts';
+import { refuseStandIn } from '../graph/index.ts';
 import { type DType, elementCount, type Tensor, TYPED_ARRAYS, toFloat16, toFloat32 } from '../math/index.ts';
 import { writeFileAtomic } from '../tables/index.ts';
 
@@ -126,10 +127,13 @@ function readHeader(path: string, descriptor: number, fileBytes: number) {
   if (fileBytes < 8)
     throw new VerbatimError(`${path}: ${fileBytes} bytes are too few for a safetensors file; copy it again.`);
   const length = new DataView(readAt(path, descriptor, 0, 8).buffer).getBigUint64(0, true);
-  if (length > headerLimitBytes)
+  if (length > headerLimitBytes) {
+    // Text read as a number is larger than any header.
+    refuseStandIn(path);
     throw new VerbatimError(
       `${path}: a header of ${length} bytes is over the limit of ${headerLimitBytes}; this is no safetensors file, or it is damaged.`,
     );
+  }
   const dataStart = 8 + Number(length);
   if (dataStart > fileBytes)
     throw new VerbatimError(

@@ -51,12 +51,14 @@ export function parseConfig<S extends z.ZodType>(
   const first = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
   // The last one wins, so it is the one to blame.
   const origin = overrides.findLast(({ path }) => concerns(path, first));
-  const place = origin?.origin ?? at(where, lines, offsetOf(document, first));
+  const typed = isSecret(first) ? origin?.origin.split('=', 1)[0] : origin?.origin;
+  const place = typed ?? at(where, lines, offsetOf(document, first));
   throw configError(place, `${describe(first, value, schema)}${alsoWrong(issues, first)}`);
 }
 
 function configError(place: string, what: string): VerbatimError {
-  return new VerbatimError(`${place}: ${what}`, { exitCode: 2 });
+  // Whatever is wrong, the user and the password of an address among it are not repeated.
+  return new VerbatimError(`${place}: ${what}`.replace(/\/\/.*@/gs, '//…@'), { exitCode: 2 });
 }
 
 function isEmptyScalar(node: unknown): boolean {
@@ -154,7 +156,14 @@ function describe(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): s
     const choices = valuesAt(schema, issue.path);
     return `${name}: ${expected === '' ? 'not a value that fits' : `expected ${expected}`}, got ${shown}${nearestValue(got, choices)}`;
   }
-  return `${name}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}, got ${shown}`;
+  const message = `${name}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
+  return isSecret(issue) ? message : `${message}, got ${shown}`;
+}
+
+/** Whether what an issue refuses may hold a key or a password: an address, or what a check says so of (`params`). */
+function isSecret(issue: z.core.$ZodIssue): boolean {
+  if (issue.code === 'invalid_format') return issue.format === 'url';
+  return issue.code === 'custom' && issue.params?.['secret'] === true;
 }
 
 function shownValue(value: unknown): string {

@@ -5,11 +5,19 @@ const positive = z.int().positive();
 /** Where a service is. A key in it would end up in files, so it may not have one. */
 export const urlOption = z
   .url({ protocol: /^https?$/, error: 'expected an http or https address' })
-  .refine((text) => {
-    if (!URL.canParse(text)) return false;
-    const { username, password, search, hash } = new URL(text);
-    return username === '' && password === '' && search === '' && hash === '';
-  }, 'an address without user, password and query; a key is named by its environment variable in keyVariable')
+  .refine(
+    (text) => {
+      if (!URL.canParse(text)) return false;
+      const { username, password, search, hash } = new URL(text);
+      return username === '' && password === '' && search === '' && hash === '';
+    },
+    {
+      error:
+        'an address without user, password and query; a key is named by its environment variable in keyVariable',
+      // What is refused may be a key: messages leave the value out.
+      params: { secret: true },
+    },
+  )
   .describe('The address of the service. No other host is contacted.');
 
 /** What every service takes: how it is called, and what that may cost. None of it reaches the tables. */

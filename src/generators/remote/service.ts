@@ -116,11 +116,7 @@ export function serviceGenerator(
         const bytes = files[i];
         if (bytes instanceof VerbatimError) failures.set(key, bytes);
         else if (bytes !== undefined) await journal.answered(key, bytes);
-        else
-          failures.set(
-            key,
-            new VerbatimError(`${name}: brought ${files.length} of ${tasks.length} pictures`),
-          );
+        else failures.set(key, tooFewPictures(name, files.length, tasks.length));
       }
       const made = files.slice(0, tasks.length).filter((file) => !(file instanceof VerbatimError));
       meter.add(costOf(settings) * made.length);
@@ -144,7 +140,7 @@ export function serviceGenerator(
         `${name}: brought ${picture.width}×${picture.height} pixels instead of ${width}×${height}; give the size that it makes in generator`,
       );
     } catch (error) {
-      return error instanceof VerbatimError ? error : new VerbatimError(messageOf(error));
+      return notWhole(name, error);
     }
   };
 
@@ -180,6 +176,27 @@ export function serviceGenerator(
     },
     close: async () => {},
   };
+}
+
+/** Why a service that made fewer pictures than it was asked for has none for the others. */
+export function tooFewPictures(name: string, made: number, wanted: number): VerbatimError {
+  return new VerbatimError(
+    `${name}: brought ${made} of ${wanted} pictures; look at the service: it may have refused the caption, or failed`,
+  );
+}
+
+/** What decoding says of an answer; its advice is for pictures that the user has, and this is none. */
+function notWhole(name: string, error: unknown): VerbatimError {
+  const { cause } = error as { cause?: unknown };
+  const said = messageOf(cause ?? error);
+  const reason = (said.startsWith(`${name}: `) ? said.slice(name.length + 2) : said).replace(
+    /(;.*|\.)$/s,
+    '',
+  );
+  return new VerbatimError(
+    `${name}: the service's answer was no whole picture (${reason}); look at the service`,
+    { cause: error },
+  );
 }
 
 /** Tasks of one caption whose seeds count up, at most `size` together, in the order in which captions came. */

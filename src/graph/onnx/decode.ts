@@ -17,6 +17,7 @@ import {
   toNumber,
   type ValueInfoProto,
 } from './schema.ts';
+import { refuseStandIn } from './stand-in.ts';
 import { constantFrom, externalConstant, tensorFrom } from './tensors.ts';
 import { NEWEST_OPSET, OLDEST_OPSET, OUR_OPSET, upgrade } from './upgrade.ts';
 
@@ -112,6 +113,7 @@ interface Build {
 }
 
 function parse(bytes: Uint8Array, label: string): ModelProto {
+  refuseStandIn(label, bytes);
   try {
     return decodeProto(bytes);
   } catch (cause) {

@@ -242,7 +242,13 @@ describe('decodeModel on what it cannot use', () => {
       },
     );
     expect(() => decodeModel(new Uint8Array(0))).toThrow(/not an ONNX model/);
-    expect(() => decodeModel(new TextEncoder().encode('<html>404</html>'))).toThrow(/not an ONNX model/);
+    expect(() => decodeModel(new TextEncoder().encode('<html>404</html>'))).toThrow(
+      /is a web page, not a model/,
+    );
+    const pointer = new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\n');
+    expect(() => decodeModel(pointer, { name: 'model.onnx' })).toThrow(
+      'model.onnx: is a Git LFS pointer, not the file itself; run git lfs pull.',
+    );
   });
 });
 
@@ -373,6 +379,12 @@ describe('external data that is not as declared', () => {
     const check = brokenPath(edit);
     expect(() => checkExternalData(check)).toThrow(message);
     expect(() => checkExternalData(check)).toThrow(named);
+  });
+
+  it('says so where a pointer of Git LFS stands for it', () => {
+    const pointer = 'version https://git-lfs.github.com/spec/v1\n';
+    const path = brokenPath((_, at) => writeFileSync(join(at, 'model.onnx_data'), pointer));
+    expect(() => checkExternalData(path)).toThrow(`${path}_data: is a Git LFS pointer, not the file itself`);
   });
 
   it('is checked without a fault in a good file, and named', () => {

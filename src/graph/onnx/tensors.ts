@@ -7,6 +7,7 @@ import type { ConstantData, StoredConstant } from '../value.ts';
 import { byteCount, tensorFromBytes } from './bytes.ts';
 import { readConstant } from './encode.ts';
 import { EXTERNAL, type TensorProto, toBigInt, toNumber } from './schema.ts';
+import { refuseStandIn } from './stand-in.ts';
 
 /** External tensors up to this size are read at once: shapes and axes, which shape inference looks into. */
 const SMALL_BYTES = 1024;
@@ -93,6 +94,7 @@ export function externalConstant(
   const offsetBytes = byteNumber(entries.get('offset') ?? '0', 'offset', where);
   const expected = byteCount(dtype, shape);
   const lengthBytes = byteNumber(entries.get('length') ?? String(fileBytes - offsetBytes), 'length', where);
+  if (lengthBytes !== expected || offsetBytes + lengthBytes > fileBytes) refuseStandIn(path);
   if (lengthBytes !== expected)
     throw new VerbatimError(
       `${where}: ${lengthBytes} bytes of external data, but ${dtype} [${shape.join(', ')}] takes ${expected}`,

@@ -113,7 +113,10 @@ describe('openModelFolder', () => {
   it.each([
     ['model_index.json', /model_index\.json: is missing/],
     ['unet/config.json', /unet\/config\.json: is missing/],
-    ['unet/diffusion_pytorch_model.safetensors', /unet\/diffusion_pytorch_model\.safetensors: is missing\./],
+    [
+      'unet/diffusion_pytorch_model.safetensors',
+      /unet\/diffusion_pytorch_model\.safetensors: is missing; download the model again/,
+    ],
     ['text_encoder/model.safetensors', /text_encoder\/model\.safetensors: is missing/],
     ['scheduler/scheduler_config.json', /scheduler_config\.json: is missing/],
   ])('without %s names it', async (file, message) => {
@@ -124,8 +127,15 @@ describe('openModelFolder', () => {
 
   it('says what was expected of a folder that is none', async () => {
     await expect(openModelFolder(join(root, 'nowhere'))).rejects.toThrow(
-      /nowhere: there is no such folder; expected .*model_index\.json/,
+      /nowhere: there is no such folder; expected .*model_index\.json[^.]*\.$/,
     );
+    await expect(openModelFolder(join(root, 'nosuch.safetensors'))).rejects.toThrow(
+      /nosuch\.safetensors: there is no such file\.$/,
+    );
+    for (const path of ['CompVis/stable-diffusion-v1-4', join(root, 'CompVis', 'stable-diffusion-v1-4')])
+      await expect(openModelFolder(path)).rejects.toThrow(
+        `${path}: there is no such folder; expected a diffusers model with model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/. If "CompVis/stable-diffusion-v1-4" is a model's name on a hub: nothing is downloaded from here; download it first`,
+      );
   });
 
   it('names the field or the pipeline that it cannot run', async () => {
@@ -164,6 +174,30 @@ describe('openModelFolder', () => {
     await rename(`${stem}.safetensors`, `${stem}.bin`);
     await expect(openModelFolder(path)).rejects.toThrow(
       /pickle and is not read: save the model again as safetensors/,
+    );
+  });
+
+  it.each([
+    ['-00001-of-00002.safetensors', ', without diffusion_pytorch_model.safetensors.index.json'],
+    ['.safetensors.incomplete', ''],
+  ])('a download that ended with %s is told from files that never were', async (ending, index) => {
+    const path = await copyOf('sd1');
+    const stem = join(path, 'unet', 'diffusion_pytorch_model');
+    await rename(`${stem}.safetensors`, stem + ending);
+    await expect(openModelFolder(path)).rejects.toThrow(
+      `${stem}.safetensors: is missing; there is diffusion_pytorch_model${ending}${index}: the download is not whole, download the model again.`,
+    );
+  });
+
+  it('an ONNX folder without one of its files says what to do', async () => {
+    const path = await copyOf('sd1');
+    for (const part of ['vae_encoder', 'vae_decoder'])
+      await cp(join(path, 'vae'), join(path, part), { recursive: true });
+    for (const part of ['unet', 'vae_encoder', 'vae_decoder'])
+      await writeFile(join(path, part, 'model.onnx'), '');
+    await rm(join(path, 'text_encoder', 'model.safetensors'));
+    await expect(openModelFolder(path)).rejects.toThrow(
+      /text_encoder.model\.onnx: is missing; unet\/model\.onnx makes .*: download the model again, .* export it again\.$/,
     );
   });
 

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import { isFile, readJsonObject } from '../../tables/index.ts';
 import {
@@ -13,7 +13,7 @@ import {
 import type { TensorPlaces } from '../store.ts';
 import type { Padding } from '../tokenizer/index.ts';
 import { pooledWidth } from '../unet.ts';
-import { readConfig, readSettings, weightFiles } from './read.ts';
+import { readConfig, readSettings, unfinished, weightFiles } from './read.ts';
 
 /** Where one network of a folder is: weights for our own graph, or a finished ONNX file. */
 export type PartSource =
@@ -70,10 +70,7 @@ const xlPipelines = [
 export async function openModelFolder(path: string): Promise<ModelFolder> {
   const found = await stat(path).catch(() => undefined);
   if (!found?.isDirectory())
-    throw new VerbatimError(
-      `${path}: there is no such folder; expected a diffusers model with model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/.`,
-      { exitCode: 2 },
-    );
+    throw new VerbatimError(`${path}: there is no such ${await missing(path)}.`, { exitCode: 2 });
   const indexPath = join(path, 'model_index.json');
   const index = await readJsonObject(
     indexPath,
@@ -95,7 +92,10 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     if (format === 'diffusers')
       return { kind: 'safetensors', files: await weightFiles(join(path, part), stem) };
     const file = join(path, part, 'model.onnx');
-    if (!(await isFile(file))) throw new VerbatimError(`${file}: is missing.`);
+    if (!(await isFile(file)))
+      throw new VerbatimError(
+        `${file}: is missing; unet/model.onnx makes this an ONNX folder, in which each part has its own: ${await unfinished(join(path, part), 'model')}, or export it again.`,
+      );
     return { kind: 'onnx', path: file };
   };
   const text = async (suffix: '' | '_2'): Promise<TextPart> => ({
@@ -123,6 +123,23 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   };
   const beside = { scheduler, schedulerPath, settings, settingsPath };
   return checkParts({ path, format, unet, vae, textEncoder, ...second, ...beside });
+}
+
+/** What was meant by a path at which there is no folder, and what to do. */
+async function missing(path: string): Promise<string> {
+  if (/^\.(safetensors|ckpt|pth?|bin|pkl|onnx)$/i.test(extname(path))) return 'file';
+  const expected =
+    'folder; expected a diffusers model with model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/';
+  // OWNER/NAME, and no OWNER here either: rather a name on a hub than a path that is misspelt.
+  const full = resolve(path);
+  const owner = dirname(full);
+  const name = `${basename(owner)}/${basename(full)}`;
+  const there = async (folder: string) => (await stat(folder).catch(() => undefined)) !== undefined;
+  const isName =
+    /^\w[\w.-]*\/\w[\w.-]*$/.test(name) && !(await there(owner)) && (await there(dirname(owner)));
+  return isName
+    ? `${expected}. If "${name}" is a model's name on a hub: nothing is downloaded from here; download it first (git with LFS, or the hub's own tool) and name the folder`
+    : expected;
 }
 
 /** Whether the networks belong together; throws a VerbatimError that names the field. */

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import { isFile, readJsonObject } from '../../tables/index.ts';
@@ -69,9 +70,21 @@ export async function weightFiles(folder: string, stem: string): Promise<string[
   const pickled =
     (await isFile(join(folder, `${stem}.bin`))) || (await isFile(join(folder, 'pytorch_model.bin')));
   const remedy = pickled
-    ? '; a .bin file is a pickle and is not read: save the model again as safetensors'
-    : '';
-  throw new VerbatimError(`${join(folder, `${stem}.safetensors`)}: is missing${remedy}.`);
+    ? 'a .bin file is a pickle and is not read: save the model again as safetensors'
+    : await unfinished(folder, stem);
+  throw new VerbatimError(`${join(folder, `${stem}.safetensors`)}: is missing; ${remedy}.`);
+}
+
+/** What stands in a folder where a file of weights is missing, and what to do: shards alone, parts of a download. */
+export async function unfinished(folder: string, stem: string): Promise<string> {
+  const names = (await readdir(folder).catch(() => []))
+    .filter((name) => name.startsWith(stem) || /\.(safetensors|incomplete|part|crdownload|aria2)$/.test(name))
+    .sort();
+  if (names.length === 0) return 'download the model again, or copy it whole';
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  const shards = names.some((name) => /-of-\d+\.safetensors$/.test(name));
+  const index = shards ? `, without ${stem}.safetensors.index.json` : '';
+  return `there is ${names.slice(0, 3).join(', ')}${more}${index}: the download is not whole, download the model again`;
 }
 
 async function shards(folder: string, index: string): Promise<string[]> {
@@ -85,7 +98,9 @@ async function shards(folder: string, index: string): Promise<string[]> {
         `${index}: ${JSON.stringify(name)} is no name of a safetensors file beside it.`,
       );
     if (!(await isFile(join(folder, name))))
-      throw new VerbatimError(`${join(folder, name)}: is missing; ${index} names it.`);
+      throw new VerbatimError(
+        `${join(folder, name)}: is missing; ${index} names it: the download is not whole, download the model again.`,
+      );
   }
   return names.map((name) => join(folder, name as string));
 }

@@ -95,7 +95,7 @@ describe('the tokenizer of a checkpoint', () => {
     const path = await place();
     await writeCheckpoint(path, 'sd1');
     await expect(openModel(path)).rejects.toThrow(
-      /holds no tokenizer; put CLIP's vocab\.json.* or name a folder/,
+      /holds no tokenizer; put CLIP's vocab\.json.* or name a folder that has them with --tokenizer/,
     );
     await expect(openModel(path, { tokenizer: root })).rejects.toThrow(/no CLIP tokenizer here/);
     // Any model folder will do.
@@ -189,7 +189,7 @@ describe('settings beside a checkpoint', () => {
     await rm(path.replace('.safetensors', '.verbatim.json'));
     // 16 channels in groups of 32: the small model needs its settings.
     await expect(openModel(path, { tokenizer })).rejects.toThrow(
-      /which norm_num_groups = 32 does not divide/,
+      /which norm_num_groups = 32 does not divide; set it in model\.verbatim\.json, under "\w+"\.$/,
     );
   });
 

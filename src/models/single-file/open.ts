@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { VerbatimError } from '../../errors.ts';
 import { isFile, readJsonObject } from '../../tables/index.ts';
@@ -51,12 +51,22 @@ export async function openSingleFile(path: string, tokenizer?: string): Promise<
     tokenizer ?? (settings.tokenizer && resolve(dirname(path), settings.tokenizer)),
   );
 
+  /** A part's config; an error says where its fields are set, which no file of that name shows. */
+  const parsed = <C>(part: string, parse: (where: string) => C): C => {
+    try {
+      return parse(`${path} (${part})`);
+    } catch (error) {
+      if (!(error instanceof VerbatimError) || !error.message.endsWith('.')) throw error;
+      const place = `set it in ${basename(settingsPath)}, under "${part}"`;
+      throw new VerbatimError(`${error.message.slice(0, -1)}; ${place}.`, { cause: error });
+    }
+  };
   const source = (places: TensorPlaces): PartSource => ({ kind: 'safetensors', files: [path], places });
   const text = (prefix: string, name: 'text_encoder' | 'text_encoder_2'): TextPart => {
     const open = !prefix.endsWith('.transformer.');
     const derived = open ? deriveOpenClip(shapes, prefix, kind) : deriveClip(shapes, prefix);
     return {
-      config: parseClipTextConfig({ ...derived, ...settings[name] }, `${path} (${name})`),
+      config: parsed(name, (where) => parseClipTextConfig({ ...derived, ...settings[name] }, where)),
       source: source(open ? openClipPlaces(prefix) : clipPlaces(prefix)),
       tokenizerFolder,
       padding: open ? 'zero' : 'end',
@@ -66,7 +76,9 @@ export async function openSingleFile(path: string, tokenizer?: string): Promise<
   const textEncoder = text(first, 'text_encoder');
   const textEncoder2 = second === undefined ? undefined : text(second, 'text_encoder_2');
 
-  const vaeConfig = parseVaeConfig({ ...deriveVae(shapes, kind), ...settings.vae }, `${path} (vae)`);
+  const vaeConfig = parsed('vae', (where) =>
+    parseVaeConfig({ ...deriveVae(shapes, kind), ...settings.vae }, where),
+  );
   const has = (name: string) => file.entries.has(name);
   const prediction = derivePrediction(kind, file.metadata, has);
   const scheduler: Record<string, unknown> = {
@@ -74,14 +86,12 @@ export async function openSingleFile(path: string, tokenizer?: string): Promise<
     ...settings.scheduler,
   };
   const final = scheduler['prediction_type'] === 'v_prediction' ? 'v_prediction' : 'epsilon';
-  const unetConfig = parseUnetConfig(
-    {
-      sample_size: deriveSampleSize(kind, final, file.metadata, vaeFactor(vaeConfig)),
-      ...deriveUnet(shapes, kind, textEncoder2?.config.projection_dim ?? 0),
-      ...settings.unet,
-    },
-    `${path} (unet)`,
-  );
+  const derivedUnet = {
+    sample_size: deriveSampleSize(kind, final, file.metadata, vaeFactor(vaeConfig)),
+    ...deriveUnet(shapes, kind, textEncoder2?.config.projection_dim ?? 0),
+    ...settings.unet,
+  };
+  const unetConfig = parsed('unet', (where) => parseUnetConfig(derivedUnet, where));
   const levels = unetConfig.block_out_channels.length;
   const { layers_per_block: layers } = unetConfig;
   const unetNames = unetPlaces(

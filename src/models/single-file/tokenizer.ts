@@ -21,7 +21,7 @@ export async function findTokenizer(checkpoint: string, named: string | undefine
   for (const folder of [`${stem}.tokenizer`, join(beside, 'tokenizer'), beside])
     if (await hasVocabulary(folder)) return folder;
   throw new VerbatimError(
-    `${checkpoint}: a single-file checkpoint holds no tokenizer; put CLIP's vocab.json, merges.txt and tokenizer_config.json (the folder tokenizer/ of any Stable Diffusion model) into ${join(beside, 'tokenizer')}, or name a folder that has them with "tokenizer".`,
+    `${checkpoint}: a single-file checkpoint holds no tokenizer; put CLIP's vocab.json, merges.txt and tokenizer_config.json (the folder tokenizer/ of any Stable Diffusion model) into ${join(beside, 'tokenizer')}, or name a folder that has them with --tokenizer, or "tokenizer" in a config.`,
     { exitCode: 2 },
   );
 }

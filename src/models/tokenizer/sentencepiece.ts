@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs';
 import { VerbatimError } from '../../errors.ts';
+import { refuseStandIn } from '../../graph/index.ts';
 import type { Piece, PieceKind } from './unigram.ts';
 
 /**
@@ -82,6 +83,7 @@ interface Decoded {
  * unigram model, or uses what we do not compute.
  */
 export function parseSentencePiece(bytes: Uint8Array, where: string): SentencePieceModel {
+  refuseStandIn(where, bytes);
   let decoded: Decoded;
   try {
     decoded = modelType.decode(bytes) as unknown as Decoded;

@@ -188,7 +188,9 @@ describe('bad files', () => {
     const json = await rejection(
       loadT5Tokenizer(withModel('html', Buffer.from('<!doctype html><title>404'))),
     );
-    expect(json).toMatch(/spiece\.model: .*no SentencePiece model/);
+    expect(json).toMatch(/spiece\.model: is a web page, not a model/);
+    const noise = await rejection(loadT5Tokenizer(withModel('noise', Buffer.from('no model at all'))));
+    expect(noise).toMatch(/spiece\.model: .*no SentencePiece model/);
     const config = { tokenizer_class: 'CLIPTokenizer' };
     expect(await rejection(loadT5Tokenizer(withModel('clip', spiece, config)))).toContain(
       'tokenizer_class "CLIPTokenizer" is not supported, only T5Tokenizer',
