@@ -66,7 +66,7 @@ export { addReview, readReviews } from './reviews.ts';
 export type { RunDescription, RunFolder } from './run-folder.ts';
 export { openRun, readRun, runFolder, runTable } from './run-folder.ts';
 export { type ScoredTable, type ScoreTableOptions, scoreTable } from './score-table.ts';
-export { runScores, runSecondScores } from './scores.ts';
+export { notFinite, runScores, runSecondScores } from './scores.ts';
 export {
   runFirstSelection,
   runSecondSelection,
