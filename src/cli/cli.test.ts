@@ -315,6 +315,18 @@ describe('the stages alone', { timeout: 240_000 }, () => {
     expect((await readFile(join(folder, 'p/00000-0.png'))).subarray(1, 4).toString()).toBe('PNG');
   });
 
+  it('makes pictures anew after Ctrl-C, and says so', async () => {
+    const many = ['--caption', 'a', '--samples', '5000', '--steps', '4', '--batch', '4', '-o', 'anew', '-q'];
+    const { child, end } = start(['generate', '--model', model, ...many]);
+    const made = join(folder, 'anew');
+    while (child.exitCode === null && (await readdir(made).catch(() => [])).length === 0) await sleep(2);
+    child.kill('SIGINT');
+    const { code, stderr } = await end;
+    expect(stderr).toMatch(/^verbatim: interrupted; [^\n]*the same command makes all of them anew\n$/m);
+    expect(stderr).not.toContain('goes on from here');
+    expect(code).toBe(130);
+  });
+
   /** A copy of the model whose weights of one part are no numbers. */
   const damaged = async (name: string, part: string) => {
     await cp(model, join(folder, name), { recursive: true });

@@ -51,7 +51,10 @@ export function define(context: CommandContext): Command {
       if (table) return context.exit(await scoreParquet(flags, flags.captions!, context.signal));
       const reason = 'goes with --model and a Parquet file of captions';
       refuseFlags(flags, { compare: reason, noise: reason });
-      if (target === undefined) return context.exit(await scoreCaptions(flags, context.signal));
+      if (target === undefined) {
+        context.startsAnew('no scores were printed; the same command begins anew');
+        return context.exit(await scoreCaptions(flags, context.signal));
+      }
       refuseFlags(flags, {
         attack: 'goes with --model and captions; for a config use --set attacks.first=NAME',
       });
