@@ -156,6 +156,11 @@ describe('an audit without attacks in its config', () => {
       config: { attacks: unknown };
     };
     expect(kept.attacks).toEqual({ first: 'ecs', second: null, alsoScore: [] });
+    const verified = await run('verify', output, '-o', join(folder, 'none'), '-q');
+    expect(verified.stderr).toMatch(
+      /^verbatim: [^\n]*came from a service \(generator\.kind automatic1111\)[^\n]*may be tried with --model, but need not reproduce them\n$/,
+    );
+    expect(verified.code).toBe(2);
   });
 
   it('goes on when a service refuses all of a later shard, and ends when it brings nothing in the first', async () => {
