@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,6 +61,7 @@ describe('verbatim generate', () => {
     [[`${models}classes`, '--caption', 'tram'], 'takes class labels from 0 to 4'],
     [[`${models}ddpm`, '--caption', 'a cat'], 'is unconditional and takes no captions'],
     [[`${models}learned`, '--caption', '1', '--guidance', '2'], 'name a class and use guidance 1'],
+    [[`${models}ddpm`, '--guidance', '5'], 'is unconditional, so guidance changes nothing'],
     [[gan, '--steps', '4'], '--steps goes with a diffusion model'],
     [[gan, '--guidance', '4'], '--guidance goes with a diffusion model'],
     [[gan, '--caption', 'a cat'], 'is unconditional and takes no captions'],
@@ -69,6 +70,32 @@ describe('verbatim generate', () => {
     expect(stderr).toMatch(/^verbatim: [^\n]*\n$/);
     expect(stderr).toContain(message);
     expect(code).toBe(2);
+  });
+});
+
+describe('an audit of an unconditional model', () => {
+  it('has no guidance', async () => {
+    const pictures = join(folder, 'pictures');
+    await mkdir(pictures);
+    const [made] = JSON.parse((await generate(`${models}ddpm`, '--steps', '1')).stdout) as [{ file: string }];
+    await copyFile(made.file, join(pictures, 'a.png'));
+    const config = join(folder, 'guided.yaml');
+    await writeFile(
+      config,
+      `model: ${models}ddpm
+dataset: { format: image-folder, path: ${pictures} }
+attacks: { first: null, second: null }
+synthesis: { guidance: 5 }
+labels: { rules: [reference] }
+output: ${folder}/guided
+`,
+    );
+    for (const flags of [['--dry-run'], []]) {
+      const { code, stderr } = await run('audit', config, '-q', ...flags);
+      expect(stderr).toMatch(/^verbatim: synthesis\.guidance 5: ddpm is unconditional, [^\n]*\n$/);
+      expect(code).toBe(2);
+    }
+    expect(await readdir(folder)).not.toContain('guided');
   });
 });
 
