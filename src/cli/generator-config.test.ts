@@ -87,6 +87,18 @@ describe('before the first request', () => {
     expect(service.requests).toBe(0);
   });
 
+  it.each([
+    ['--precision', 'float16'],
+    ['--provider', 'cuda'],
+  ])('%s %s is refused: there is no model that it could go with', async (...flags) => {
+    const path = await config('local-flags', openai());
+    const { code, stderr } = await run('audit', path, '-o', join(folder, 'none'), ...flags, '--dry-run');
+    expect(stderr).toBe(
+      `verbatim: ${flags.join(' ')} goes with model; the config's pictures come from its generator (openai), which runs no model here\n`,
+    );
+    expect(code).toBe(2);
+  });
+
   it('a dry run says what it would ask for', async () => {
     const path = await config('dry', openai());
     const { code, stdout } = await run('audit', path, '-o', join(folder, 'none'), '--dry-run');
