@@ -194,11 +194,12 @@ async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal
     progress.end();
     if (flags.json === true) process.stdout.write(`${JSON.stringify(scored, undefined, 2)}\n`);
     else {
-      for (const { column, spearman } of scored.added)
-        if (flags.compare !== undefined)
-          process.stdout.write(
-            `spearman ${spearman?.toFixed(4) ?? 'none: a column is constant, or has no numbers'}  ${column} and ${flags.compare}\n`,
-          );
+      for (const { column, spearman, compared } of scored.added)
+        if (flags.compare !== undefined) {
+          const value = spearman?.toFixed(4) ?? 'none: a column is constant, or has no numbers';
+          const over = compared < scored.rows ? `  n=${compared}` : '';
+          process.stdout.write(`spearman ${value}${over}  ${column} and ${flags.compare}\n`);
+        }
       process.stdout.write(`${scored.path}\n`);
     }
     if (scored.failed === 0) return exitCodes.fine;
