@@ -57,7 +57,7 @@ describe('verbatim generate', () => {
   });
 
   it.each([
-    [[`${models}classes`], 'there are no captions; give --caption TEXT'],
+    [[`${models}classes`], 'are its classes, labels from 0 to 4, or names: "cat", "dog", "bus"; give --caption'],
     [[`${models}classes`, '--caption', 'tram'], 'takes class labels from 0 to 4'],
     [[`${models}ddpm`, '--caption', 'a cat'], 'is unconditional and takes no captions'],
     [[`${models}learned`, '--caption', '1', '--guidance', '2'], 'name a class and use guidance 1'],
@@ -106,6 +106,14 @@ describe('attacks', () => {
     const rows = JSON.parse(stdout) as { caption: string; score: number }[];
     expect(rows.map(({ caption }) => caption)).toEqual(['bus', 'cat']);
     for (const { score } of rows) expect(score).toBeGreaterThan(0);
+  });
+
+  it('guide by no class only where there is such a label, and say how else', async () => {
+    const score = (attack: string) =>
+      run('score', '--model', `${models}learned`, '-q', '--json', '--caption', '1', '--attack', attack);
+    const option = '{attack: dcs, options: {guidance: 1}}';
+    expect(await score('dcs')).toMatchObject({ code: 2, stderr: expect.stringContaining(option) });
+    expect(await score(option)).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('refuse a generator graph before anything runs', async () => {
