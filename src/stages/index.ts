@@ -75,5 +75,5 @@ export {
 } from './selections.ts';
 export type { ShardContext, StageOptions, StageProgress, StageResult } from './stage.ts';
 export { cutShards, errorText, runStage, shardName } from './stage.ts';
-export { givesOneStepPictures, requireAttacks, subjectOf } from './subject.ts';
+export { farNoiseWarning, givesOneStepPictures, requireAttacks, subjectOf } from './subject.ts';
 export * from './verify/index.ts';

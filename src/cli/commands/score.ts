@@ -98,7 +98,7 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<nu
   refuseFlags(flags, { output: reason, seed: reason });
   const task = await readCaptions(flags);
   const { captions } = task;
-  const { attackList, notFinite } = await import('../../stages/index.ts');
+  const { attackList, farNoiseWarning, notFinite } = await import('../../stages/index.ts');
   const { auditNoise } = await import('../../generators/index.ts');
   const { createSubject, scoreAll } = await import('../../attacks/index.ts');
   const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
@@ -107,6 +107,8 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<nu
   const { openAuditModel } = await import('../open.ts');
   const { pipeline, meter } = await openAuditModel(task, signal);
   try {
+    const warning = farNoiseWarning(pipeline.denoiser.sigmaMax, all);
+    if (warning !== undefined) progress.note(`warning  ${warning}`);
     const { scores } = await scoreAll(
       createSubject(pipeline, { noise: auditNoise }),
       captions,
@@ -166,7 +168,7 @@ async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal
   if (model === undefined) throw new VerbatimError('give the model with --model', { exitCode: 2 });
   const reason = 'does not go with a Parquet file of captions';
   refuseFlags(flags, { caption: reason, limit: reason, maxEvaluations: reason, set: reason, seed: reason });
-  const { attackList, scoreTable } = await import('../../stages/index.ts');
+  const { attackList, farNoiseWarning, scoreTable } = await import('../../stages/index.ts');
   const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
   const { all } = attackList({ first: first!, second: null, alsoScore });
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
@@ -176,6 +178,8 @@ async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal
     signal,
   );
   try {
+    const warning = farNoiseWarning(pipeline.denoiser.sigmaMax, all);
+    if (warning !== undefined) progress.note(`warning  ${warning}`);
     const scored = await scoreTable({
       file,
       attacks: all,
