@@ -57,7 +57,10 @@ describe('verbatim generate', () => {
   });
 
   it.each([
-    [[`${models}classes`], 'are its classes, labels from 0 to 4, or names: "cat", "dog", "bus"; give --caption'],
+    [
+      [`${models}classes`],
+      'are its classes, labels from 0 to 4, or names: "cat", "dog", "bus"; give --caption',
+    ],
     [[`${models}classes`, '--caption', 'tram'], 'takes class labels from 0 to 4'],
     [[`${models}ddpm`, '--caption', 'a cat'], 'is unconditional and takes no captions'],
     [[`${models}learned`, '--caption', '1', '--guidance', '2'], 'name a class and use guidance 1'],

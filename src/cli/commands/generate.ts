@@ -61,7 +61,9 @@ export function define(context: CommandContext): Command {
     .addHelpText('after', help)
     .action(async (target: string | undefined, flags: GenerateFlags) => {
       if (target === undefined) {
-        context.startsAnew('the pictures that are written are whole; the same command makes all of them anew');
+        context.startsAnew(
+          'the pictures that are written are whole; the same command makes all of them anew',
+        );
         return generateCaptions(flags, context.signal);
       }
       refuseCaptions(flags);
