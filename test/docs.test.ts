@@ -70,7 +70,14 @@ function commandLines(page: string): string[][] {
 
 async function defined(name: string): Promise<Command | undefined> {
   const entry = commands.find((command) => command.name === name);
-  return entry && (await entry.load()).define({ signal: new AbortController().signal, exit: () => {} });
+  return (
+    entry &&
+    (await entry.load()).define({
+      signal: new AbortController().signal,
+      exit: () => {},
+      startsAnew: () => {},
+    })
+  );
 }
 
 /** What is wrong with a command line: an unknown command or flag, or a file of this repository that is not there. */

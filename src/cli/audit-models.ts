@@ -1,5 +1,5 @@
 import { basename, extname, join } from 'node:path';
-import { VerbatimError } from '../errors.ts';
+import { isStop, VerbatimError } from '../errors.ts';
 import type { Transfer } from '../reports/index.ts';
 import type { AuditConfig } from '../stages/index.ts';
 import { type AuditRunOptions, auditCommand } from './audit-run.ts';
@@ -8,7 +8,9 @@ import { count } from './progress.ts';
 
 /**
  * Audits several models over one list of candidates, one after the other, each in OUTPUT/<name of the model>, and compares
- * what they repeat: OUTPUT/transfer.json and transfer.parquet. Returns the exit code: that of the gate where any model exceeds it.
+ * what they repeat: OUTPUT/transfer.json and transfer.parquet. A model that fails is named on stderr and is left out where it
+ * could not be judged; the others go on. Returns the exit code: that of the gate where any model exceeds it, else 1 where one
+ * failed.
  *
  * @throws VerbatimError (exit code 2) when two models have one name, or the first is a generator
  */
@@ -34,19 +36,39 @@ export async function auditModels(config: AuditConfig, options: AuditRunOptions)
   let exit: number = exitCodes.fine;
   const mute = options.json === true && options.dryRun !== true;
   const runs = names.map((name) => join(config.output, name));
+  const judged: string[] = [];
   for (const [i, model] of models.entries()) {
     const sub: AuditConfig = { ...common, alsoModels: [], model, output: runs[i]! };
-    exit = Math.max(exit, await auditCommand(sub, { ...options, mute }));
+    try {
+      exit = Math.max(exit, await auditCommand(sub, { ...options, mute }));
+      judged.push(runs[i]!);
+    } catch (error) {
+      // Wrong usage, Ctrl-C and what ends a run concern all of them.
+      options.signal.throwIfAborted();
+      if (!(error instanceof VerbatimError) || error.exitCode === 2 || isStop(error)) throw error;
+      process.stderr.write(`verbatim: ${names[i]}: ${error.message}\n`);
+      exit = Math.max(exit, exitCodes.failed);
+      if (await isLabelled(runs[i]!)) judged.push(runs[i]!);
+    }
   }
-  if (options.dryRun !== true) {
+  if (options.dryRun !== true && judged.length > 0) {
     const { compareRuns, writeTransfer } = await import('../reports/index.ts');
-    const transfer = await compareRuns(runs);
+    const transfer = await compareRuns(judged);
     await writeTransfer(config.output, transfer);
     process.stdout.write(
       options.json === true ? `${JSON.stringify(transfer, undefined, 2)}\n` : transferText(transfer),
     );
   }
   return exit;
+}
+
+/** Whether something of a run was judged: it may have failed since a gate cannot be decided. */
+async function isLabelled(run: string): Promise<boolean> {
+  const { labelColumns, runFolder, runTable } = await import('../stages/index.ts');
+  const { readTable } = await import('../tables/index.ts');
+  const files = await runTable(runFolder(run), 'labels').catch(() => []);
+  if (files.length === 0) return false;
+  return (await readTable(files, labelColumns)).some(({ verdict }) => verdict !== null);
 }
 
 /** The table of several models, a line each, and what every two of them share. */

@@ -38,7 +38,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
     return [stages.plannedEvaluations(plan), stages.plannedPrice(pictures, generator)] as const;
   };
   // The cheapest to refuse comes first: attacks and their options, then data, then the model.
-  stages.attackList(config.attacks);
+  const { all, selected } = stages.attackList(config.attacks);
   if (config.model !== undefined) requireDenoiser(config.model);
   const data = await openAuditData(config, signal);
   const generator = await openAuditSource(config, signal, progress.note);
@@ -46,8 +46,11 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
     progress.note(`model    ${generator.name} ${generator.digest.slice(0, 12)}`);
     progress.note(`data     ${data.name}, ${count(data.size)} training pictures`);
     for (const line of problemLines(data.problems)) progress.note(line);
-    const warning = stages.heldOutWarning(config, data.heldOut);
-    if (warning !== undefined) progress.note(`warning  ${warning}`);
+    for (const warning of [
+      stages.heldOutWarning(config, data.heldOut),
+      stages.farNoiseWarning(generator.pipeline?.denoiser.sigmaMax, [...all, ...selected]),
+    ])
+      if (warning !== undefined) progress.note(`warning  ${warning}`);
     if (options.dryRun === true) {
       const candidates = await stages.listCandidates(data, config, generator);
       const plan = stages.planAudit(config, generator, candidates.length);

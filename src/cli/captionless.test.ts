@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -72,10 +72,14 @@ describe('verbatim generate', () => {
   );
 
   it.each([
-    [[`${models}classes`], 'there are no captions; give --caption TEXT'],
+    [
+      [`${models}classes`],
+      'are its classes, labels from 0 to 4, or names: "cat", "dog", "bus"; give --caption',
+    ],
     [[`${models}classes`, '--caption', 'tram'], 'takes class labels from 0 to 4'],
     [[`${models}ddpm`, '--caption', 'a cat'], 'is unconditional and takes no captions'],
     [[`${models}learned`, '--caption', '1', '--guidance', '2'], 'name a class and use guidance 1'],
+    [[`${models}ddpm`, '--guidance', '5'], 'is unconditional, so guidance changes nothing'],
     [[gan, '--steps', '4'], '--steps goes with a diffusion model'],
     [[gan, '--guidance', '4'], '--guidance goes with a diffusion model'],
     [[gan, '--caption', 'a cat'], 'is unconditional and takes no captions'],
@@ -87,6 +91,32 @@ describe('verbatim generate', () => {
   });
 });
 
+describe('an audit of an unconditional model', () => {
+  it('has no guidance', async () => {
+    const pictures = join(folder, 'pictures');
+    await mkdir(pictures);
+    const [made] = JSON.parse((await generate(`${models}ddpm`, '--steps', '1')).stdout) as [{ file: string }];
+    await copyFile(made.file, join(pictures, 'a.png'));
+    const config = join(folder, 'guided.yaml');
+    await writeFile(
+      config,
+      `model: ${models}ddpm
+dataset: { format: image-folder, path: ${pictures} }
+attacks: { first: null, second: null }
+synthesis: { guidance: 5 }
+labels: { rules: [reference] }
+output: ${folder}/guided
+`,
+    );
+    for (const flags of [['--dry-run'], []]) {
+      const { code, stderr } = await run('audit', config, '-q', ...flags);
+      expect(stderr).toMatch(/^verbatim: synthesis\.guidance 5: ddpm is unconditional, [^\n]*\n$/);
+      expect(code).toBe(2);
+    }
+    expect(await readdir(folder)).not.toContain('guided');
+  });
+});
+
 describe('attacks', () => {
   it('score classes', async () => {
     const attack = ['--attack', 'noise-difference', '--caption', 'bus', '--caption', 'cat'];
@@ -94,6 +124,14 @@ describe('attacks', () => {
     const rows = JSON.parse(stdout) as { caption: string; score: number }[];
     expect(rows.map(({ caption }) => caption)).toEqual(['bus', 'cat']);
     for (const { score } of rows) expect(score).toBeGreaterThan(0);
+  });
+
+  it('guide by no class only where there is such a label, and say how else', async () => {
+    const score = (attack: string) =>
+      run('score', '--model', `${models}learned`, '-q', '--json', '--caption', '1', '--attack', attack);
+    const option = '{attack: dcs, options: {guidance: 1}}';
+    expect(await score('dcs')).toMatchObject({ code: 2, stderr: expect.stringContaining(option) });
+    expect(await score(option)).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('refuse a generator graph before anything runs', async () => {

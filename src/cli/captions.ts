@@ -76,8 +76,14 @@ export async function readCaptions(flags: CaptionFlags): Promise<CaptionTask> {
     captions.push(...text.split(/\r?\n/).filter((line) => line !== ''));
   }
   if (captions.length === 0) {
-    const { conditionsOf } = await import('../diffusion/index.ts');
-    if ((await conditionsOf(model)) === 'none') captions.push('');
+    const { classesInWords, conditionsOf } = await import('../diffusion/index.ts');
+    const conditions = await conditionsOf(model);
+    if (conditions === 'none') captions.push('');
+    if (conditions === 'classes')
+      throw new VerbatimError(
+        `there are no captions; those of ${model} are its classes, ${await classesInWords(model)}; give --caption CLASS or --captions FILE`,
+        { exitCode: 2 },
+      );
   }
   if (captions.length === 0)
     throw new VerbatimError('there are no captions; give --caption TEXT or --captions FILE', { exitCode: 2 });

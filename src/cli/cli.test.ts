@@ -315,13 +315,44 @@ describe('the stages alone', { timeout: 240_000 }, () => {
     expect((await readFile(join(folder, 'p/00000-0.png'))).subarray(1, 4).toString()).toBe('PNG');
   });
 
-  it('says which pictures are not numbers, and ends with 1', async () => {
-    await cp(model, join(folder, 'damaged'), { recursive: true });
-    const path = join(folder, 'damaged/vae/diffusion_pytorch_model.safetensors');
+  it('makes pictures anew after Ctrl-C, and says so', async () => {
+    const many = ['--caption', 'a', '--samples', '5000', '--steps', '4', '--batch', '4', '-o', 'anew', '-q'];
+    const { child, end } = start(['generate', '--model', model, ...many]);
+    const made = join(folder, 'anew');
+    while (child.exitCode === null && (await readdir(made).catch(() => [])).length === 0) await sleep(2);
+    child.kill('SIGINT');
+    const { code, stderr } = await end;
+    expect(stderr).toMatch(/^verbatim: interrupted; [^\n]*the same command makes all of them anew\n$/m);
+    expect(stderr).not.toContain('goes on from here');
+    expect(code).toBe(130);
+  });
+
+  /** A copy of the model whose weights of one part are no numbers. */
+  const damaged = async (name: string, part: string) => {
+    await cp(model, join(folder, name), { recursive: true });
+    const path = join(folder, name, part, 'diffusion_pytorch_model.safetensors');
     const bytes = await readFile(path);
     // Behind the header, whose length stands in front of it: every bit set is not a number.
     bytes.fill(0xff, 8 + Number(bytes.readBigUInt64LE(0)));
     await writeFile(path, bytes);
+  };
+
+  it('says which scores are not numbers, and ends with 1', async () => {
+    await damaged('no-numbers', 'unet');
+    const args = ['score', '--model', 'no-numbers', '--caption', 'a', '--caption', 'b', '-q'];
+    const json = await run(...args, '--json');
+    const error = 'the model returned values that are not finite';
+    expect(JSON.parse(json.stdout)).toMatchObject([
+      { caption: 'a', score: null, error },
+      { caption: 'b', score: null, error },
+    ]);
+    const says = `verbatim: 2 of 2 scores could not be had; the first, dcs of "a": ${error}\n`;
+    expect(json).toMatchObject({ code: 1, stderr: says });
+    expect(await run(...args)).toEqual({ code: 1, stdout: '', stderr: says });
+  });
+
+  it('says which pictures are not numbers, and ends with 1', async () => {
+    await damaged('damaged', 'vae');
     const captions = ['--caption', 'a', '--caption', 'b'];
     const made = await run(
       'generate',

@@ -7,6 +7,6 @@ export const exitCodes = {
   usage: 2,
   /** `--fail-above N`: more than N images were found. */
   gate: 100,
-  /** Ctrl-C or SIGTERM; the run folder is whole, the same command goes on. */
+  /** Ctrl-C or SIGTERM; the run folder is whole, and where there is one the same command goes on. */
   interrupted: 130,
 } as const;

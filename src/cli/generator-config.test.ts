@@ -112,6 +112,18 @@ describe('before the first request', () => {
       ).toMatch(/^verbatim: --set generator=(?![^\n]*hunter2)[^\n]*\n$/);
   });
 
+  it.each([
+    ['--precision', 'float16'],
+    ['--provider', 'cuda'],
+  ])('%s %s is refused: there is no model that it could go with', async (...flags) => {
+    const path = await config('local-flags', openai());
+    const { code, stderr } = await run('audit', path, '-o', join(folder, 'none'), ...flags, '--dry-run');
+    expect(stderr).toBe(
+      `verbatim: ${flags.join(' ')} goes with model; the config's pictures come from its generator (openai), which runs no model here\n`,
+    );
+    expect(code).toBe(2);
+  });
+
   it('a dry run says what it would ask for', async () => {
     const path = await config('dry', openai());
     const { code, stdout } = await run('audit', path, '-o', join(folder, 'none'), '--dry-run');
@@ -181,6 +193,11 @@ describe('an audit without attacks in its config', () => {
       config: { attacks: unknown };
     };
     expect(kept.attacks).toEqual({ first: 'ecs', second: null, alsoScore: [] });
+    const verified = await run('verify', output, '-o', join(folder, 'none'), '-q');
+    expect(verified.stderr).toMatch(
+      /^verbatim: [^\n]*came from a service \(generator\.kind automatic1111\)[^\n]*may be tried with --model, but need not reproduce them\n$/,
+    );
+    expect(verified.code).toBe(2);
   });
 
   it('goes on when a service refuses all of a later shard, and ends when it brings nothing in the first', async () => {

@@ -37,10 +37,21 @@ output: ${JSON.stringify(file('run'))}
     );
   }, 120_000);
 
-  it('is planned from the config alone', async () => {
-    const { code, stdout } = await run('audit', file('audit.yaml'), '--dry-run', ...cpu);
+  it('is planned from the config alone, with a warning of its largest noise', async () => {
+    const { code, stdout, stderr } = await run('audit', file('audit.yaml'), '--dry-run', '--threads', '1');
     expect(code).toBe(0);
+    expect(stderr).toMatch(/^warning {2}dcs, ecs: [^\n]*σ 20\d{3}, [^\n]*\{sigma: 14\.6\}/m);
     expect(stdout).toContain('guidance 7,');
+  });
+
+  it.each([
+    ['dcs', true],
+    ['{attack: dcs, options: {sigma: 14.6}}', false],
+  ])('is scored with %s, warned: %s', async (attack, warned) => {
+    const flags = ['--model', model, '--caption', 'a', '--attack', attack, '--threads', '1'];
+    const { code, stderr } = await run('score', ...flags);
+    expect(code).toBe(0);
+    expect(stderr.includes('warning  dcs: ')).toBe(warned);
   });
 
   it('scores all captions, generates, and finds the planted picture', async () => {

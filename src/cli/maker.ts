@@ -25,10 +25,12 @@ export interface MakerFlags {
 /**
  * Opens the model of a task: a diffusion model, or a generator graph.
  *
- * @throws VerbatimError (exit code 2) for flags that a generator graph has no use for
+ * @throws VerbatimError (exit code 2) for flags that a generator graph has no use for, and for guidance of an unconditional model
  */
 export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: AbortSignal): Promise<Maker> {
-  const { isGeneratorGraph, noCondition, openGeneratorGraph } = await import('../diffusion/index.ts');
+  const { conditionsOf, isGeneratorGraph, noCondition, openGeneratorGraph, refuseGuidance } = await import(
+    '../diffusion/index.ts'
+  );
   const { auditNoise, localGenerator } = await import('../generators/index.ts');
   const { model, provider, precision, batch, threads } = task;
   const { steps = 16, sampler = 'heun', guidance, seed = 0 } = flags;
@@ -58,6 +60,7 @@ export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: Ab
       close: () => graph.close(),
     };
   }
+  if (guidance !== undefined) refuseGuidance(model, await conditionsOf(model), guidance, '--guidance');
   const { pipeline, meter } = await openAuditModel(task, signal);
   const generator = localGenerator(pipeline, { meter, batch });
   const settings = { steps, sampler, guidance: guidance ?? generator.guidance, firstSeed: seed };

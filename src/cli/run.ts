@@ -14,6 +14,7 @@ import { packageVersion } from './package.ts';
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   const interruption = interruptible();
   let exitCode: number = exitCodes.fine;
+  let afterInterruption = 'the same command goes on from here';
   const program = new Command('verbatim')
     .description('Find the training images that an image generator repeats, and prove it.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -33,6 +34,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
         exit: (code) => {
           exitCode = code;
         },
+        startsAnew: (after) => {
+          afterInterruption = after;
+        },
       });
       program.addCommand(command.summary(summary));
     }
@@ -44,7 +48,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     await program.parseAsync(args as string[], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return report(error, interruption.signal.aborted, innerCommands(program, args));
+    const interrupted = interruption.signal.aborted ? afterInterruption : undefined;
+    return report(error, interrupted, innerCommands(program, args));
   } finally {
     interruption.dispose();
   }
@@ -73,8 +78,11 @@ function innerCommands(program: Command, args: readonly string[]): string[] {
   return (called?.commands ?? []).map((command) => command.name());
 }
 
-/** @param inner the commands inside of the one that was called. */
-function report(error: unknown, interrupted: boolean, inner: readonly string[]): number {
+/**
+ * @param interrupted what is said after an interruption; undefined where there was none.
+ * @param inner the commands inside of the one that was called.
+ */
+function report(error: unknown, interrupted: string | undefined, inner: readonly string[]): number {
   // Help, the version and usage errors are printed by commander itself.
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return exitCodes.fine;
@@ -84,8 +92,8 @@ function report(error: unknown, interrupted: boolean, inner: readonly string[]):
     return exitCodes.usage;
   }
   // Whatever a library makes of it when its work is stopped: the user asked for the end.
-  if (interrupted) {
-    process.stderr.write('verbatim: interrupted; the same command goes on from here\n');
+  if (interrupted !== undefined) {
+    process.stderr.write(`verbatim: interrupted; ${interrupted}\n`);
     return exitCodes.interrupted;
   }
   if (error instanceof VerbatimError) {

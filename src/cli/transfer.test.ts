@@ -1,4 +1,4 @@
-import { cp, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Transfer } from '../reports/index.ts';
@@ -62,6 +62,25 @@ describe('several models over one list of candidates', { timeout: 120_000 }, () 
     const [{ MV, images }] = said.models as [Transfer['models'][0]];
     expect(same.shared).toMatchObject([{ captions: MV, images }]);
     expect(new Set(same.models.map(({ name }) => name)).size).toBe(2);
+  });
+
+  it('names a model whose outputs are no numbers, judges the others, and ends with 1', async () => {
+    await cp(join(packageRoot, 'models/twin-b'), join(folder, 'broken'), { recursive: true });
+    const weights = join(folder, 'broken/unet/diffusion_pytorch_model.safetensors');
+    const bytes = await readFile(weights);
+    // Behind the header, whose length stands in front of it: every bit set is not a number.
+    bytes.fill(0xff, 8 + Number(bytes.readBigUInt64LE(0)));
+    await writeFile(weights, bytes);
+    await writeFile(
+      join(folder, 'three.yaml'),
+      config(`alsoModels: [${JSON.stringify(join(folder, 'broken'))}, ${shipped('twin-b')}]\n`),
+    );
+    await rm(join(output, 'transfer.json'));
+    const { code, stdout, stderr } = await run('audit', join(folder, 'three.yaml'), '-q', '--json');
+    expect(stderr).toMatch(/^verbatim: broken: nothing could be judged: scores\/all: [^\n]*not finite\n$/);
+    expect(JSON.parse(stdout)).toEqual(said);
+    expect(JSON.parse(await readFile(join(output, 'transfer.json'), 'utf8'))).toEqual(said);
+    expect(code).toBe(1);
   });
 
   it('ends in one line where candidates differ, names clash, or a run is missing', async () => {

@@ -264,7 +264,14 @@ describe('verbatim score, of a Parquet file of captions', { timeout: 60_000 }, (
 
     await copyFile(file('scored/list.parquet'), file('published.parquet'));
     const again = await score('published.parquet', 'compared', '--compare', 'scores');
-    expect(JSON.parse(again.stdout)).toMatchObject({ added: [{ column: 'dcs', spearman: 1 }] });
+    expect(JSON.parse(again.stdout)).toMatchObject({ added: [{ column: 'dcs', spearman: 1, compared: 6 }] });
+    // Goes on in the same folder: nothing is computed again.
+    const flags = ['-o', file('compared'), '-q', '--compare', 'scores'];
+    const said = await run('score', '--model', model, '--captions', file('published.parquet'), ...flags);
+    expect(said.stdout).toMatch(/^spearman 1\.0000 {2}n=6 {2}dcs and scores\n/);
+    const text = await score('published.parquet', 'none', '--compare', 'url');
+    expect(text.stderr).toMatch(/: column url is VARCHAR, not numbers[^\n]*; those are rank, scores\n$/);
+    expect(text.code).toBe(2);
     const refused = await score('published.parquet', 'none', '--compare', 'nothing');
     expect(refused.stderr).toContain('has no column nothing to compare with');
     expect(refused.code).toBe(2);

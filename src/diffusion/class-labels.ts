@@ -28,7 +28,7 @@ function label({ name, count, names, unconditional }: ClassSettings, caption: st
   if (caption === '') {
     if (unconditional !== undefined) return unconditional;
     throw new VerbatimError(
-      `${name}: has classes and no label for none of them; name a class and use guidance 1, or set "unconditionalClass" in its verbatim.json.`,
+      `${name}: has classes and no label for none of them; name a class and use guidance 1 (of an attack: {attack: dcs, options: {guidance: 1}}), or set "unconditionalClass" in its verbatim.json.`,
       { exitCode: 2 },
     );
   }

@@ -1,5 +1,5 @@
 export { noCondition } from './class-labels.ts';
-export { conditionsOf } from './conditions.ts';
+export { classesInWords, conditionsOf, refuseGuidance } from './conditions.ts';
 export { createDenoiser, type DenoiserOptions, type Predict, scalings } from './denoiser.ts';
 export {
   encodeDistinct,

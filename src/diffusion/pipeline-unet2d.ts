@@ -64,8 +64,8 @@ export async function openUnet2dPipeline(path: string, options: PipelineOptions 
   }
 }
 
-/** What the model is conditioned on, and what verbatim.json says of it. */
-function readConditions(folder: Unet2dFolder, name: string) {
+/** What the model is conditioned on, of how many classes, and what verbatim.json says of it. */
+export function readConditions(folder: Unet2dFolder, name: string) {
   const file = join(folder.path, 'verbatim.json');
   const settings = parseBy(settingsSchema, folder.settings, file);
   const { num_class_embeds: rows, class_embed_type: kind } = folder.unet.config;
@@ -73,7 +73,7 @@ function readConditions(folder: Unet2dFolder, name: string) {
     if (settings.guidance !== 1)
       throw new VerbatimError(`${file}: "guidance" must be 1: the model is unconditional.`);
     const encodeText: Pipeline['encodeText'] = async (captions) => noCondition(name, captions);
-    return { settings, encodeText, conditions: 'none' as const };
+    return { settings, count: 0, encodeText, conditions: 'none' as const };
   }
   const count = kind === null && rows !== null ? rows : undefined;
   const { classes: names, unconditionalClass: unconditional } = settings;
@@ -87,7 +87,7 @@ function readConditions(folder: Unet2dFolder, name: string) {
     throw new VerbatimError(`${file}: "guidance" other than 1 needs an "unconditionalClass".`);
   const encodeText: Pipeline['encodeText'] = async (captions) =>
     classLabels({ name, count, names, unconditional }, captions);
-  return { settings, encodeText, conditions: 'classes' as const };
+  return { settings, count, encodeText, conditions: 'classes' as const };
 }
 
 function latentCodec(folder: Parameters<typeof openVq>[0], session: SessionOptions): Codec {

@@ -66,7 +66,7 @@ export { addReview, readReviews } from './reviews.ts';
 export type { RunDescription, RunFolder } from './run-folder.ts';
 export { openRun, readRun, runFolder, runTable } from './run-folder.ts';
 export { type ScoredTable, type ScoreTableOptions, scoreTable } from './score-table.ts';
-export { runScores, runSecondScores } from './scores.ts';
+export { notFinite, runScores, runSecondScores } from './scores.ts';
 export {
   runFirstSelection,
   runSecondSelection,
@@ -75,5 +75,5 @@ export {
 } from './selections.ts';
 export type { ShardContext, StageOptions, StageProgress, StageResult } from './stage.ts';
 export { cutShards, errorText, runStage, shardName } from './stage.ts';
-export { givesOneStepPictures, requireAttacks, subjectOf } from './subject.ts';
+export { farNoiseWarning, givesOneStepPictures, requireAttacks, subjectOf } from './subject.ts';
 export * from './verify/index.ts';

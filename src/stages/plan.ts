@@ -1,4 +1,4 @@
-import { samplerCalls } from '../diffusion/index.ts';
+import { refuseGuidance, samplerCalls } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
 import { attackList, type NamedAttack } from './attack-list.ts';
@@ -21,12 +21,15 @@ export interface PlannedStage {
  * The plan of an audit over so many candidates.
  *
  * @throws VerbatimError (exit code 2) when it may cost more than `maxEvaluations`, or an attack cannot be run on
- *   this model.
+ *   this model, or guidance is given and it has no condition.
  */
 export function planAudit(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
   const { first, second, all, selected } = attackList(config.attacks);
   requireAttacks(generator, [...all, ...selected], config);
   const { select, synthesis } = config;
+  const { name, pipeline } = generator;
+  if (pipeline !== undefined)
+    refuseGuidance(name, pipeline.conditions, synthesis.guidance, 'synthesis.guidance');
   const kept = first === undefined ? candidates : Math.min(candidates, select.first);
   const synthesized = first === undefined ? candidates : Math.min(kept, select.second);
   const guidance = synthesis.guidance ?? generator.guidance;

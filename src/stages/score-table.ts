@@ -40,6 +40,8 @@ export interface ScoredTable {
     readonly attack: string;
     readonly column: string;
     readonly spearman: number | null;
+    /** Rows where both the score and the compared column have a number; 0 without one to compare with. */
+    readonly compared: number;
   }[];
 }
 
@@ -68,6 +70,11 @@ export async function scoreTable(options: ScoreTableOptions): Promise<ScoredTabl
   if (compare !== undefined && !columns.has(compare))
     throw wrong(
       `${file}: has no column ${compare} to compare with; it has ${[...columns.keys()].join(', ')}`,
+    );
+  const type = compare === undefined ? undefined : columns.get(compare);
+  if (type !== undefined && !numeric.test(type))
+    throw wrong(
+      `${file}: column ${compare} is ${type}, not numbers to compare with; those are ${numbersOf(columns)}`,
     );
   const [{ size }] = (await sql<{ size: number }>(`SELECT count(*) AS size FROM ${fromParquet([file])}`)) as [
     { size: number },
@@ -114,7 +121,7 @@ export async function scoreTable(options: ScoreTableOptions): Promise<ScoredTabl
     const files = await runTable(folder, 'scores');
     await writeCopy(path, file, files, added);
     const compared = await Promise.all(
-      added.map(async (one) => ({ ...one, spearman: await agreement(path, one.column, compare) })),
+      added.map(async (one) => ({ ...one, ...(await agreement(path, one.column, compare)) })),
     );
     const [{ failed }] = (await sql<{ failed: number }>(
       `SELECT count(*) AS failed FROM ${fromParquet(files)} WHERE error IS NOT NULL`,
@@ -138,6 +145,14 @@ async function columnsOf(file: string): Promise<Map<string, string>> {
   if (columns.get('caption') !== 'VARCHAR')
     throw wrong(`${file}: has no column caption of texts; it has ${[...columns.keys()].join(', ')}`);
   return columns;
+}
+
+/** DuckDB's types whose values have an order as numbers. */
+const numeric = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(.*\)|BOOLEAN)$/;
+
+function numbersOf(columns: ReadonlyMap<string, string>): string {
+  const names = [...columns].filter(([, type]) => numeric.test(type)).map(([name]) => name);
+  return names.length === 0 ? 'none' : names.join(', ');
 }
 
 function columnFor(label: string, attacks: number, columns: ReadonlyMap<string, string>): string {
@@ -184,8 +199,8 @@ async function writeCopy(
   });
 }
 
-async function agreement(path: string, column: string, compare: string | undefined): Promise<number | null> {
-  if (compare === undefined) return null;
+async function agreement(path: string, column: string, compare: string | undefined) {
+  if (compare === undefined) return { spearman: null, compared: 0 };
   const [ours, theirs] = [identifier(column), identifier(compare)];
   const pairs = await sql<{ ours: number; theirs: number }>(
     `SELECT ${ours} AS ours, TRY_CAST(${theirs} AS DOUBLE) AS theirs FROM ${fromParquet([path])}
@@ -195,5 +210,5 @@ async function agreement(path: string, column: string, compare: string | undefin
     pairs.map((pair) => pair.ours),
     pairs.map((pair) => pair.theirs),
   );
-  return Number.isNaN(value) ? null : value;
+  return { spearman: Number.isNaN(value) ? null : value, compared: pairs.length };
 }

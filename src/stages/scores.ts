@@ -7,6 +7,9 @@ import { runTable } from './run-folder.ts';
 import { cutShards, errorText, mayEndRun, rethrowFatal, runStage, type ShardContext } from './stage.ts';
 import { subjectOf } from './subject.ts';
 
+/** Why there is no score where the subject's outputs are no numbers. */
+export const notFinite = 'the model returned values that are not finite';
+
 /** Scores every candidate with the first attack and those of `alsoScore`: tables/scores/all. Nothing without attacks. */
 export async function runScores(input: ModelInput): Promise<void> {
   const { all } = attackList(input.config.attacks);
@@ -137,7 +140,7 @@ function scoreRows(
         score: sound ? score : null,
         evaluations,
         spent,
-        error: sound ? null : 'the model returned values that are not finite',
+        error: sound ? null : notFinite,
       };
     });
   });

@@ -8,6 +8,7 @@ import {
 import { VerbatimError } from '../errors.ts';
 import { auditNoise, type Generator, requireCapabilities } from '../generators/index.ts';
 import { isPicture } from '../images/index.ts';
+import type { NamedAttack } from './attack-list.ts';
 import type { AuditConfig } from './config.ts';
 
 /**
@@ -65,4 +66,24 @@ export function requireAttacks(
       );
     requireCapabilities(`attack "${label}"`, ['seeds', 'oneStep', 'guidance'], generator, none);
   }
+}
+
+/** Stable Diffusion's largest noise level; models of its kind end below 200. */
+const usualSigmaMax = 14.6;
+const farSigmaMax = 200;
+
+/**
+ * What a user must know before attacks at the default noise level are run on a model that begins far out, such as DeepFloyd
+ * IF with σ = 20,291: one step multiplies the error of its ε by σ. Undefined where there is nothing to say.
+ */
+export function farNoiseWarning(
+  sigmaMax: number | undefined,
+  attacks: readonly NamedAttack[],
+): string | undefined {
+  if (sigmaMax === undefined || sigmaMax <= farSigmaMax) return undefined;
+  // Attacks without the option always look at the largest level.
+  const far = attacks.filter(({ attack }) => (attack.options['sigma'] ?? 'max') === 'max');
+  if (far.length === 0) return undefined;
+  const labels = far.map(({ label }) => label).join(', ');
+  return `${labels}: one step from this model's largest noise, σ ${Math.round(sigmaMax)}, says little; give a level of Stable Diffusion's, as in {attack: dcs, options: {sigma: ${usualSigmaMax}}} (docs/models.md)`;
 }

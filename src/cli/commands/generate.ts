@@ -60,7 +60,12 @@ export function define(context: CommandContext): Command {
   return addCaptionFlags(command, seed)
     .addHelpText('after', help)
     .action(async (target: string | undefined, flags: GenerateFlags) => {
-      if (target === undefined) return generateCaptions(flags, context.signal);
+      if (target === undefined) {
+        context.startsAnew(
+          'the pictures that are written are whole; the same command makes all of them anew',
+        );
+        return generateCaptions(flags, context.signal);
+      }
       refuseCaptions(flags);
       const { loadAuditConfig } = await import('../config/load.ts');
       const config = await loadAuditConfig(target, configOverrides(flags, keys));

@@ -20,7 +20,8 @@ const help = `
 With a config or a run folder, it runs the audit up to the scores, and prints where the tables are:
 tables/candidates, scores and selections.
 With --model and captions, it prints their scores. Higher means more likely memorized; scores of different
-attacks, models or noise levels cannot be compared.
+attacks, models or noise levels cannot be compared. Where the model's outputs are not finite there is no score, and
+the exit code is 1.
 With --model and a Parquet file of captions (column caption, as published tables have it), it writes a copy of the table
 to the folder of --output (runs/scores), with all its columns and the scores; --compare COLUMN also prints how alike it
 ranks the captions as a column that is there already (Spearman). A killed run goes on.
@@ -50,7 +51,10 @@ export function define(context: CommandContext): Command {
       if (table) return context.exit(await scoreParquet(flags, flags.captions!, context.signal));
       const reason = 'goes with --model and a Parquet file of captions';
       refuseFlags(flags, { compare: reason, noise: reason });
-      if (target === undefined) return scoreCaptions(flags, context.signal);
+      if (target === undefined) {
+        context.startsAnew('no scores were printed; the same command begins anew');
+        return context.exit(await scoreCaptions(flags, context.signal));
+      }
       refuseFlags(flags, {
         attack: 'goes with --model and captions; for a config use --set attacks.first=NAME',
       });
@@ -89,12 +93,12 @@ async function parseAttack(text: string): Promise<AttackConfig> {
   return parseConfig(schema, '', origin, [{ path: ['attack'], value, origin }]).attack;
 }
 
-async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<void> {
+async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<number> {
   const reason = 'goes with a config or a run folder; scores are printed, and draw nothing';
   refuseFlags(flags, { output: reason, seed: reason });
   const task = await readCaptions(flags);
   const { captions } = task;
-  const { attackList } = await import('../../stages/index.ts');
+  const { attackList, farNoiseWarning, notFinite } = await import('../../stages/index.ts');
   const { auditNoise } = await import('../../generators/index.ts');
   const { createSubject, scoreAll } = await import('../../attacks/index.ts');
   const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
@@ -103,6 +107,8 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<vo
   const { openAuditModel } = await import('../open.ts');
   const { pipeline, meter } = await openAuditModel(task, signal);
   try {
+    const warning = farNoiseWarning(pipeline.denoiser.sigmaMax, all);
+    if (warning !== undefined) progress.note(`warning  ${warning}`);
     const { scores } = await scoreAll(
       createSubject(pipeline, { noise: auditNoise }),
       captions,
@@ -123,14 +129,26 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<vo
     );
     progress.end();
     const rows = captions.flatMap((caption, c) =>
-      all.map(({ label }, a) => ({ caption, attack: label, ...scores[a]![c]! })),
+      all.map(({ label }, a) => {
+        const { score, evaluations } = scores[a]![c]!;
+        const error = Number.isFinite(score) ? null : notFinite;
+        return { caption, attack: label, score: error === null ? score : null, evaluations, error };
+      }),
     );
     if (flags.json === true) process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
     else
       for (const { caption, attack, score, evaluations } of rows)
-        process.stdout.write(
-          `${score.toPrecision(6).padStart(12)}  ${attack.padEnd(18)} ${evaluations}  ${JSON.stringify(caption)}\n`,
-        );
+        if (score !== null)
+          process.stdout.write(
+            `${score.toPrecision(6).padStart(12)}  ${attack.padEnd(18)} ${evaluations}  ${JSON.stringify(caption)}\n`,
+          );
+    const failed = rows.filter(({ error }) => error !== null);
+    const [worst] = failed;
+    if (worst === undefined) return exitCodes.fine;
+    process.stderr.write(
+      `verbatim: ${failed.length} of ${rows.length} scores could not be had; the first, ${worst.attack} of ${JSON.stringify(worst.caption.slice(0, 60))}: ${worst.error}\n`,
+    );
+    return exitCodes.failed;
   } finally {
     progress.end();
     await pipeline.close();
@@ -150,7 +168,7 @@ async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal
   if (model === undefined) throw new VerbatimError('give the model with --model', { exitCode: 2 });
   const reason = 'does not go with a Parquet file of captions';
   refuseFlags(flags, { caption: reason, limit: reason, maxEvaluations: reason, set: reason, seed: reason });
-  const { attackList, scoreTable } = await import('../../stages/index.ts');
+  const { attackList, farNoiseWarning, scoreTable } = await import('../../stages/index.ts');
   const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
   const { all } = attackList({ first: first!, second: null, alsoScore });
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
@@ -160,6 +178,8 @@ async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal
     signal,
   );
   try {
+    const warning = farNoiseWarning(pipeline.denoiser.sigmaMax, all);
+    if (warning !== undefined) progress.note(`warning  ${warning}`);
     const scored = await scoreTable({
       file,
       attacks: all,
@@ -178,11 +198,12 @@ async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal
     progress.end();
     if (flags.json === true) process.stdout.write(`${JSON.stringify(scored, undefined, 2)}\n`);
     else {
-      for (const { column, spearman } of scored.added)
-        if (flags.compare !== undefined)
-          process.stdout.write(
-            `spearman ${spearman?.toFixed(4) ?? 'none: a column is constant, or has no numbers'}  ${column} and ${flags.compare}\n`,
-          );
+      for (const { column, spearman, compared } of scored.added)
+        if (flags.compare !== undefined) {
+          const value = spearman?.toFixed(4) ?? 'none: a column is constant, or has no numbers';
+          const over = compared < scored.rows ? `  n=${compared}` : '';
+          process.stdout.write(`spearman ${value}${over}  ${column} and ${flags.compare}\n`);
+        }
       process.stdout.write(`${scored.path}\n`);
     }
     if (scored.failed === 0) return exitCodes.fine;

@@ -40,6 +40,7 @@ export function define(context: CommandContext): Command {
     .option('--json', 'print JSON on stdout')
     .addHelpText('after', help)
     .action(async (images: string[], flags: SearchFlags) => {
+      context.startsAnew('nothing was printed; the same command begins anew');
       if ((await searchImages(images, flags, context.signal)) > 0) context.exit(1);
     });
 }

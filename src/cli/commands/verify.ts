@@ -102,7 +102,7 @@ function stepsOption(): Option {
 async function verify(file: string, flags: VerifyFlags, signal: AbortSignal): Promise<number> {
   const { verificationOutcome, verifyFindings } = await import('../../stages/index.ts');
   const run = await runOf(file);
-  const { findings, model, digest } =
+  const { findings, model, digest, elsewhere } =
     run === undefined ? await ofTable(file, flags) : await ofRun(run, flags);
   // Of a table one number of steps stands for what it does not record.
   const swept = (flags.steps?.length ?? 0) > (run === undefined ? 1 : 0);
@@ -110,7 +110,9 @@ async function verify(file: string, flags: VerifyFlags, signal: AbortSignal): Pr
   const { pipeline, meter } = await openAuditModel({ ...flags, model }, signal);
   try {
     progress.note(`model    ${pipeline.name} ${pipeline.digest.slice(0, 12)}`);
-    if (digest !== undefined && digest !== pipeline.digest)
+    if (elsewhere !== undefined)
+      progress.note(`warning  the pictures came from ${elsewhere}; this model need not reproduce them`);
+    else if (digest !== undefined && digest !== pipeline.digest)
       progress.note(`warning  the findings are of another model, ${digest.slice(0, 12)}`);
     const { folder, rows } = await verifyFindings({
       findings,
@@ -179,6 +181,8 @@ interface Source {
   readonly model: string;
   /** Of the model that the findings are of, where it is known. */
   readonly digest?: string;
+  /** Where the pictures came from, in words, where it was no model of this machine. */
+  readonly elsewhere?: string;
 }
 
 /** The run folder that a path is or lies in; undefined for a table elsewhere. */
@@ -211,13 +215,31 @@ async function ofRun(run: string, flags: VerifyFlags): Promise<Source> {
   const { readRun } = await import('../../stages/index.ts');
   const { config, model } = await readRun(run);
   const path = flags.model ?? config['model'];
+  const elsewhere = sourceOf(config['generator']);
+  if (path === undefined && elsewhere !== undefined)
+    throw new VerbatimError(
+      `${run}: the pictures came from ${elsewhere}, so there is no model to make them again; a local copy of the checkpoint may be tried with --model, but need not reproduce them`,
+      { exitCode: 2 },
+    );
   if (typeof path !== 'string')
     throw new VerbatimError(`${run} names no model; give it with --model`, { exitCode: 2 });
   const findings = await recordedFindings(run);
   const pictures = findings.pictures.slice(0, flags.limit);
   if (pictures.length === 0)
     throw new VerbatimError(`${run} has no findings; there is nothing to verify`, { exitCode: 2 });
-  return { findings: { ...findings, pictures }, model: path, digest: model.digest };
+  return {
+    findings: { ...findings, pictures },
+    model: path,
+    digest: model.digest,
+    ...(elsewhere !== undefined && { elsewhere }),
+  };
+}
+
+/** A config's generator in words; undefined where there is none. */
+function sourceOf(generator: unknown): string | undefined {
+  if (typeof generator !== 'object' || generator === null) return undefined;
+  const { kind } = generator as { readonly kind?: unknown };
+  return kind === 'folder' ? 'a folder of pictures' : `a service (generator.kind ${String(kind)})`;
 }
 
 async function ofTable(file: string, flags: VerifyFlags): Promise<Source> {

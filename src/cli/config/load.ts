@@ -83,6 +83,23 @@ function locatedDescriptor({ index, network, ...rest }: DescriptorConfig, folder
   };
 }
 
+/** Keys that say how a model of this machine is run: labels of a generator's pictures do not read them. */
+const modelKeys: readonly string[] = ['provider', 'precision', 'tokenizer'];
+
+/**
+ * Refuses what was given on the command line for a model where a generator makes the pictures: it would be ignored.
+ *
+ * @throws VerbatimError (exit code 2)
+ */
+function refuseModelKeys({ generator }: AuditConfig, overrides: readonly Override[]): void {
+  const unfit = overrides.find(({ path }) => modelKeys.includes(path.join('.')));
+  if (generator !== undefined && unfit !== undefined)
+    throw new VerbatimError(
+      `${unfit.origin} goes with model; the config's pictures come from its generator (${generator.kind}), which runs no model here`,
+      { exitCode: 2 },
+    );
+}
+
 /** The config as it stands there, and the folder from which its paths are taken. */
 async function readConfig(
   target: string,
@@ -95,6 +112,7 @@ async function readConfig(
     const text = await readText(target, 'config');
     const folder = dirname(resolve(target));
     const config = parseConfig(auditConfigSchema, text, target, overrides);
+    refuseModelKeys(config, overrides);
     if (config.generator === undefined) return { config, folder };
     const attacks = await defaultAttacks(locatedGenerator(config.generator, folder), text, overrides);
     return { config: parseConfig(auditConfigSchema, text, target, [...attacks, ...overrides]), folder };
@@ -104,7 +122,9 @@ async function readConfig(
   const { config } = await readRun(target);
   const text = JSON.stringify({ ...config, output: target }, undefined, 2);
   const where = join(target, 'run.json');
-  return { config: parseConfig(auditConfigSchema, text, where, overrides), folder: process.cwd() };
+  const parsed = parseConfig(auditConfigSchema, text, where, overrides);
+  refuseModelKeys(parsed, overrides);
+  return { config: parsed, folder: process.cwd() };
 }
 
 /** With an absolute path; a path alone gets the format that is found by looking, and that format's defaults. */
