@@ -7,6 +7,7 @@ import { encodePng } from '../images/index.ts';
 import { generationColumns, runFolder, runTable, scoreColumns } from '../stages/index.ts';
 import { readTable } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
+import { packageRoot } from './package.ts';
 import { run } from './testing/in-process.ts';
 
 /** What a config says of its generator, and what is refused before anything is asked of it. */
@@ -198,6 +199,14 @@ describe('an audit without attacks in its config', () => {
       /^verbatim: [^\n]*came from a service \(generator\.kind automatic1111\)[^\n]*may be tried with --model, but need not reproduce them\n$/,
     );
     expect(verified.code).toBe(2);
+    // Above every distance: all pictures are findings.
+    const all = ['--again', '--set', 'labels.referenceThreshold=1e9', '-q'];
+    expect(await run('label', output, ...all)).toMatchObject({ code: 0, stderr: '' });
+    const local = ['--model', join(packageRoot, 'models/twin-a'), '--threads', '1', '--limit', '1'];
+    const tried = await run('verify', output, '-o', join(folder, 'tried'), ...local);
+    expect(tried.stderr).toContain(
+      'warning  the pictures came from a service (generator.kind automatic1111); this model need not reproduce them',
+    );
   });
 
   it('goes on when a service refuses all of a later shard, and ends when it brings nothing in the first', async () => {
