@@ -38,8 +38,6 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['src/testing/compiled-setup.ts'],
     pool: 'forks',
-    // Files share a process and the modules that it has loaded: what a test changes (folder, environment), it puts back.
-    isolate: false,
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
