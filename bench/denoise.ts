@@ -5,6 +5,7 @@ import { openSession } from '../src/runtime/index.ts';
 import { compare } from './compare.ts';
 import { miniature, threads } from './miniature.ts';
 import { startPeer } from './peer.ts';
+import { normalTensor } from './tensors.ts';
 
 /** Evaluations per second of the miniature's denoiser, batch 16, against diffusers on PyTorch CPU eager. */
 export async function main(): Promise<void> {
@@ -34,15 +35,10 @@ export async function main(): Promise<void> {
     encoderHiddenStates: input(graph, 'encoder_hidden_states', 'float32', shapes.encoder_hidden_states),
   });
   const session = await openSession(model(graph, { out }), { provider: 'cpu', threads });
-  const noise = (shape: number[]) =>
-    floatTensor(
-      shape,
-      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal()),
-    );
   const feeds = {
-    sample: noise(shapes.sample),
+    sample: normalTensor(random, shapes.sample),
     timestep: floatTensor([batch], new Float32Array(batch).fill(500)),
-    encoder_hidden_states: noise(shapes.encoder_hidden_states),
+    encoder_hidden_states: normalTensor(random, shapes.encoder_hidden_states),
   };
   const peer = await startPeer('denoise', { unet, batch, tokens, threads });
   const result = await compare(async () => void (await session.run(feeds)), peer, { runs: 10 });

@@ -2,14 +2,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { VerbatimError } from '../src/errors.ts';
-import { createGraph, input, peakActivationBytes, type Value } from '../src/graph/index.ts';
-import { createRandom, elementCount, floatTensor } from '../src/math/index.ts';
-import { unet2DCondition, unetParameters, writeSafetensors } from '../src/models/index.ts';
+import { input, peakActivationBytes } from '../src/graph/index.ts';
+import { createRandom, elementCount } from '../src/math/index.ts';
+import { sketchNetwork, unet2DCondition, unetParameters, writeSafetensors } from '../src/models/index.ts';
 import { compare } from './compare.ts';
 import { ensureFullSizeModel, fullSizeUnet } from './fullSizeModel.ts';
 import { threads } from './miniature.ts';
 import { startOurs, startPeer } from './peer.ts';
 import { peakResident, whole } from './program.ts';
+import { difference, normalTensor } from './tensors.ts';
 
 const help = `usage: npm run bench -- full-size [OPTIONS]
 
@@ -47,15 +48,10 @@ export async function main(args: readonly string[]): Promise<void> {
   await ensureFullSizeModel(model, dtype);
   const inputs = join(values.folder, `inputs-${batch}.safetensors`);
   const random = createRandom(1);
-  const noise = (...shape: number[]) =>
-    floatTensor(
-      shape,
-      Float32Array.from({ length: elementCount(shape) }, () => random.normal()),
-    );
   const { in_channels, cross_attention_dim } = fullSizeUnet;
   await writeSafetensors(inputs, {
-    sample: noise(batch, in_channels, 64, 64),
-    states: noise(batch, 77, cross_attention_dim as number),
+    sample: normalTensor(random, [batch, in_channels, 64, 64]),
+    states: normalTensor(random, [batch, 77, cross_attention_dim as number]),
   });
 
   const ours = await startOurs('./fullSizeOurs.ts', { model, inputs, threads });
@@ -66,11 +62,7 @@ export async function main(args: readonly string[]): Promise<void> {
   peer.close();
 
   const [mine, theirs] = [ours.results as Loaded, peer.results as Loaded];
-  const worst = mine.output.reduce(
-    (most, value, i) => Math.max(most, Math.abs(value - theirs.output[i]!)),
-    0,
-  );
-  const largest = theirs.output.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const { worst, largest } = difference(mine.output, theirs.output);
   const weightBytes =
     4 * unetParameters(fullSizeUnet).reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const activationBytes = activations(batch);
@@ -101,17 +93,18 @@ function mebibytes(bytes: number): string {
 
 /** Bytes of activations that one call of our graph must hold at once. */
 function activations(batch: number): number {
-  const graph = createGraph({ runtimeOperators: true });
-  const weights = new Map<string, Value>();
-  const value = (name: string, shape: readonly number[]) => {
-    const known = weights.get(name) ?? input(graph, name, 'float32', shape);
-    weights.set(name, known);
-    return known;
-  };
-  unet2DCondition(value, fullSizeUnet, {
-    sample: value('sample', [batch, fullSizeUnet.in_channels, 64, 64]),
-    timestep: value('timestep', []),
-    encoderHiddenStates: value('states', [batch, 77, fullSizeUnet.cross_attention_dim as number]),
-  });
+  const { graph } = sketchNetwork(
+    (scratch, weights) =>
+      unet2DCondition(weights, fullSizeUnet, {
+        sample: input(scratch, 'sample', 'float32', [batch, fullSizeUnet.in_channels, 64, 64]),
+        timestep: input(scratch, 'timestep', 'float32', []),
+        encoderHiddenStates: input(scratch, 'states', 'float32', [
+          batch,
+          77,
+          fullSizeUnet.cross_attention_dim as number,
+        ]),
+      }),
+    { runtimeOperators: true },
+  );
   return peakActivationBytes(graph, {});
 }

@@ -70,13 +70,12 @@ function syntheticTokenizer() {
   const symbols = [...printable, ...range(256, 511 - printable.length)].map((code) =>
     String.fromCodePoint(code),
   );
-  const bos = '<|startoftext|>';
-  const eos = '<|endoftext|>';
+  const { bos, eos } = clipSpecialTokens;
   const alone = [...symbols, ...symbols.map((symbol) => `${symbol}</w>`)];
   const merges = symbols
     .flatMap((left) => symbols.map((right): [string, string] => [left, right]))
     .slice(0, text.vocab_size - alone.length - 2);
-  const tokens = [...alone, ...merges.map((pair) => pair.join('')), bos, eos];
+  const tokens = [...alone, ...merges.map((pair) => pair.join('')), bos.content, eos.content];
   const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
   return { vocab, merges, maxLength: text.max_position_embeddings, ...clipSpecialTokens };
 }

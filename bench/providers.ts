@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf, VerbatimError } from '../src/errors.ts';
 import type { Precision } from '../src/graph/index.ts';
-import { createRandom, elementCount, floatTensor, type Tensor } from '../src/math/index.ts';
+import { createRandom, type Tensor } from '../src/math/index.ts';
 import { openModel, openUnet } from '../src/models/index.ts';
 import { type Provider, probeProviders } from '../src/runtime/index.ts';
 import { median } from './compare.ts';
 import { ensureFullSizeModel, fullSizeFlops, fullSizeUnet } from './fullSizeModel.ts';
+import { difference, normalTensor } from './tensors.ts';
 
 const help = `usage: npm run bench -- providers [OPTIONS]
 
@@ -90,13 +91,8 @@ async function measure(task: Task): Promise<Tensor<'float32'>> {
     let first: Tensor<'float32'> | undefined;
     for (const batch of task.batches) {
       const random = createRandom(1);
-      const noise = (...shape: number[]) =>
-        floatTensor(
-          shape,
-          Float32Array.from({ length: elementCount(shape) }, () => random.normal()),
-        );
-      const sample = noise(batch, fullSizeUnet.in_channels, 64, 64);
-      const states = noise(1, 77, fullSizeUnet.cross_attention_dim as number);
+      const sample = normalTensor(random, [batch, fullSizeUnet.in_channels, 64, 64]);
+      const states = normalTensor(random, [1, 77, fullSizeUnet.cross_attention_dim as number]);
       const warm = performance.now();
       const output = await unet.predict(sample, 500, states);
       const firstSeconds = (performance.now() - warm) / 1000;
@@ -115,11 +111,7 @@ async function measure(task: Task): Promise<Tensor<'float32'>> {
     }
     const against = task.reference;
     if (against !== undefined && first !== undefined) {
-      const largest = against.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      const worst = against.data.reduce(
-        (most, value, i) => Math.max(most, Math.abs(value - first.data[i]!)),
-        0,
-      );
+      const { worst, largest } = difference(first.data, against.data);
       process.stdout.write(
         `${provider.padEnd(8)} ${precision}  differs from the first provider by ${(worst / largest).toExponential(1)} of the largest output\n`,
       );

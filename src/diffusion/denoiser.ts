@@ -1,4 +1,4 @@
-import { concatBatch, expandBatch, floatTensor, mapTensor, sliceBatch, type Tensor } from '../math/index.ts';
+import { concatBatch, floatTensor, mapTensor, rowsOfBatch, sliceBatch, type Tensor } from '../math/index.ts';
 import type { Meter } from '../runtime/index.ts';
 import type { Limit } from './limit.ts';
 import type { NoiseSchedule, Parametrization } from './schedule.ts';
@@ -81,10 +81,7 @@ export function createDenoiser(options: DenoiserOptions): Denoiser {
         const to = Math.min(from + batch, count);
         const chunk = sliceBatch(x, from, to);
         const scaled = mapTensor(chunk, (value) => value * scale.in);
-        const states =
-          condition.shape[0] === count && count > 1
-            ? sliceBatch(condition, from, to)
-            : expandBatch(condition, to - from);
+        const states = rowsOfBatch(condition, from, to);
         const output = await predict(scaled, timestep, states);
         if (output.data.length !== chunk.data.length)
           throw new RangeError(`the network returned [${output.shape}] for an input of [${chunk.shape}]`);

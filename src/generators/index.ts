@@ -1,4 +1,4 @@
-export { auditNoise, type LocalOptions, localGenerator, noiseName } from './local.ts';
+export { auditNoise, type LocalOptions, localGenerator, noiseName, samplePictures } from './local.ts';
 export { requireCapabilities } from './needs.ts';
 export { type Journal, memoryJournal, openJournal } from './remote/journal.ts';
 export type { SourceContext } from './source.ts';

@@ -105,10 +105,11 @@ export function constantVector(
   const table = shared.get(graph) ?? new Map<string, Value>();
   shared.set(graph, table);
   const key = `${length} times ${value} ${dtype}`;
+  const known = table.get(key);
+  if (known !== undefined) return known;
   const values = new Float32Array(length).fill(value);
-  const vector =
-    table.get(key) ??
-    constant(graph, { dtype, shape: [length], data: dtype === 'float16' ? toFloat16(values) : values });
+  const data = dtype === 'float16' ? toFloat16(values) : values;
+  const vector = constant(graph, { dtype, shape: [length], data });
   table.set(key, vector);
   return vector;
 }

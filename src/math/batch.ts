@@ -11,6 +11,11 @@ export function sliceBatch(tensor: Tensor<'float32'>, from: number, to: number):
   return floatTensor([to - from, ...tensor.shape.slice(1)], tensor.data.subarray(from * length, to * length));
 }
 
+/** Samples [from, to) of a batch, or as many copies of the one sample that serves every row. */
+export function rowsOfBatch(tensor: Tensor<'float32'>, from: number, to: number): Tensor<'float32'> {
+  return tensor.shape[0] === 1 ? expandBatch(tensor, to - from) : sliceBatch(tensor, from, to);
+}
+
 /** The samples of a batch at `indices`, copied, in that order; an index may occur more than once. */
 export function gatherBatch(tensor: Tensor<'float32'>, indices: readonly number[]): Tensor<'float32'> {
   const length = sampleLength(tensor);

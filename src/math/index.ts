@@ -4,6 +4,7 @@ export {
   gatherBatch,
   groupEqual,
   groupEqualSamples,
+  rowsOfBatch,
   sampleLength,
   sliceBatch,
 } from './batch.ts';

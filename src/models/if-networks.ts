@@ -1,6 +1,6 @@
 import { VerbatimError } from '../errors.ts';
 import { input } from '../graph/index.ts';
-import { expandBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
+import { floatTensor, rowsOfBatch, sliceBatch, type Tensor } from '../math/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 import { sidesOf, textStatesWidth } from './config.ts';
 import type { IfFolder } from './folder/open-if.ts';
@@ -123,7 +123,7 @@ export async function openIfUnet(
     sampleShape: [channels, height, width],
     predict: (sample, timestep, states) =>
       inChunks(sample.shape[0]!, limit, async (from, to) => {
-        const own = states.shape[0] === 1 ? expandBatch(states, to - from) : sliceBatch(states, from, to);
+        const own = rowsOfBatch(states, from, to);
         const feeds = {
           sample: sliceBatch(sample, from, to),
           timestep: floatTensor([], Float32Array.of(timestep)),

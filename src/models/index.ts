@@ -78,6 +78,7 @@ export {
   type Parameter,
   type ParameterShape,
   scope,
+  sketchNetwork,
   torchInit,
   type Weights,
 } from './weights.ts';

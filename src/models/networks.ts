@@ -1,4 +1,4 @@
-import { expandBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
+import { expandBatch, floatTensor, rowsOfBatch, sliceBatch, type Tensor } from '../math/index.ts';
 import type { Port, SessionOptions } from '../runtime/index.ts';
 import { unpackCondition } from './condition.ts';
 import type { UNetConfig, VaeConfig } from './config.ts';
@@ -76,7 +76,7 @@ function unetOver(folder: ModelFolder, { session, limit }: LimitedSession): UNet
         throw new RangeError(`${states.shape[0]} text states do not serve a batch of ${batch}`);
       return inChunks(batch, limit, async (from, to) => {
         const rows = to - from;
-        const own = states.shape[0] === 1 ? expandBatch(states, rows) : sliceBatch(states, from, to);
+        const own = rowsOfBatch(states, from, to);
         const split = added ? unpackCondition(own, pooled) : { states: own, pooled: own };
         const feeds = {
           ...addition(split.pooled, rows),

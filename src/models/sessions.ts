@@ -5,7 +5,6 @@ import {
   createGraph,
   type Graph,
   type GraphOptions,
-  input,
   type Model,
   model,
   type Precision,
@@ -23,7 +22,7 @@ import {
 import type { PartSource } from './folder/open.ts';
 import { asFloat32 } from './safetensors.ts';
 import { checkWeights, openTensorStore, storeWeights } from './store.ts';
-import { listParameters, type Weights } from './weights.ts';
+import { listParameters, sketchNetwork, type Weights } from './weights.ts';
 
 /** How a network is built for one folder's files; `build` names what goes in and what comes out. */
 export interface NetworkPlan {
@@ -139,13 +138,9 @@ export interface RowLimit {
  * so that a run that is gone on with is split as before.
  */
 export function rowLimit(plan: NetworkPlan, most: number, provider: Provider): RowLimit {
-  const precision = plan.precision ?? 'float32';
-  const graph = createGraph({ runtimeOperators: plan.source.kind !== 'onnx', precision });
-  const seen = new Map<string, Value>();
-  plan.build(graph, (name, shape) => {
-    const value = seen.get(name) ?? input(graph, name, precision, shape);
-    seen.set(name, value);
-    return value;
+  const { graph } = sketchNetwork((scratch, weights) => plan.build(scratch, weights), {
+    runtimeOperators: plan.source.kind !== 'onnx',
+    precision: plan.precision ?? 'float32',
   });
   const rowBytes = 2 * peakActivationBytes(graph, { batch_size: 1 });
   const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);

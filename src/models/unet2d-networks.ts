@@ -1,5 +1,5 @@
 import { input } from '../graph/index.ts';
-import { expandBatch, floatTensor, sliceBatch, type Tensor } from '../math/index.ts';
+import { floatTensor, rowsOfBatch, sliceBatch, type Tensor } from '../math/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 import { sidesOf } from './config.ts';
 import type { Unet2dFolder } from './folder/open-unet2d.ts';
@@ -64,7 +64,7 @@ export async function openUnet2d(
           timestep: floatTensor([], Float32Array.of(timestep)),
         };
         if (classes) {
-          const own = labels.shape[0] === 1 ? expandBatch(labels, to - from) : sliceBatch(labels, from, to);
+          const own = rowsOfBatch(labels, from, to);
           feeds['class_labels'] = {
             dtype: 'int64',
             shape: [to - from],

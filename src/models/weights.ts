@@ -1,4 +1,4 @@
-import { createGraph, type Graph, input, type Value } from '../graph/index.ts';
+import { createGraph, type Graph, type GraphOptions, input, type Value } from '../graph/index.ts';
 import { elementCount } from '../math/index.ts';
 
 /**
@@ -29,13 +29,22 @@ export interface Parameter {
 
 export type ParameterShape = Omit<Parameter, 'init'>;
 
+/** A network built without its weights, and the tensors that it asked for, in the order of asking. */
+export interface Sketch {
+  /** The tensors are inputs of it. */
+  readonly graph: Graph;
+  readonly parameters: readonly ParameterShape[];
+}
+
 /**
- * The tensors that a network asks for, found by building it once with a source that only takes notes.
- * `build` adds the network to the given scratch graph. A name asked for twice is listed once; twice with
- * different shapes is a defect of the builder and throws a RangeError.
+ * Builds a network with a source that only takes notes. `build` adds it to the given scratch graph. A name asked for
+ * twice is listed once; twice with different shapes is a defect of the builder and throws a RangeError.
  */
-export function listParameters(build: (graph: Graph, weights: Weights) => unknown): ParameterShape[] {
-  const graph = createGraph();
+export function sketchNetwork(
+  build: (graph: Graph, weights: Weights) => unknown,
+  options: GraphOptions = {},
+): Sketch {
+  const graph = createGraph(options);
   const seen = new Map<string, { shape: readonly number[]; value: Value }>();
   build(graph, (name, shape) => {
     const known = seen.get(name);
@@ -44,11 +53,18 @@ export function listParameters(build: (graph: Graph, weights: Weights) => unknow
         throw new RangeError(`${name} is asked for as [${known.shape}] and as [${shape}]`);
       return known.value;
     }
-    const value = input(graph, name, 'float32', shape);
+    const value = input(graph, name, graph.precision, shape);
     seen.set(name, { shape: [...shape], value });
     return value;
   });
-  return [...seen].map(([name, { shape }]) => ({ name, shape }));
+  return { graph, parameters: [...seen].map(([name, { shape }]) => ({ name, shape })) };
+}
+
+/** The tensors that a network asks for; see `sketchNetwork`. */
+export function listParameters(
+  build: (graph: Graph, weights: Weights) => unknown,
+): readonly ParameterShape[] {
+  return sketchNetwork(build).parameters;
 }
 
 /**

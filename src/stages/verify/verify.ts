@@ -1,6 +1,7 @@
-import { generate, oneStep, type Pipeline } from '../../diffusion/index.ts';
+import type { Pipeline } from '../../diffusion/index.ts';
 import { VerbatimError } from '../../errors.ts';
-import { encodePng, isPicture, type Picture, type PictureOrError, rms } from '../../images/index.ts';
+import { type MadePicture, samplePictures } from '../../generators/index.ts';
+import { encodePng, isPicture, type Picture, rms } from '../../images/index.ts';
 import type { Meter } from '../../runtime/index.ts';
 import { putFile, readTable } from '../../tables/index.ts';
 import { openRun, type RunDescription, type RunFolder, runTable } from '../run-folder.ts';
@@ -106,45 +107,31 @@ function* alike(trials: readonly Trial[], size: number): Generator<Trial[]> {
   if (part.length > 0) yield part;
 }
 
-interface Made {
-  readonly picture: PictureOrError;
-  readonly evaluations: number;
-}
-
 /** When a batch throws, its pictures are tried one by one, so that one bad caption costs its own row only. */
-async function makePictures(options: VerifyOptions, trials: readonly Trial[]): Promise<Made[]> {
+async function makePictures(
+  options: VerifyOptions,
+  trials: readonly Trial[],
+): Promise<readonly MadePicture[]> {
   const { pipeline, meter, signal } = options;
   const { making } = trials[0]!;
   if (typeof making === 'string')
     return trials.map(() => ({ picture: new VerbatimError(making), evaluations: 0 }));
-  const before = meter.evaluations;
-  const common = {
-    captions: trials.map(({ recorded }) => recorded.caption),
-    seeds: trials.map(({ recorded }) => recorded.seed),
-    noise: making.noise,
-    guidance: making.guidance,
-  };
+  const tasks = trials.map(({ recorded: { caption, seed } }) => ({ caption, seed }));
+  const { noise } = making;
   try {
-    const { pictures } =
-      making.steps === 1
-        ? await oneStep(pipeline, common)
-        : await generate(pipeline, {
-            ...common,
-            steps: making.steps,
-            sampler: making.sampler,
-            batch: trials.length,
-            ...(signal && { signal }),
-          });
-    const spent = meter.evaluations - before;
-    const share = (i: number) => Math.floor((spent * i) / trials.length);
-    return pictures.map((picture, i) => ({ picture, evaluations: share(i + 1) - share(i) }));
+    return await samplePictures(pipeline, tasks, making, {
+      meter,
+      noise,
+      batch: trials.length,
+      ...(signal && { signal }),
+    });
   } catch (error) {
     rethrowFatal(error, signal);
     if (trials.length === 1) throw error;
-    const made: Made[] = [];
+    const made: MadePicture[] = [];
     for (const trial of trials)
       made.push(
-        ...(await makePictures(options, [trial]).catch((reason: unknown): Made[] => {
+        ...(await makePictures(options, [trial]).catch((reason: unknown): MadePicture[] => {
           rethrowFatal(reason, signal);
           return [{ picture: new VerbatimError(errorText(reason)), evaluations: 0 }];
         })),
@@ -157,7 +144,7 @@ async function makePictures(options: VerifyOptions, trials: readonly Trial[]): P
 async function rowOf(
   folder: RunFolder,
   trial: Trial,
-  { picture, evaluations }: Made,
+  { picture, evaluations }: MadePicture,
 ): Promise<VerificationRow> {
   const { recorded, making, asRecorded } = trial;
   const made = typeof making === 'string' ? { steps: 0, sampler: '', guidance: 0, noise: '' } : making;
