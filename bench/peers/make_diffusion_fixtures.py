@@ -6,32 +6,14 @@ The network is a toy perceptron with fixed weights, so that the TypeScript tests
 Everything runs in float64. Run: .venv/bin/python make_diffusion_fixtures.py
 """
 
-import importlib.util
 import json
-import sys
-import types
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import diffusers
 import numpy as np
 import torch
 
-
-def load_k_diffusion():
-    """k-diffusion's samplers and wrappers alone: its package also imports training code and torchvision."""
-    for name in ["torchvision", "torchvision.transforms"]:
-        sys.modules[name] = MagicMock()
-    package = types.ModuleType("k_diffusion")
-    package.__path__ = importlib.util.find_spec("k_diffusion").submodule_search_locations
-    sys.modules["k_diffusion"] = package
-    return types.SimpleNamespace(
-        external=importlib.import_module("k_diffusion.external"),
-        sampling=importlib.import_module("k_diffusion.sampling"),
-    )
-
-
-K = load_k_diffusion()
+import k_diffusion_alone as K
 
 torch.set_num_threads(1)
 OUT = Path(__file__).resolve().parents[2] / "src/diffusion/fixtures"

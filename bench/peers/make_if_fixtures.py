@@ -13,12 +13,9 @@ import sys
 sys.modules["torchvision"] = None  # Not needed; a build for another torch breaks the import of transformers.
 
 import importlib
-import importlib.util
 import json
 import shutil
-import types
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import diffusers
 import numpy as np
@@ -29,12 +26,7 @@ from safetensors.torch import save_file
 from sentencepiece import sentencepiece_model_pb2
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-for name in ["torchvision", "torchvision.transforms"]:
-    sys.modules[name] = MagicMock()
-package = types.ModuleType("k_diffusion")
-package.__path__ = importlib.util.find_spec("k_diffusion").submodule_search_locations
-sys.modules["k_diffusion"] = package
-external, sampling = (importlib.import_module(f"k_diffusion.{part}") for part in ["external", "sampling"])
+from k_diffusion_alone import external, sampling
 
 torch.set_num_threads(1)
 diffusers.utils.logging.disable_progress_bar()

@@ -5,12 +5,9 @@ Run: .venv/bin/python make_pipeline_fixtures.py (after make_model_fixtures.py)
 """
 
 import importlib
-import importlib.util
 import json
 import sys
-import types
 from pathlib import Path
-from unittest.mock import MagicMock
 
 sys.modules["torchvision"] = None  # Not needed; a build for another torch breaks the import of transformers.
 
@@ -18,13 +15,7 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 
-# k-diffusion's samplers alone: its package also imports training code and torchvision.
-for name in ["torchvision", "torchvision.transforms"]:
-    sys.modules[name] = MagicMock()
-package = types.ModuleType("k_diffusion")
-package.__path__ = importlib.util.find_spec("k_diffusion").submodule_search_locations
-sys.modules["k_diffusion"] = package
-external, sampling = (importlib.import_module(f"k_diffusion.{part}") for part in ["external", "sampling"])
+from k_diffusion_alone import external, sampling
 
 torch.set_num_threads(1)
 SRC = Path(__file__).resolve().parents[2] / "src"

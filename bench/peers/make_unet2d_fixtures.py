@@ -6,13 +6,10 @@ Writes src/models/fixtures/{ddpm,classes,learned,ldm}/ (float16 weights) with go
 """
 
 import importlib
-import importlib.util
 import json
 import shutil
 import sys
-import types
 from pathlib import Path
-from unittest.mock import MagicMock
 
 sys.modules["torchvision"] = None  # Not needed here, and a build of it for another torch breaks imports.
 
@@ -20,13 +17,7 @@ import torch
 from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, LDMPipeline, UNet2DModel, VQModel
 from safetensors.torch import load_file, save_file
 
-# k-diffusion's samplers alone: its package also imports training code and torchvision.
-for name in ["torchvision", "torchvision.transforms"]:
-    sys.modules[name] = MagicMock()
-package = types.ModuleType("k_diffusion")
-package.__path__ = importlib.util.find_spec("k_diffusion").submodule_search_locations
-sys.modules["k_diffusion"] = package
-external, sampling = (importlib.import_module(f"k_diffusion.{part}") for part in ["external", "sampling"])
+from k_diffusion_alone import external, sampling
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).resolve().parents[2] / "src" / "models" / "fixtures"
