@@ -1,4 +1,4 @@
-import { createRandom, hashSeed } from '../math/index.ts';
+import { createRandom, hashSeed, type Random } from '../math/index.ts';
 
 /**
  * Which entries of a training set of `size` a step sees: epochs of seeded shuffles laid end to end and cut
@@ -63,4 +63,33 @@ function nearest(ascending: Float64Array, value: number): number {
     else high = middle;
   }
   return value - ascending[low]! < ascending[high]! - value ? low : high;
+}
+
+/**
+ * Makes row `row` of a batch for v-prediction (Salimans & Ho 2022) from a clean sample: draws a timestep, then the noise,
+ * and writes x_t = √ᾱ·x0 + √(1−ᾱ)·ε to `sample` and v = √ᾱ·ε − √(1−ᾱ)·x0 to `target`. Returns the timestep.
+ */
+export function noiseRow(
+  clean: Float32Array,
+  noise: {
+    /** Ascending training sigmas; the index is the timestep. */
+    readonly sigmas: Float64Array;
+    readonly timestepOf: ReturnType<typeof timestepSampler>;
+    readonly random: Random;
+  },
+  batch: { readonly sample: Float32Array; readonly target: Float32Array },
+  row: number,
+): number {
+  const timestep = noise.timestepOf(noise.random);
+  const variance = noise.sigmas[timestep]! ** 2;
+  const signal = Math.sqrt(1 / (1 + variance));
+  const noiseScale = Math.sqrt(variance / (1 + variance));
+  const from = row * clean.length;
+  for (let i = 0; i < clean.length; i++) {
+    const x0 = clean[i]!;
+    const epsilon = noise.random.normal();
+    batch.sample[from + i] = signal * x0 + noiseScale * epsilon;
+    batch.target[from + i] = signal * epsilon - noiseScale * x0;
+  }
+  return timestep;
 }

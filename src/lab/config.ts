@@ -4,7 +4,7 @@ import { plantedItemsSchema } from '../datasets/index.ts';
 const positive = z.number().int().positive();
 
 /** How one network is trained: AdamW, warm-up and cosine, a moving average of the weights. */
-const optimisation = (defaults: {
+export const optimisation = (defaults: {
   steps: number;
   batchSize: number;
   learningRate: number;
@@ -33,7 +33,7 @@ function complain(
 }
 
 /** Each group of a normalisation has as many channels as the others. */
-function dividedByGroups(
+export function dividedByGroups(
   payload: z.core.ParsePayload<{ blockOutChannels: number[]; normGroups: number }>,
 ): void {
   const { blockOutChannels, normGroups } = payload.value;
@@ -47,15 +47,12 @@ function dividedByGroups(
       );
 }
 
-/**
- * A lab config: which pictures, what is planted into them, and which networks are trained on them.
- * Every field has a default; the shipped twins are `models/lab.yaml`.
- */
-export const labConfigSchema = z.strictObject({
+/** What every lab's config begins with. */
+export const labBase = (name: string) => ({
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]*$/, 'lower-case letters, digits and hyphens')
-    .default('miniature'),
+    .default(name),
   /** Everything random follows from it: pictures, plants, weights, batches, noise. */
   seed: z.number().int().nonnegative().default(1),
   source: z
@@ -70,6 +67,24 @@ export const labConfigSchema = z.strictObject({
       }),
     ])
     .default({ format: 'scenes' }),
+});
+
+/** How training draws its noise levels: `timestepSampler`. */
+export const noiseLevels = (defaults: { share: number; mean: number; deviation: number }) => ({
+  /** Noise levels: this share log-normal, the rest log-uniform up to sigma_max (facts of the lab, docs/lab.md). */
+  lognormalShare: z.number().min(0).max(1).default(defaults.share),
+  lognormalMean: z.number().default(defaults.mean),
+  lognormalDeviation: z.number().positive().default(defaults.deviation),
+});
+
+/**
+ * A lab config: which pictures, what is planted into them, and which networks are trained on them.
+ * Every field has a default; the shipped twins are `models/lab.yaml`.
+ */
+export const labConfigSchema = z.strictObject({
+  /** 'twins': two text-to-image models; 'ddpm': unconditional ones, see `ddpmLabConfigSchema`. */
+  kind: z.literal('twins').default('twins'),
+  ...labBase('miniature'),
   planted: plantedItemsSchema.prefault({}),
   tokenizer: z
     .strictObject({
@@ -135,10 +150,7 @@ export const labConfigSchema = z.strictObject({
       ...optimisation({ steps: 4400, batchSize: 32, learningRate: 1e-3, beta2: 0.99 }),
       /** Share of captions replaced by the empty one, for classifier-free guidance. */
       captionDropout: z.number().min(0).max(1).default(0.1),
-      /** Noise levels: this share log-normal, the rest log-uniform up to sigma_max (facts of the lab, docs/lab.md). */
-      lognormalShare: z.number().min(0).max(1).default(0.75),
-      lognormalMean: z.number().default(-0.3),
-      lognormalDeviation: z.number().positive().default(1.3),
+      ...noiseLevels({ share: 0.75, mean: -0.3, deviation: 1.3 }),
     })
     .prefault({}),
   /** Further cycles of the twins' training after `training`, each from the weights that the one before ended with. */

@@ -1,11 +1,5 @@
-import { join, resolve } from 'node:path';
-import {
-  type PlantedSet,
-  photographSource,
-  plantedSet,
-  sceneSource,
-  trainingEntries,
-} from '../datasets/index.ts';
+import { join } from 'node:path';
+import { type PlantedSet, plantedSet, trainingEntries } from '../datasets/index.ts';
 import { stableDiffusionSchedule } from '../diffusion/index.ts';
 import { hashSeed } from '../math/index.ts';
 import {
@@ -22,6 +16,7 @@ import type { LabConfig } from './config.ts';
 import { encodePictures, latentDeviation, rememberPictures, twinData } from './data.ts';
 import type { LabContext, TrainedNetwork } from './network.ts';
 import { latentSide, textConfig, unetConfig, vaeConfig } from './networks.ts';
+import { openLabSource } from './source.ts';
 import { trainTwin } from './twin.ts';
 import { trainVae } from './vae.ts';
 
@@ -39,13 +34,9 @@ export interface Lab {
 
 /** The planted set that a lab config describes. A relative path of photographs is taken from `base`. */
 export async function openLabSet(config: LabConfig, base = '.'): Promise<PlantedSet> {
-  const { source, seed } = config;
-  const pictures =
-    source.format === 'scenes'
-      ? sceneSource(seed)
-      : await photographSource({ ...source, path: resolve(base, source.path), seed });
+  const pictures = await openLabSource(config, base);
   // The seed first: the digest is over the config in this order.
-  return plantedSet(pictures, { seed, ...config.planted });
+  return plantedSet(pictures, { seed: config.seed, ...config.planted });
 }
 
 /** Draws up the planted set and learns the vocabulary from every caption that a twin is trained on. */

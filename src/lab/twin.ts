@@ -11,7 +11,7 @@ import {
   unetParameters,
 } from '../models/index.ts';
 import type { LossBuilder } from '../training/index.ts';
-import { epochBatches, type NoiseLevels, timestepSampler } from './batches.ts';
+import { epochBatches, type NoiseLevels, noiseRow, timestepSampler } from './batches.ts';
 import {
   type Cycle,
   type LabContext,
@@ -71,9 +71,8 @@ function sampleSide(unet: UNetConfig): number {
 }
 
 /**
- * Trains a denoiser and its text encoder together on v-prediction (Salimans & Ho 2022):
- * x_t = √ᾱ·x0 + √(1−ᾱ)·ε, target v = √ᾱ·ε − √(1−ᾱ)·x0, unit weight. The two networks' weights come back
- * under `unet.` and `text_encoder.`.
+ * Trains a denoiser and its text encoder together on v-prediction (`noiseRow`), unit weight. The two networks' weights
+ * come back under `unet.` and `text_encoder.`.
  */
 export async function trainTwin(options: {
   readonly name: string;
@@ -110,18 +109,9 @@ export async function trainTwin(options: {
       const timestep = new Float32Array(batchSize);
       const ids = new BigInt64Array(batchSize * tokens);
       draw(step).forEach((entry, row) => {
-        const t = timestepOf(random);
-        timestep[row] = t;
-        const variance = sigmas[t]! ** 2;
-        const signal = Math.sqrt(1 / (1 + variance));
-        const noiseScale = Math.sqrt(variance / (1 + variance));
         const from = data.pictureOf[entry]! * sampleLength;
-        for (let i = 0; i < sampleLength; i++) {
-          const x0 = data.latents.data[from + i]!;
-          const epsilon = random.normal();
-          sample[row * sampleLength + i] = signal * x0 + noiseScale * epsilon;
-          target[row * sampleLength + i] = signal * epsilon - noiseScale * x0;
-        }
+        const clean = data.latents.data.subarray(from, from + sampleLength);
+        timestep[row] = noiseRow(clean, { sigmas, timestepOf, random }, { sample, target }, row);
         const caption =
           random.uniform() < options.captionDropout ? data.emptyCaption : data.captionOf[entry]!;
         ids.set(data.ids.data.subarray(caption * tokens, (caption + 1) * tokens), row * tokens);

@@ -13,11 +13,14 @@ export { type ModelFolder, openModelFolder, type PartSource, type TextPart } fro
 export { type IfFolder, isIfFolder, openIfFolder } from './folder/open-if.ts';
 export { isUnet2dFolder, openUnet2dFolder, type Unet2dFolder } from './folder/open-unet2d.ts';
 export {
+  type DdpmParts,
+  ddpmScheduler,
   type ModelParts,
   type NetworkPart,
   type SchedulerOptions,
   stableDiffusionScheduler,
   type WriteFolderOptions,
+  writeDdpmFolder,
   writeModelFolder,
 } from './folder/write.ts';
 export { writeOnnxFolder } from './folder/write-onnx.ts';
@@ -61,7 +64,7 @@ export { type T5Inputs, t5Encoder } from './t5-encoder.ts';
 export { openTextEncoder, type TextNetwork } from './text-encoder.ts';
 export * from './tokenizer/index.ts';
 export { type UNetInputs, unet2DCondition, unetParameters } from './unet.ts';
-export { hasClasses, type UNet2DInputs, unet2D } from './unet2d.ts';
+export { hasClasses, type UNet2DInputs, unet2D, unet2dParameters } from './unet2d.ts';
 export {
   parseUnet2dConfig,
   parseVqConfig,

@@ -1,5 +1,5 @@
 import { VerbatimError } from '../errors.ts';
-import { add, concat, gather, silu, type Value } from '../graph/index.ts';
+import { add, concat, gather, input, silu, type Value } from '../graph/index.ts';
 import { timeEmbedding } from './embeddings.ts';
 import {
   convLayer,
@@ -13,7 +13,7 @@ import {
   upsampleLayer,
 } from './layers.ts';
 import type { UNet2DConfig } from './unet2d-config.ts';
-import { scope, type Weights } from './weights.ts';
+import { listParameters, type Parameter, scope, torchInit, type Weights } from './weights.ts';
 
 export interface UNet2DInputs {
   /** Noisy pictures or latents, already scaled by c_in: float32 [batch, in_channels, height, width]. */
@@ -115,6 +115,19 @@ export function unet2D(w: Weights, config: UNet2DConfig, inputs: UNet2DInputs): 
 
   h = silu(groupNormLayer(scope(w, 'conv_norm_out'), h, config.norm_num_groups, config.norm_eps));
   return convLayer(scope(w, 'conv_out'), h, channels[0]!, config.out_channels);
+}
+
+/** The network's parameters by diffusers' names, with torch's initialisation, in the order in which they are used. */
+export function unet2dParameters(config: UNet2DConfig): Parameter[] {
+  const side = 2 ** (config.block_out_channels.length - 1);
+  const shapes = listParameters((graph, w) =>
+    unet2D(w, config, {
+      sample: input(graph, 'sample', 'float32', [1, config.in_channels, side, side]),
+      timestep: input(graph, 'timestep', 'float32', []),
+      ...(hasClasses(config) && { classLabels: input(graph, 'class_labels', 'int64', [1]) }),
+    }),
+  );
+  return torchInit(shapes);
 }
 
 /** The embedding of the timestep, plus that of the class label where there are classes: [batch | 1, width]. */

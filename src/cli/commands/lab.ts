@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { z } from 'zod';
 import type { LabConfig } from '../../lab/index.ts';
 import { integerOption, setOption } from '../config/flags.ts';
 import { type Override, parseConfig } from '../config/parse.ts';
@@ -91,40 +92,64 @@ async function exportSet(target: string, flags: ExportFlags, { signal }: Command
 }
 
 async function train(target: string, flags: TrainFlags, context: CommandContext): Promise<void> {
-  const { labConfigSchema, labPaths, trainLab } = await import('../../lab/index.ts');
+  const { ddpmLabConfigSchema, ddpmPaths, labConfigSchema, labPaths, trainDdpmLab, trainLab } = await import(
+    '../../lab/index.ts'
+  );
   const { writeFileAtomic } = await import('../../tables/index.ts');
   const { stringify } = await import('yaml');
   const { readText } = await import('../config/read.ts');
   const overrides = fromWorkingFolder(flags.set ?? [], ['source.path']);
-  const given = parseConfig(labConfigSchema, await readText(target, 'lab config'), target, overrides);
-  const config = withAbsolutePath(given, dirname(resolve(target)));
-  const folder = flags.output ?? join('runs', `lab-${config.name}`);
+  const text = await readText(target, 'lab config');
+  const parse = <S extends z.ZodType>(schema: S) => parseConfig(schema, text, target, overrides);
+  const { kind } = parse(z.looseObject({ kind: z.enum(['twins', 'ddpm']).default('twins') }));
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
-  const log = await trainLab(config, {
-    folder,
+  const folderOf = (name: string) => flags.output ?? join('runs', `lab-${name}`);
+  const options = (name: string) => ({
+    folder: folderOf(name),
     signal: context.signal,
     ...(flags.threads !== undefined && { threads: flags.threads }),
     onProgress: trainingProgress(progress),
-    onNote: (line) => progress.note(line),
+    onNote: (line: string) => progress.note(line),
   });
-  progress.end();
-  // With every default written out: an audit of these twins names this file as its data.
-  await writeFileAtomic(labPaths(folder).config, stringify(config));
-  process.stdout.write(
-    flags.json ? `${JSON.stringify(log, null, 2)}\n` : `${folder}: twins, truth.parquet, lab.json\n`,
-  );
+  const base = dirname(resolve(target));
+  // The config with every default written out: an audit of these models names that file as its data.
+  const finish = async (path: string, config: unknown, log: unknown, made: string) => {
+    progress.end();
+    await writeFileAtomic(path, stringify(config));
+    process.stdout.write(flags.json ? `${JSON.stringify(log, null, 2)}\n` : `${made}\n`);
+  };
+  if (kind === 'ddpm') {
+    const config = withAbsolutePath(parse(ddpmLabConfigSchema), base);
+    const folder = folderOf(config.name);
+    const log = await trainDdpmLab(config, options(config.name));
+    const count = Object.keys(log.networks).length;
+    await finish(
+      ddpmPaths(folder).config,
+      config,
+      log,
+      `${folder}: ${count} models, training, held-out, members.parquet, lab.json`,
+    );
+    return;
+  }
+  const config = withAbsolutePath(parse(labConfigSchema), base);
+  const folder = folderOf(config.name);
+  const log = await trainLab(config, options(config.name));
+  await finish(labPaths(folder).config, config, log, `${folder}: twins, truth.parquet, lab.json`);
 }
 
 /** Photographs lie where the config says, seen from the config's own folder. */
-function withAbsolutePath(config: LabConfig, base: string): LabConfig {
+function withAbsolutePath<C extends Pick<LabConfig, 'source'>>(config: C, base: string): C {
   const { source } = config;
   if (source.format === 'scenes') return config;
   return { ...config, source: { ...source, path: resolve(base, source.path) } };
 }
 
-/** Twins train side by side: one line speaks of both. */
+/** Models train side by side: one line speaks of all of a kind. */
 function trainingProgress(progress: Progress) {
-  const family = (work: string) => work.replace(/-[ab]$/, 's');
+  const family = (work: string) => {
+    if (/^twin-[ab]$/.test(work)) return 'twins';
+    return ['vae', 'classifier'].includes(work) ? work : 'models';
+  };
   const running = new Map<string, { step: number; steps: number; loss: number; first: number }>();
   return (work: string, { step, steps, loss }: { step: number; steps: number; loss: number }): void => {
     const stage = family(work);

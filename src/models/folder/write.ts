@@ -6,6 +6,7 @@ import { explainWriteError, writeFileAtomic } from '../../tables/index.ts';
 import type { ClipTextConfig, UNetConfig, VaeConfig } from '../config.ts';
 import { type WritableTensor, writeSafetensors } from '../safetensors.ts';
 import { type ClipTokenizerFiles, writeClipTokenizer } from '../tokenizer/index.ts';
+import type { UNet2DConfig } from '../unet2d-config.ts';
 
 /** A version whose `from_pretrained` reads these files without a word; no program version of ours is stored. */
 export const diffusersVersion = '0.30.0';
@@ -75,6 +76,23 @@ export function stableDiffusionScheduler(options: SchedulerOptions): Record<stri
   };
 }
 
+/** A DDPM scheduler's config with the schedule of Ho et al. 2020: linear β from 1e-4 to .02, samples clipped to [−1, 1]. */
+export function ddpmScheduler(predictionType: SchedulerOptions['predictionType']): Record<string, unknown> {
+  return {
+    _class_name: 'DDPMScheduler',
+    _diffusers_version: diffusersVersion,
+    beta_end: 0.02,
+    beta_schedule: 'linear',
+    beta_start: 0.0001,
+    clip_sample: true,
+    clip_sample_range: 1,
+    num_train_timesteps: 1000,
+    prediction_type: predictionType,
+    timestep_spacing: 'leading',
+    variance_type: 'fixed_small',
+  };
+}
+
 /**
  * Makes a folder whole or not at all: `fill` works in a temporary one beside it, which is renamed when
  * it is done. Throws a VerbatimError when something stands there already, unless told to replace it.
@@ -122,6 +140,56 @@ export function textJson(config: ClipTextConfig): Record<string, unknown> {
   };
 }
 
+/** Writes `NAME/config.json` and the weights beside it into a model folder. */
+async function writeNetwork(
+  folder: string,
+  name: string,
+  file: string,
+  json: Record<string, unknown>,
+  tensors: NetworkPart<unknown>['tensors'],
+  dtype: NonNullable<WriteFolderOptions['dtype']>,
+): Promise<void> {
+  await mkdir(join(folder, name));
+  await writeJson(join(folder, name, 'config.json'), json);
+  await writeSafetensors(join(folder, name, file), tensors, { dtype });
+}
+
+const weightsFile = 'diffusion_pytorch_model.safetensors';
+
+async function writeScheduler(folder: string, scheduler: Readonly<Record<string, unknown>>): Promise<void> {
+  await mkdir(join(folder, 'scheduler'));
+  await writeJson(join(folder, 'scheduler', 'scheduler_config.json'), scheduler);
+}
+
+/** An unconditional model: its network works on pictures. */
+export interface DdpmParts {
+  readonly unet: NetworkPart<UNet2DConfig>;
+  /** The scheduler's config with its `_class_name`. */
+  readonly scheduler: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Writes a diffusers folder that Python's `DDPMPipeline.from_pretrained` opens, and `openUnet2dFolder` too. Equal parts
+ * give equal bytes. The folder appears whole or not at all.
+ */
+export async function writeDdpmFolder(
+  path: string,
+  { unet, scheduler }: DdpmParts,
+  { dtype = 'float32', replace = false }: WriteFolderOptions = {},
+): Promise<void> {
+  await writeFolder(path, replace, async (folder) => {
+    const json = { _class_name: 'UNet2DModel', _diffusers_version: diffusersVersion, ...unet.config };
+    await writeNetwork(folder, 'unet', weightsFile, json, unet.tensors, dtype);
+    await writeScheduler(folder, scheduler);
+    await writeJson(join(folder, 'model_index.json'), {
+      _class_name: 'DDPMPipeline',
+      _diffusers_version: diffusersVersion,
+      scheduler: ['diffusers', scheduler['_class_name']],
+      unet: ['diffusers', 'UNet2DModel'],
+    });
+  });
+}
+
 /**
  * Writes a diffusers folder that Python's `StableDiffusionPipeline.from_pretrained` opens without a word,
  * and `openModelFolder` too. Equal parts give equal bytes. The folder appears whole or not at all.
@@ -133,28 +201,12 @@ export async function writeModelFolder(
 ): Promise<void> {
   const dtype = options.dtype ?? 'float32';
   await writeFolder(path, options.replace ?? false, async (folder) => {
-    const network = async (
-      name: string,
-      file: string,
-      json: Record<string, unknown>,
-      tensors: ModelParts['unet']['tensors'],
-    ) => {
-      await mkdir(join(folder, name));
-      await writeJson(join(folder, name, 'config.json'), json);
-      await writeSafetensors(join(folder, name, file), tensors, { dtype });
-    };
-    const weights = 'diffusion_pytorch_model.safetensors';
-    await network('unet', weights, unetJson(parts.unet.config), parts.unet.tensors);
-    await network('vae', weights, vaeJson(parts.vae.config), parts.vae.tensors);
-    await network(
-      'text_encoder',
-      'model.safetensors',
-      textJson(parts.textEncoder.config),
-      parts.textEncoder.tensors,
-    );
+    await writeNetwork(folder, 'unet', weightsFile, unetJson(parts.unet.config), parts.unet.tensors, dtype);
+    await writeNetwork(folder, 'vae', weightsFile, vaeJson(parts.vae.config), parts.vae.tensors, dtype);
+    const { config, tensors } = parts.textEncoder;
+    await writeNetwork(folder, 'text_encoder', 'model.safetensors', textJson(config), tensors, dtype);
     await writeClipTokenizer(join(folder, 'tokenizer'), parts.tokenizer);
-    await mkdir(join(folder, 'scheduler'));
-    await writeJson(join(folder, 'scheduler', 'scheduler_config.json'), parts.scheduler);
+    await writeScheduler(folder, parts.scheduler);
     if (parts.settings) await writeJson(join(folder, 'verbatim.json'), parts.settings);
     await writeJson(join(folder, 'model_index.json'), {
       _class_name: 'StableDiffusionPipeline',
