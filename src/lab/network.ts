@@ -1,6 +1,7 @@
 import { VerbatimError } from '../errors.ts';
 import { type Tensor, toFloat16, toFloat32 } from '../math/index.ts';
 import type { Parameter } from '../models/index.ts';
+import type { Provider } from '../runtime/index.ts';
 import { sha256 } from '../tables/index.ts';
 import {
   adamW,
@@ -34,6 +35,8 @@ export interface LabContext {
   /** Folder for checkpoints and intermediate tables. */
   readonly folder: string;
   readonly threads?: number;
+  /** What runs the training steps. Default 'cpu'. */
+  readonly provider?: Provider;
   readonly signal?: AbortSignal;
   /** Called with the name of the work and how far it is. */
   readonly onProgress?: (work: string, progress: TrainingProgress) => void;
@@ -103,7 +106,10 @@ export async function trainNetwork(options: {
   const { work, parameters, optimisation, restarts = [], context } = options;
   const { batchSize, beta1, beta2, warmupSteps } = optimisation;
   const layout = flatLayout(parameters);
-  const step = buildTrainingStep(layout, options.loss, adamW(optimisation));
+  const step = buildTrainingStep(layout, options.loss, adamW(optimisation), {
+    // A checkpoint made with one provider is gone on with by another: the fan-out changes no value.
+    ...(context.provider !== undefined && context.provider !== 'cpu' && { fanOut: 8 }),
+  });
   const cycles: readonly Cycle[] = [optimisation, ...restarts];
   const digests = cycles.map((_, index) => cycleDigest(options.digest, restarts.slice(0, index)));
   const total = stepsOf(cycles);
@@ -137,6 +143,7 @@ export async function trainNetwork(options: {
         everySteps: Math.max(1, Math.round(cycle.steps / 20)),
       },
       threads: context.threads,
+      provider: context.provider,
       signal: context.signal,
       onProgress: (progress) =>
         context.onProgress?.(work, { ...progress, step: before + progress.step, steps: total }),

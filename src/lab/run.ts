@@ -28,6 +28,8 @@ export interface LabRunOptions {
   /** Where models, truth and log go. */
   readonly folder: string;
   readonly threads?: number;
+  /** What runs the training steps. Default 'cpu'. */
+  readonly provider?: LabContext['provider'];
   readonly signal?: AbortSignal;
   readonly onProgress?: LabContext['onProgress'];
   /** One line when a piece of work is done. */
@@ -111,6 +113,7 @@ export async function trainLab(config: LabConfig, options: LabRunOptions): Promi
   const context: LabContext = {
     folder: paths.work,
     threads,
+    ...(options.provider && { provider: options.provider }),
     ...(options.signal && { signal: options.signal }),
     ...(options.onProgress && { onProgress: options.onProgress }),
     finished: await finishedNetworks(paths),

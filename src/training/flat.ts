@@ -69,17 +69,18 @@ export interface FlatWeights {
   gather(gradients: readonly Value[]): Value;
 }
 
-/** Cuts the vector `flat` [layout.length] into the layout's weights with one Split. */
-export function flatWeights(flat: Value, layout: FlatLayout): FlatWeights {
-  const lengths = constant(flat.graph, {
-    dtype: 'int64',
-    shape: [layout.entries.length],
-    data: BigInt64Array.from(layout.entries, (entry) => BigInt(entry.length)),
-  });
-  const pieces =
-    layout.entries.length === 1
-      ? [flat]
-      : addNode(flat.graph, 'Split', [flat, lengths], { axis: int(0) }, { outputs: layout.entries.length });
+/**
+ * Cuts the vector `flat` [layout.length] into the layout's weights.
+ *
+ * @param fanOut most pieces of one Split, and of one Concat on the way back; by default all at once. A kernel of a GPU
+ *   binds few buffers (WebGPU: 12), so there it goes in steps.
+ */
+export function flatWeights(flat: Value, layout: FlatLayout, fanOut = Number.POSITIVE_INFINITY): FlatWeights {
+  const pieces = cut(
+    flat,
+    layout.entries.map(({ length }) => length),
+    fanOut,
+  );
   const values = layout.entries.map((entry, i) => reshape(pieces[i]!, entry.shape));
   const byName = new Map(layout.entries.map((entry, i) => [entry.name, values[i]!]));
   return {
@@ -95,7 +96,38 @@ export function flatWeights(flat: Value, layout: FlatLayout): FlatWeights {
     },
     gather(gradients) {
       const flattened = gradients.map((gradient, i) => reshape(gradient, [layout.entries[i]!.length]));
-      return flattened.length === 1 ? flattened[0]! : concat(flattened, 0);
+      return join(flattened, fanOut);
     },
   };
+}
+
+/** Pieces of a vector, of these lengths in this order. */
+function cut(vector: Value, lengths: readonly number[], fanOut: number): Value[] {
+  if (lengths.length === 1) return [vector];
+  const groups = grouped(lengths, fanOut);
+  const sizes = groups.map((group) => group.reduce((sum, length) => sum + length, 0));
+  const splits = constant(vector.graph, {
+    dtype: 'int64',
+    shape: [sizes.length],
+    data: BigInt64Array.from(sizes, BigInt),
+  });
+  const parts = addNode(vector.graph, 'Split', [vector, splits], { axis: int(0) }, { outputs: sizes.length });
+  return groups.flatMap((group, i) => cut(parts[i]!, group, fanOut));
+}
+
+/** The inverse of `cut`. */
+function join(pieces: readonly Value[], fanOut: number): Value {
+  if (pieces.length === 1) return pieces[0]!;
+  return concat(
+    grouped(pieces, fanOut).map((group) => join(group, fanOut)),
+    0,
+  );
+}
+
+/** Consecutive groups, at most `most` of them, of as equal sizes as can be. */
+function grouped<T>(items: readonly T[], most: number): T[][] {
+  const count = Math.min(items.length, most);
+  return Array.from({ length: count }, (_, i) =>
+    items.slice(Math.floor((i * items.length) / count), Math.floor(((i + 1) * items.length) / count)),
+  );
 }

@@ -1,6 +1,6 @@
 import { VerbatimError } from '../errors.ts';
 import { floatTensor, type Tensor } from '../math/index.ts';
-import { openSession } from '../runtime/index.ts';
+import { openSession, type Provider } from '../runtime/index.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { TrainingStep } from './step.ts';
 
@@ -36,6 +36,8 @@ export interface TrainingOptions {
     readonly everySteps: number;
   };
   readonly threads?: number;
+  /** Default 'cpu'. For another one the step is built with a `fanOut`. */
+  readonly provider?: Provider;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TrainingProgress) => void;
 }
@@ -66,7 +68,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const began = performance.now();
   const seconds = () => (saved?.seconds ?? 0) + (performance.now() - began) / 1000;
 
-  const session = await openSession(step.model, { provider: 'cpu', threads: options.threads });
+  const session = await openSession(step.model, { provider: options.provider, threads: options.threads });
   try {
     const start: Record<string, Tensor> = {};
     for (const name of step.vectors) {

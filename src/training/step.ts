@@ -29,11 +29,14 @@ export interface TrainingStep {
  * Forward, backward, clipping, optimiser and weight average as one graph. Inputs: the loss's own, the
  * vectors, and the scalars `learningRate`, `firstCorrection`, `secondCorrection`, `averageDecay`.
  * Outputs: `loss` and each vector's next value.
+ *
+ * @param options.fanOut as in `flatWeights`: for a GPU a number below 12
  */
 export function buildTrainingStep(
   layout: FlatLayout,
   loss: LossBuilder,
   optimizer: Transformation,
+  { fanOut }: { readonly fanOut?: number } = {},
 ): TrainingStep {
   const graph = createGraph();
   const vector = (name: string) => input(graph, name, 'float32', [layout.length]);
@@ -48,7 +51,7 @@ export function buildTrainingStep(
   };
   const decay = scalar('averageDecay');
 
-  const flat = flatWeights(parameters, layout);
+  const flat = flatWeights(parameters, layout, fanOut);
   const lossValue = loss(graph, flat.weights);
   const gradient = flat.gather(gradients(lossValue, flat.values));
   const next = optimizer.apply(gradient, { parameters, states, scalars });

@@ -2,6 +2,7 @@ import { dirname, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { LabConfig } from '../../lab/index.ts';
+import type { Provider } from '../../runtime/index.ts';
 import { integerOption, setOption } from '../config/flags.ts';
 import { type Override, parseConfig } from '../config/parse.ts';
 import { fromWorkingFolder } from '../config/paths.ts';
@@ -11,6 +12,7 @@ import type { CommandContext } from './command.ts';
 interface TrainFlags {
   readonly output?: string;
   readonly threads?: number;
+  readonly provider?: Provider;
   readonly set?: readonly Override[];
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -39,6 +41,11 @@ export function define(context: CommandContext): Command {
     .argument('<config>', 'a lab config (YAML)')
     .option('-o, --output <folder>', 'where models, truth and log go (default: runs/lab-NAME)')
     .addOption(integerOption('--threads <n>', 'threads (default: the number of cores)', 1))
+    .addOption(
+      new Option('--provider <name>', 'what runs the training')
+        .choices(['cpu', 'webgpu', 'cuda'])
+        .default('cpu'),
+    )
     .addOption(setOption('any key of the config; repeatable: --set training.steps=2000'))
     .option('-q, --quiet', 'no progress')
     .option('--json', 'print lab.json on stdout')
@@ -108,6 +115,7 @@ async function train(target: string, flags: TrainFlags, context: CommandContext)
     folder: folderOf(name),
     signal: context.signal,
     ...(flags.threads !== undefined && { threads: flags.threads }),
+    ...(flags.provider !== undefined && { provider: flags.provider }),
     onProgress: trainingProgress(progress),
     onNote: (line: string) => progress.note(line),
   });

@@ -53,7 +53,9 @@ export function clip(x: Value, low: number | undefined, high: number | undefined
 export function addAll(values: readonly Value[]): Value {
   const first = values[0];
   if (first === undefined) fail({ op: 'Sum' }, 'needs at least one value');
-  return values.length === 1 ? first : addOne(first.graph, 'Sum', values);
+  if (values.length === 1) return first;
+  // WebGPU has no Sum: two values, the usual case in a gradient, would go to the CPU and back.
+  return addOne(first.graph, values.length === 2 ? 'Add' : 'Sum', values);
 }
 
 type Fold = (a: Dim, b: Dim, integer: boolean) => Dim | undefined;

@@ -74,6 +74,7 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: LabRunOptions
     const context: LabContext = {
       folder: paths.work,
       threads,
+      ...(options.provider && { provider: options.provider }),
       ...(options.signal && { signal: options.signal }),
       ...(options.onProgress && { onProgress: options.onProgress }),
     };
