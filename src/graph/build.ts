@@ -3,7 +3,17 @@ import { type DType, elementCount, type Tensor, toFloat16 } from '../math/index.
 import { noteKnown } from './known.ts';
 import { knownOps, ruleOf } from './registry.ts';
 import { formatShape } from './shapes.ts';
-import type { Attributes, ConstantData, Graph, Model, Node, Precision, Shape, Value } from './value.ts';
+import type {
+  Attributes,
+  ConstantData,
+  Graph,
+  Model,
+  Node,
+  Precision,
+  Shape,
+  Target,
+  Value,
+} from './value.ts';
 
 /** Short constants that a graph has already, so that each number is stored once. */
 const shared = new WeakMap<Graph, Map<string, Value>>();
@@ -15,13 +25,15 @@ export interface GraphOptions {
   readonly runtimeOperators?: boolean;
   /** See `Graph`. Default 'float32'. */
   readonly precision?: Precision;
+  /** See `Graph`. Default 'cpu'. */
+  readonly target?: Target;
 }
 
 /** An empty graph. */
 export function createGraph(options: GraphOptions = {}): Graph {
-  const { opset = 20, runtimeOperators = false, precision = 'float32' } = options;
+  const { opset = 20, runtimeOperators = false, precision = 'float32', target = 'cpu' } = options;
   const empty = { nodes: [], inputs: [], constants: new Map(), names: new Set<string>() };
-  return { opset, runtimeOperators, precision, ...empty };
+  return { opset, runtimeOperators, precision, target, ...empty };
 }
 
 /** The graph that a model's graph was cut from: where its values live and new nodes are added. */

@@ -37,6 +37,7 @@ export interface Node {
 }
 
 export type Precision = 'float32' | 'float16';
+export type Target = 'cpu' | 'gpu';
 
 /**
  * A graph under construction. Nodes stand in the order in which they were added, which is a
@@ -51,6 +52,11 @@ export interface Graph {
   readonly runtimeOperators: boolean;
   /** The type in which networks built here compute; what goes in and comes out stays float32. */
   readonly precision: Precision;
+  /**
+   * What functions build for where the two want another form of the same result: a GPU's kernels bind few buffers, and
+   * share out a product by the cells of its result, so that a small result over a long sum leaves most of it idle.
+   */
+  readonly target: Target;
   readonly nodes: Node[];
   readonly inputs: Value[];
   /** Weights and other constants: ONNX initializers. */

@@ -1,7 +1,7 @@
 export { type Classifier, trainClassifier } from './classifier.ts';
 export { type LabConfig, labConfigSchema } from './config.ts';
 export { type DdpmLabConfig, ddpmLabConfigSchema } from './ddpm/config.ts';
-export { type DdpmLabLog, ddpmPaths, trainDdpmLab } from './ddpm/run.ts';
+export { type DdpmLabLog, type DdpmRunOptions, ddpmPaths, trainDdpmLab } from './ddpm/run.ts';
 export { type MemberRow, memberColumns, type PoolRow, poolColumns } from './ddpm/set.ts';
 export type { LabContext, Optimisation } from './network.ts';
 export { textConfig, unetConfig, vaeConfig } from './networks.ts';

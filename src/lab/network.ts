@@ -106,10 +106,13 @@ export async function trainNetwork(options: {
   const { work, parameters, optimisation, restarts = [], context } = options;
   const { batchSize, beta1, beta2, warmupSteps } = optimisation;
   const layout = flatLayout(parameters);
-  const step = buildTrainingStep(layout, options.loss, adamW(optimisation), {
-    // A checkpoint made with one provider is gone on with by another: the fan-out changes no value.
-    ...(context.provider !== undefined && context.provider !== 'cpu' && { fanOut: 8 }),
-  });
+  const step = buildTrainingStep(
+    layout,
+    options.loss,
+    adamW(optimisation),
+    // A checkpoint of one provider is gone on with by another.
+    (context.provider ?? 'cpu') === 'cpu' ? 'cpu' : 'gpu',
+  );
   const cycles: readonly Cycle[] = [optimisation, ...restarts];
   const digests = cycles.map((_, index) => cycleDigest(options.digest, restarts.slice(0, index)));
   const total = stepsOf(cycles);

@@ -69,13 +69,19 @@ export interface FlatWeights {
   gather(gradients: readonly Value[]): Value;
 }
 
+/** A kernel of a GPU binds few buffers (WebGPU: 12), so there it goes in steps. */
+const gpuFanOut = 8;
+
 /**
  * Cuts the vector `flat` [layout.length] into the layout's weights.
  *
- * @param fanOut most pieces of one Split, and of one Concat on the way back; by default all at once. A kernel of a GPU
- *   binds few buffers (WebGPU: 12), so there it goes in steps.
+ * @param fanOut most pieces of one Split, and of one Concat on the way back
  */
-export function flatWeights(flat: Value, layout: FlatLayout, fanOut = Number.POSITIVE_INFINITY): FlatWeights {
+export function flatWeights(
+  flat: Value,
+  layout: FlatLayout,
+  fanOut = flat.graph.target === 'gpu' ? gpuFanOut : Number.POSITIVE_INFINITY,
+): FlatWeights {
   const pieces = cut(
     flat,
     layout.entries.map(({ length }) => length),

@@ -36,7 +36,7 @@ export interface TrainingOptions {
     readonly everySteps: number;
   };
   readonly threads?: number;
-  /** Default 'cpu'. For another one the step is built with a `fanOut`. */
+  /** Default 'cpu'. Another one wants a step that is built for it. */
   readonly provider?: Provider;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TrainingProgress) => void;

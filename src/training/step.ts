@@ -6,6 +6,7 @@ import {
   type Model,
   model,
   sub,
+  type Target,
   type Value,
 } from '../graph/index.ts';
 import type { Weights } from '../models/index.ts';
@@ -30,15 +31,15 @@ export interface TrainingStep {
  * vectors, and the scalars `learningRate`, `firstCorrection`, `secondCorrection`, `averageDecay`.
  * Outputs: `loss` and each vector's next value.
  *
- * @param options.fanOut as in `flatWeights`: for a GPU a number below 12
+ * @param target what the graph is to run on; the values are the same but for rounding
  */
 export function buildTrainingStep(
   layout: FlatLayout,
   loss: LossBuilder,
   optimizer: Transformation,
-  { fanOut }: { readonly fanOut?: number } = {},
+  target: Target = 'cpu',
 ): TrainingStep {
-  const graph = createGraph();
+  const graph = createGraph({ target });
   const vector = (name: string) => input(graph, name, 'float32', [layout.length]);
   const scalar = (name: string) => input(graph, name, 'float32', []);
   const parameters = vector('parameters');
@@ -51,7 +52,7 @@ export function buildTrainingStep(
   };
   const decay = scalar('averageDecay');
 
-  const flat = flatWeights(parameters, layout, fanOut);
+  const flat = flatWeights(parameters, layout);
   const lossValue = loss(graph, flat.weights);
   const gradient = flat.gather(gradients(lossValue, flat.values));
   const next = optimizer.apply(gradient, { parameters, states, scalars });

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { LabConfig } from '../../lab/index.ts';
 import type { Provider } from '../../runtime/index.ts';
-import { integerOption, setOption } from '../config/flags.ts';
+import { integerOption, refuseFlags, setOption } from '../config/flags.ts';
 import { type Override, parseConfig } from '../config/parse.ts';
 import { fromWorkingFolder } from '../config/paths.ts';
 import { count, createProgress, type Progress } from '../progress.ts';
@@ -13,6 +13,7 @@ interface TrainFlags {
   readonly output?: string;
   readonly threads?: number;
   readonly provider?: Provider;
+  readonly only?: string;
   readonly set?: readonly Override[];
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -47,6 +48,7 @@ export function define(context: CommandContext): Command {
         .default('cpu'),
     )
     .addOption(setOption('any key of the config; repeatable: --set training.steps=2000'))
+    .option('--only <names>', 'of a lab of kind ddpm: train these models alone, e.g. target,shadow-00')
     .option('-q, --quiet', 'no progress')
     .option('--json', 'print lab.json on stdout')
     .addHelpText('after', help)
@@ -129,7 +131,8 @@ async function train(target: string, flags: TrainFlags, context: CommandContext)
   if (kind === 'ddpm') {
     const config = withAbsolutePath(parse(ddpmLabConfigSchema), base);
     const folder = folderOf(config.name);
-    const log = await trainDdpmLab(config, options(config.name));
+    const only = flags.only?.split(',');
+    const log = await trainDdpmLab(config, { ...options(config.name), ...(only && { only }) });
     const count = Object.keys(log.networks).length;
     await finish(
       ddpmPaths(folder).config,
@@ -139,6 +142,7 @@ async function train(target: string, flags: TrainFlags, context: CommandContext)
     );
     return;
   }
+  refuseFlags(flags, { only: 'goes with a lab of kind ddpm' });
   const config = withAbsolutePath(parse(labConfigSchema), base);
   const folder = folderOf(config.name);
   const log = await trainLab(config, options(config.name));

@@ -53,9 +53,10 @@ export function clip(x: Value, low: number | undefined, high: number | undefined
 export function addAll(values: readonly Value[]): Value {
   const first = values[0];
   if (first === undefined) fail({ op: 'Sum' }, 'needs at least one value');
-  if (values.length === 1) return first;
-  // WebGPU has no Sum: two values, the usual case in a gradient, would go to the CPU and back.
-  return addOne(first.graph, values.length === 2 ? 'Add' : 'Sum', values);
+  // WebGPU has no Sum: the values would go to the CPU and back.
+  if (first.graph.target === 'gpu' || values.length <= 2)
+    return values.slice(1).reduce((sum, value) => addOne(sum.graph, 'Add', [sum, value]), first);
+  return addOne(first.graph, 'Sum', values);
 }
 
 type Fold = (a: Dim, b: Dim, integer: boolean) => Dim | undefined;

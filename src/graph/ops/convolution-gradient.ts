@@ -104,10 +104,23 @@ function weightGradient(node: Node, x: Value, weight: Value, dy: Value): Value {
       const start = [i * dilations[0]!, j * dilations[1]!];
       const end = start.map((at, k) => at + spans[k]!);
       const tap = asRows(cut(framed, start, end, strides), inner * groups, groups);
-      const product = groups === 1 ? gemm(d, tap, { transA: true }) : matmul(transpose(d, [0, 2, 1]), tap);
+      const product = groups === 1 ? overPixels(d, tap) : matmul(transpose(d, [0, 2, 1]), tap);
       products.push(reshape(product, [rows, inner, 1]));
     }
   return reshape(concat(products, 2), [rows, inner, ...kernel]);
+}
+
+/** Pixels whose sum one part of a GPU makes. */
+const pixelsTogether = 256;
+
+/** aᵀ · b for a [pixels, m] and b [pixels, n]. For a GPU in stretches of pixels, all at once, whose results are added up. */
+function overPixels(a: Value, b: Value): Value {
+  const [pixels, m] = a.shape;
+  const stretches = typeof pixels === 'number' ? Math.floor(pixels / pixelsTogether) : 0;
+  if (a.graph.target === 'cpu' || stretches < 2 || (pixels as number) % stretches !== 0)
+    return gemm(a, b, { transA: true });
+  const cut = (x: Value) => reshape(x, [stretches, (pixels as number) / stretches, x.shape[1]!]);
+  return reshape(reduceSum(matmul(transpose(cut(a), [0, 2, 1]), cut(b)), [0]), [m!, b.shape[1]!]);
 }
 
 /** Rows and columns of a picture with its channels last. */

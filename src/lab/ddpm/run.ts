@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { writeImg2dataset } from '../../datasets/index.ts';
 import { scheduleFromConfig } from '../../diffusion/index.ts';
+import { VerbatimError } from '../../errors.ts';
 import { type Picture, picturesToTensor } from '../../images/index.ts';
 import { floatTensor, type Tensor } from '../../math/index.ts';
 import { ddpmScheduler, writeDdpmFolder } from '../../models/index.ts';
@@ -43,19 +44,31 @@ export function ddpmPaths(folder: string) {
   };
 }
 
+export interface DdpmRunOptions extends LabRunOptions {
+  /** Trains these models and no others: a lab can be shared out among processes, each with a folder of its own. Default: all. */
+  readonly only?: readonly string[];
+}
+
 /**
  * Trains a lab of unconditional models: `target`, `deduplicated` and the shadow models, each as a diffusers folder; writes
  * the pictures as datasets, who was trained on which, and lab.json. As many models are trained side by side as there are
  * threads: one thread each does more steps per second than all threads on one after the other. Goes on from its
  * checkpoints after any interruption, and ends with the same weights.
  *
- * @throws VerbatimError when the source has too few pictures, or a checkpoint is of another configuration
+ * @throws VerbatimError when the source has too few pictures, `only` names no model of the lab, or a checkpoint is of
+ *   another configuration
  */
-export async function trainDdpmLab(config: DdpmLabConfig, options: LabRunOptions): Promise<DdpmLabLog> {
+export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOptions): Promise<DdpmLabLog> {
   const paths = ddpmPaths(options.folder);
   const note = options.onNote ?? (() => {});
   const source = await openLabSource(config);
   const set = ddpmSet(config, source);
+  for (const name of options.only ?? [])
+    if (!set.entries.has(name))
+      throw new VerbatimError(
+        `--only: the lab has no model "${name}"; it has ${[...set.entries.keys()].join(', ')}`,
+        { exitCode: 2 },
+      );
   await mkdir(paths.work, { recursive: true }).catch((error: unknown) => {
     throw explainWriteError(error, paths.work);
   });
@@ -95,7 +108,7 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: LabRunOptions
     networks[name] = { weights: network.size, entries: entries.length, cycles: network.cycles };
     note(`${name}: loss ${network.cycles.at(-1)!.loss.at(-1)!.toFixed(4)}`);
   };
-  const names = [...set.entries.keys()];
+  const names = [...set.entries.keys()].filter((name) => options.only?.includes(name) ?? true);
   const threads = options.threads ?? availableParallelism();
   const lanes = Math.min(names.length, threads);
   for await (const _ of mapConcurrently(names, lanes, (name) => one(name, Math.floor(threads / lanes))));
