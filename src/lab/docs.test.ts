@@ -3,52 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { z } from 'zod';
 import { sql, textLiteral, writeTable } from '../tables/index.ts';
 import { labConfigSchema } from './config.ts';
 import { type MemorizedRow, memorizedByCopies, memorizedColumns } from './study.ts';
+import { defaultsOf, documented, tableRows, unquoted } from './testing/config-tables.ts';
 
 const root = new URL('../../', import.meta.url);
 const page = await readFile(new URL('docs/lab.md', root), 'utf8');
-
-interface JsonSchema {
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly oneOf?: readonly JsonSchema[];
-  readonly anyOf?: readonly JsonSchema[];
-}
-
-/** Every key of a config that holds a value, with dots: 'planted.uniques'. */
-function leaves(schema: JsonSchema, prefix = ''): string[] {
-  const alternatives = schema.oneOf ?? schema.anyOf;
-  if (alternatives) return [...new Set(alternatives.flatMap((one) => leaves(one, prefix)))];
-  if (!schema.properties) return [prefix];
-  return Object.entries(schema.properties).flatMap(([key, inner]) =>
-    leaves(inner, prefix === '' ? key : `${prefix}.${key}`),
-  );
-}
-
-/** Cells of the tables of a text, one list per row, header and ruler left out. */
-function tableRows(text: string): string[][] {
-  const rows = text.split('\n').filter((line) => line.startsWith('|'));
-  return rows
-    .filter((_, i) => !rows[i]!.startsWith('|---') && !rows[i + 1]?.startsWith('|---'))
-    .map((line) =>
-      line
-        .slice(1, -1)
-        .split('|')
-        .map((cell) => cell.trim()),
-    );
-}
-
-/** What a cell of the page says a default is: `[1, 2]` as YAML, `1/3` as a fraction, none as undefined. */
-function documented(cell: string): unknown {
-  const code = cell.match(/^`(.*)`$/)?.[1];
-  if (code === undefined) return cell === 'none' ? undefined : cell;
-  const fraction = code.match(/^(\d+)\/(\d+)$/);
-  return fraction ? Number(fraction[1]) / Number(fraction[2]) : parse(code);
-}
-
-const unquoted = (cell: string) => cell.replaceAll('`', '');
 
 describe('docs/lab.md', () => {
   const config = page.split('\n## Config\n')[1]!.split('\n## ')[0]!;
@@ -61,14 +22,7 @@ describe('docs/lab.md', () => {
       for (const [i, network] of ['vae', 'training', 'classifier'].entries())
         said.set(`${network}.${unquoted(key!)}`, documented(values[i]!));
 
-    const defaults: unknown = labConfigSchema.parse({});
-    const known = leaves(z.toJSONSchema(labConfigSchema, { io: 'input' }) as JsonSchema);
-    const valueAt = (key: string) =>
-      key
-        .split('.')
-        .reduce<unknown>((node, part) => (node as Record<string, unknown> | undefined)?.[part], defaults);
-    expect(Object.fromEntries(said)).toEqual(Object.fromEntries(known.map((key) => [key, valueAt(key)])));
-    expect([...said.keys()].sort()).toEqual([...known].sort());
+    expect(Object.fromEntries(said)).toEqual(defaultsOf(labConfigSchema, {}));
   });
 
   it('has an example that is a config', () => {

@@ -1,0 +1,123 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openDataset } from '../../datasets/index.ts';
+import { openPipeline } from '../../diffusion/index.ts';
+import { readTable } from '../../tables/index.ts';
+import { openLabSource } from '../source.ts';
+import { ddpmLabConfigSchema } from './config.ts';
+import { ddpmPaths, trainDdpmLab } from './run.ts';
+import { ddpmSet, memberColumns, memberRows, poolColumns } from './set.ts';
+
+const tiny = ddpmLabConfigSchema.parse({
+  kind: 'ddpm',
+  name: 'tiny',
+  seed: 3,
+  members: 6,
+  heldOut: 6,
+  planted: { copyCounts: [2, 3], picturesPerCopyCount: 1 },
+  shadows: 2,
+  unet: { blockOutChannels: [8, 8, 8, 8], attention: [false, false, false, true], headDim: 8, normGroups: 4 },
+  training: { steps: 3, batchSize: 2, warmupSteps: 1, flips: true },
+});
+
+describe('who is trained on what', () => {
+  it('is a set of members with planted copies, the same once, and complementary halves', async () => {
+    const source = await openLabSource(tiny);
+    fc.assert(
+      fc.property(
+        fc.record({
+          seed: fc.nat(),
+          members: fc.integer({ min: 1, max: 20 }),
+          heldOut: fc.integer({ min: 1, max: 20 }),
+          pairs: fc.integer({ min: 0, max: 3 }),
+        }),
+        ({ pairs, ...rest }) => {
+          const { pool, entries } = ddpmSet({ ...tiny, ...rest, shadows: 2 * pairs }, source);
+          const [target, deduplicated] = [entries.get('target')!, entries.get('deduplicated')!];
+          for (const { picture, copies } of pool) {
+            expect(target.filter((one) => one === picture)).toHaveLength(copies);
+            expect(deduplicated.filter((one) => one === picture)).toHaveLength(Math.min(1, copies));
+          }
+          const drawn = pool.filter(({ role }) => role !== 'planted').map(({ picture }) => picture);
+          for (let pair = 0; pair < pairs; pair++) {
+            const halves = [0, 1].map((k) => [...entries.get(`shadow-0${2 * pair + k}`)!]);
+            expect(halves.flat().sort((a, b) => a - b)).toEqual(drawn);
+            expect(Math.abs(halves[0]!.length - halves[1]!.length)).toBeLessThanOrEqual(1);
+          }
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  it('refuses an odd number of shadow models, and a source with too few pictures', async () => {
+    expect(() => ddpmLabConfigSchema.parse({ kind: 'ddpm', shadows: 3 })).toThrow(/complementary pairs/);
+    const few = { ...(await openLabSource(tiny)), count: 13 };
+    expect(() => ddpmSet(tiny, few)).toThrow(
+      /needs 14 different pictures, there are 13; lower members \(6\)/,
+    );
+  });
+});
+
+describe('a lab of unconditional models', () => {
+  let folder: string;
+  const weights = (run: string, model: string) =>
+    readFile(join(ddpmPaths(join(folder, run)).model(model), 'unet/diffusion_pytorch_model.safetensors'));
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'verbatim-ddpm-'));
+    await trainDdpmLab(tiny, { folder: join(folder, 'whole'), threads: 2 });
+  }, 120_000);
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('writes models that open, the pictures as datasets, and who was trained on which', async () => {
+    const paths = ddpmPaths(join(folder, 'whole'));
+    const pipeline = await openPipeline(paths.model('target'), { threads: 1 });
+    expect(pipeline.conditions).toBe('none');
+    expect(pipeline.denoiser.sampleShape).toEqual([3, 64, 64]);
+    await pipeline.close();
+
+    const set = ddpmSet(tiny, await openLabSource(tiny));
+    expect(await readTable(paths.truth, poolColumns)).toEqual(set.pool);
+    expect(await readTable(paths.members, memberColumns)).toEqual(memberRows(set));
+    const source = await openLabSource(tiny);
+    for (const [path, from, size] of [
+      [paths.training, 0, 8],
+      [paths.heldOut, 8, 6],
+    ] as const) {
+      const dataset = await openDataset(path);
+      expect(dataset.size).toBe(size);
+      expect((await dataset.picture(1)).data).toEqual((await source.picture(from + 1)).data);
+      await dataset.close();
+    }
+  });
+
+  it('trains every model on its own pictures', async () => {
+    const [target, deduplicated, shadow] = await Promise.all(
+      ['target', 'deduplicated', 'shadow-00'].map((model) => weights('whole', model)),
+    );
+    expect(target!.equals(deduplicated!)).toBe(false);
+    expect(target!.equals(shadow!)).toBe(false);
+  });
+
+  it('gives the same weights after an interruption, and when one model is trained alone', async () => {
+    const stop = new AbortController();
+    const cut = { folder: join(folder, 'cut'), threads: 1, only: ['shadow-01'] };
+    const first = trainDdpmLab(tiny, {
+      ...cut,
+      signal: stop.signal,
+      onProgress: (_, { step }) => step === 2 && stop.abort(),
+    });
+    await expect(first).rejects.toThrow(/abort/i);
+    const log = await trainDdpmLab(tiny, cut);
+    expect(Object.keys(log.networks)).toEqual(['shadow-01']);
+    expect((await weights('cut', 'shadow-01')).equals(await weights('whole', 'shadow-01'))).toBe(true);
+  });
+
+  it('refuses a name that is none of its models', async () => {
+    const run = trainDdpmLab(tiny, { folder: join(folder, 'none'), only: ['twin-a'] });
+    await expect(run).rejects.toThrow(/--only: the lab has no model "twin-a"; it has target, deduplicated, /);
+  });
+});
