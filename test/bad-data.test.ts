@@ -47,7 +47,7 @@ beforeAll(async () => {
     join(program.folder, 'audit.yaml'),
     `model: model
 dataset: { format: image-folder, path: data }
-attacks: { second: null }
+cascade: [{ attack: dcs }]
 synthesis: { steps: 1, samples: 1 }
 labels: { rules: [reference] }
 threads: 1
@@ -137,8 +137,7 @@ describe('an audit over hostile captions and broken pictures', () => {
     expect(summary).toMatchObject({ captions: all, judged: captions.length });
     expect(summary.stages.map(({ name, items, failed }) => [name, items, failed])).toEqual([
       ['candidates', all, 0],
-      ['scores/all', all, 0],
-      ['scores/selected', 0, 0],
+      ['scores/1', all, 0],
       ['generations', 2 * all, 0],
       ['labels', all, broken.length],
     ]);

@@ -29,7 +29,7 @@ planted: { uniques: 12, heldOut: 6, copyCounts: [5], groupsPerCopyCount: 1, fami
     `# An audit of random weights: nothing can be found.
 model: ${JSON.stringify(model)}
 dataset: { format: lab, path: lab.yaml, twin: A }
-select: { first: 6, second: 3 }
+cascade: [{ attack: dcs, keep: 6 }, { attack: ecs, keep: 3 }]
 synthesis: { steps: 2, samples: 2 }
 output: runs/a
 batch: 4
@@ -125,8 +125,8 @@ describe('the command line', () => {
   it.each([
     [['audit', 'nowhere.yaml'], 'nowhere.yaml: no such file'],
     [
-      ['audit', 'audit.yaml', '--set', 'selct.first=1'],
-      "--set selct.first=1: unknown key 'selct'; did you mean 'select'?",
+      ['audit', 'audit.yaml', '--set', 'cascde=[]'],
+      "--set cascde=[]: unknown key 'cascde'; did you mean 'cascade'?",
     ],
     [['audit', 'audit.yaml', '--model', 'nowhere'], 'nowhere'],
     [['audit', 'audit.yaml', '--set', 'dataset.path=none.yaml'], 'none.yaml: no such lab config'],
@@ -141,7 +141,7 @@ describe('the command line', () => {
     [['score', '--model', model, '--caption', 'x', '--attack', '[dcs]'], 'got a list'],
     [
       ['score', 'audit.yaml', '--attack', 'ecs'],
-      '--attack goes with --model and captions; for a config use --set attacks.first=NAME',
+      '--attack goes with --model and captions; for a config use --set alsoScore=[NAME]',
     ],
     [['score', 'audit.yaml', '--caption', 'x'], '--caption goes with --model'],
     [['generate', 'audit.yaml', '--captions', 'x.txt'], '--captions goes with --model'],
@@ -183,7 +183,7 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
     expect(whole.code).toBe(0);
 
     const { child, end } = start(['audit', 'audit.yaml', '-o', 'runs/b']);
-    const scores = join(folder, 'runs/b/tables/scores/all');
+    const scores = join(folder, 'runs/b/tables/scores/1');
     while (child.exitCode === null && (await readdir(scores).catch(() => [])).length === 0) await sleep(2);
     child.kill('SIGINT');
     const stopped = await end;
@@ -227,10 +227,10 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
   });
 
   it("refuses another config's folder in one line that names the key", async () => {
-    const { code, stderr } = await run('audit', 'audit.yaml', '-q', '--set', 'select.second=2');
+    const { code, stderr } = await run('audit', 'audit.yaml', '-q', '--set', 'cascade.1.keep=2');
     expect(code).toBe(2);
     expect(stderr).toBe(
-      `verbatim: runs/a holds another run: config.select.second is 3 there and 2 here; choose another output folder or delete this one\n`,
+      `verbatim: runs/a holds another run: config.cascade.1.keep is 3 there and 2 here; choose another output folder or delete this one\n`,
     );
   });
 });

@@ -22,6 +22,7 @@ import {
   selectionColumns,
   stageCosts,
   type TruthTableRow,
+  tableSteps,
   truthColumns,
 } from '../stages/index.ts';
 import { type Columns, type Row, readTable } from '../tables/index.ts';
@@ -31,11 +32,11 @@ import { readMasks } from './images.ts';
 /** Everything a report is made from: the tables of a run and what its stages took. */
 export interface ReportData {
   readonly run: RunDescription;
-  /** By stage name ('scores/all', …): evaluations and seconds over every process that worked on it. */
+  /** By stage name ('scores/1', …): evaluations and seconds over every process that worked on it. */
   readonly costs: ReadonlyMap<string, StageCost>;
   readonly candidates: readonly CandidateRow[];
-  /** Scores of every caption, and of those that the first attack selected. */
-  readonly scores: { readonly all: readonly ScoreRow[]; readonly selected: readonly ScoreRow[] };
+  /** What the steps of the cascade scored, in their order; a step that read another one's scores is not there. */
+  readonly scores: readonly { readonly step: number; readonly rows: readonly ScoreRow[] }[];
   readonly selections: readonly SelectionRow[];
   readonly generations: readonly GenerationRow[];
   readonly labels: readonly LabelRow[];
@@ -67,11 +68,15 @@ export async function readReportData(path: string): Promise<ReportData> {
     run,
     costs: stageCosts(await readLog(folder.log)),
     candidates: await rows('candidates', candidateColumns),
-    scores: {
-      all: await rows('scores/all', scoreColumns),
-      selected: await rows('scores/selected', scoreColumns),
-    },
-    selections: await rows('selections', selectionColumns),
+    scores: await Promise.all(
+      (await tableSteps(folder, 'scores')).map(async (step) => ({
+        step,
+        rows: await rows(`scores/${step}`, scoreColumns),
+      })),
+    ),
+    selections: (await rows('selections', selectionColumns)).sort(
+      (a, b) => a.step - b.step || a.rank - b.rank,
+    ),
     generations: await rows('generations', generationColumns),
     labels,
     reviews: await readReviews(folder),

@@ -46,7 +46,7 @@ export interface Summary {
   readonly seconds: number;
   readonly stages: readonly StageFigures[];
   /** How many captions each step of the cascade kept. */
-  readonly selected: readonly { readonly step: string; readonly attack: string; readonly captions: number }[];
+  readonly selected: readonly { readonly step: number; readonly attack: string; readonly captions: number }[];
   readonly attacks: readonly AttackFigures[];
   /** Whose verdicts all figures count that name no other: see `decidingRule`. Null before any label. */
   readonly rule: Rule | null;
@@ -130,7 +130,7 @@ function thresholdOf(rows: readonly LabelRow[]): number | null {
 }
 
 function selectionFigures(data: ReportData): Summary['selected'] {
-  const counts = new Map<string, { step: string; attack: string; captions: number }>();
+  const counts = new Map<number, { step: number; attack: string; captions: number }>();
   for (const { step, attack } of data.selections) {
     const entry = counts.get(step) ?? { step, attack, captions: 0 };
     entry.captions++;

@@ -190,16 +190,17 @@ describe('hostile content', () => {
         config: { prompt: hostile[3]! },
       },
       // The hostile captions score highest, so that the gallery shows them.
-      scores: {
-        ...data.scores,
-        all: data.scores.all.map((row) => ({
+      scores: data.scores.map(({ step, rows }) => ({
+        step,
+        rows: rows.map((row) => ({
           ...row,
-          score: data.candidates.slice(0, hostile.length).some(({ key }) => key === row.key)
-            ? 1e6
-            : row.score,
+          score:
+            step === 1 && data.candidates.slice(0, hostile.length).some(({ key }) => key === row.key)
+              ? 1e6
+              : row.score,
           error: row.error === null ? null : hostile[1]!,
         })),
-      },
+      })),
       generations: data.generations.map((row) => ({ ...row, image: row.image && '../../../etc/passwd' })),
     }));
     for (const tag of ['script', 'iframe', 'object', 'embed', 'link', 'base', 'form', 'img'])
@@ -263,7 +264,7 @@ describe('empty states', () => {
     const { document, text } = await reportOf({}, (data) => ({
       ...data,
       candidates: [],
-      scores: { all: [], selected: [] },
+      scores: [],
       selections: [],
       generations: [],
       labels: [],

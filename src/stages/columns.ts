@@ -40,8 +40,8 @@ export const indexColumns = {
 export type IndexRow = Row<typeof indexColumns>;
 
 /**
- * One row per (caption, attack). Folders: tables/scores/all (every caption, the first attack and those
- * of `alsoScore`) and tables/scores/selected (the second attack, on what the first one selected).
+ * One row per (caption, attack). Folders: tables/scores/1 (the first step's attack and those of `alsoScore`),
+ * tables/scores/2 (the second step's, on what the first one kept), … A step whose attack is one of `alsoScore` has none.
  */
 export const scoreColumns = {
   key: column('VARCHAR'),
@@ -61,10 +61,10 @@ export const scoreColumns = {
 } as const;
 export type ScoreRow = Row<typeof scoreColumns>;
 
-/** What the cascade kept, one row per (step, caption). Folder: tables/selections. */
+/** What a step of the cascade kept, one row per caption. Folders: tables/selections/1, tables/selections/2, … */
 export const selectionColumns = {
-  /** 'first' = kept by the first attack, 'second' = kept by the second: these are synthesized. */
-  step: column('VARCHAR'),
+  /** From 1; what the last one kept is synthesized. */
+  step: column('INTEGER'),
   /** The attack that decided. */
   attack: column('VARCHAR'),
   /** 1 = highest score. */

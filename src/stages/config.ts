@@ -1,48 +1,12 @@
 import { z } from 'zod';
-import { attackNames } from '../attacks/index.ts';
 import { datasetFormats } from '../datasets/index.ts';
 import { type SamplerName, samplerNames } from '../diffusion/index.ts';
 import { generatorSchema } from '../generators/index.ts';
+import { attackSchema, cascadeSchema } from './cascade-schema.ts';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
-
-const attackName = z.enum(attackNames as readonly [string, ...string[]]);
-
-/** An attack as configs and the command line name it. */
-export const attackSchema = z
-  .union([
-    attackName.describe('An attack by its name, with its own defaults.'),
-    z.strictObject({
-      attack: attackName.describe('Its name.'),
-      as: z
-        .string()
-        .regex(/^[a-z0-9][a-z0-9.-]*$/, 'a name of lower-case letters, digits, dots and hyphens')
-        .optional()
-        .describe('What the tables and the report call it; needed when one attack is used twice.'),
-      options: z.record(z.string(), z.unknown()).default({}).describe('seeds, sigma, guidance, …'),
-    }),
-  ])
-  .describe('An attack: a name, or {attack, as, options}.');
-
-/** Which attacks an audit runs. */
-export const attacksSchema = z.strictObject({
-  first: attackSchema
-    .nullable()
-    .default('dcs')
-    .describe(
-      'Scores every caption and selects `select.first` of them; null to score none and generate all. With a generator the default is ecs where it serves, else null.',
-    ),
-  second: attackSchema
-    .nullable()
-    .default('ecs')
-    .describe('Scores those and selects `select.second` of them; null to leave it out.'),
-  alsoScore: z
-    .array(attackSchema)
-    .default([])
-    .describe('Scored for every caption too, for comparison; they select nothing.'),
-});
 
 const labSetSchema = z.strictObject({
   format: z.literal('lab').describe('A planted set whose truth is known.'),
@@ -110,13 +74,11 @@ const auditConfigObject = z.strictObject({
     })
     .prefault({})
     .describe('Which captions are audited; all distinct ones by default.'),
-  attacks: attacksSchema.prefault({}),
-  select: z
-    .strictObject({
-      first: positive.default(500).describe('How many captions the first attack keeps.'),
-      second: positive.default(100).describe('How many of those the second keeps: these are synthesized.'),
-    })
-    .prefault({}),
+  cascade: cascadeSchema,
+  alsoScore: z
+    .array(attackSchema)
+    .default([])
+    .describe('Attacks that score what the first step scores too, for comparison; they select nothing.'),
   synthesis: z
     .strictObject({
       steps: positive.max(1000).default(16),
@@ -197,5 +159,4 @@ export const auditConfigSchema = auditConfigObject
   });
 
 export type AuditConfig = z.output<typeof auditConfigSchema>;
-export type AttackConfig = z.output<typeof attackSchema>;
 export type AuditDatasetConfig = z.output<typeof auditDatasetSchema>;

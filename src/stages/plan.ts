@@ -1,21 +1,10 @@
 import { refuseGuidance, samplerCalls } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
-import { attackList, type NamedAttack } from './attack-list.ts';
+import { planCascade, prepareCascade } from './cascade.ts';
 import type { AuditConfig } from './config.ts';
+import type { PlannedStage } from './planned.ts';
 import { requireAttacks } from './subject.ts';
-
-/** What a stage will do and what it may cost at most. */
-export interface PlannedStage {
-  readonly name: string;
-  readonly what: string;
-  /** Items: captions, or pictures for the generations. */
-  readonly items: number;
-  /** Upper bound: attacks that share outputs and captions that share halves cost less. */
-  readonly evaluations: number;
-  /** Pictures that a service is asked for, each of which may be paid: an upper bound without repetitions. 0 for a model here. */
-  readonly pictures: number;
-}
 
 /**
  * The plan of an audit over so many candidates.
@@ -24,44 +13,29 @@ export interface PlannedStage {
  *   this model, or guidance is given and it has no condition.
  */
 export function planAudit(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
-  const { first, second, all, selected } = attackList(config.attacks);
-  requireAttacks(generator, [...all, ...selected], config);
-  const { select, synthesis } = config;
+  const cascade = prepareCascade(config);
+  requireAttacks(generator, cascade.attacks, config);
+  const { synthesis } = config;
   const { name, pipeline } = generator;
   if (pipeline !== undefined)
     refuseGuidance(name, pipeline.conditions, synthesis.guidance, 'synthesis.guidance');
-  const kept = first === undefined ? candidates : Math.min(candidates, select.first);
-  const synthesized = first === undefined ? candidates : Math.min(kept, select.second);
   const guidance = synthesis.guidance ?? generator.guidance;
-  const stages: PlannedStage[] = [];
-  if (first !== undefined)
-    stages.push({
-      name: 'scores/all',
-      what: `${all.map(({ label }) => label).join(', ')} for every caption`,
-      items: candidates,
-      evaluations: costOf(all, candidates, generator),
-      pictures: picturesFor(all, candidates, generator),
-    });
-  if (selected.length > 0)
-    stages.push({
-      name: 'scores/selected',
-      what: `${second?.label} for the top ${kept} by ${first?.label}`,
-      items: kept,
-      evaluations: costOf(selected, kept, generator),
-      pictures: picturesFor(selected, kept, generator),
-    });
-  const made = synthesized * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0));
-  stages.push({
-    name: 'generations',
-    what: `${picturesText(generator, synthesis, guidance)} for ${first === undefined ? `all ${synthesized} captions` : `the top ${synthesized} by ${(second ?? first).label}`}`,
-    items: made,
-    evaluations: synthesized * evaluationsPerCaption(generator, synthesis, guidance),
-    pictures: generator.pipeline === undefined ? made : 0,
-  });
+  const { stages: scores, kept } = planCascade(cascade, generator, candidates);
+  const made = kept.count * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0));
+  const stages: PlannedStage[] = [
+    ...scores,
+    {
+      name: 'generations',
+      what: `${picturesText(generator, synthesis, guidance)} for ${cascade.steps.length === 0 ? `all ${kept.count} captions` : kept.text}`,
+      items: made,
+      evaluations: kept.count * evaluationsPerCaption(generator, synthesis, guidance),
+      pictures: generator.pipeline === undefined ? made : 0,
+    },
+  ];
   const total = plannedEvaluations(stages);
   if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
     throw new VerbatimError(
-      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower candidates.limit, select or synthesis.samples, or raise it`,
+      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower candidates.limit, keep in cascade or synthesis.samples, or raise it`,
       { exitCode: 2 },
     );
   return stages;
@@ -112,21 +86,5 @@ function evaluationsPerCaption({ capabilities }: Generator, synthesis: Synthesis
   return (
     halves *
     ((capabilities.oneStep ? 1 : 0) + synthesis.samples * samplerCalls(synthesis.sampler, synthesis.steps))
-  );
-}
-
-/** What attacks on one-step pictures ask a service for: a picture is one evaluation with the caption. */
-function picturesFor(attacks: readonly NamedAttack[], captions: number, { pipeline }: Generator): number {
-  if (pipeline !== undefined) return 0;
-  return attacks.reduce((sum, { attack }) => sum + attack.cost.perCaption * captions, 0);
-}
-
-/** A service computes what captions could share for each of them anew. */
-function costOf(attacks: readonly NamedAttack[], captions: number, { pipeline }: Generator): number {
-  if (captions === 0) return 0;
-  const times = pipeline === undefined ? captions : 1;
-  return attacks.reduce(
-    (sum, { attack }) => sum + attack.cost.perCaption * captions + attack.cost.shared * times,
-    0,
   );
 }

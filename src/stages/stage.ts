@@ -31,7 +31,7 @@ export interface ShardContext {
 
 export interface StageOptions<C extends Columns, S> {
   readonly folder: RunFolder;
-  /** Names the folder below tables/; may have two parts: 'scores/all'. */
+  /** Names the folder below tables/; may have two parts: 'scores/1'. */
   readonly name: string;
   readonly columns: C;
   /** One input per shard. The same run always gives the same list. */

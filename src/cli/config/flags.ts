@@ -56,7 +56,7 @@ export function addConfigFlags(command: Command, seed: Option = configSeed()): C
     .addOption(providerOption('what runs the model (config: provider)'))
     .addOption(precisionOption())
     .addOption(integerOption('--max-evaluations <n>', 'refuse a plan that may cost more', 1))
-    .addOption(setOption('any other key of the config; repeatable: --set select.first=200'));
+    .addOption(setOption('any other key of the config; repeatable: --set synthesis.samples=8'));
 }
 
 /** `--provider NAME`. */
