@@ -172,7 +172,7 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
   it('shows what it may cost and stops', async () => {
     const { code, stdout } = await run('audit', 'audit.yaml', '--dry-run', '-o', 'runs/dry');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^plan {5}at most \d+ evaluations\n {2}scores\/all +dcs for every caption/);
+    expect(stdout).toMatch(/^plan {5}at most \d+ evaluations\n {2}scores\/1 +dcs for every caption/);
     expect(await readdir(folder)).not.toContain('runs');
   });
 

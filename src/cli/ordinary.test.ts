@@ -194,10 +194,7 @@ describe('the paths of a config', () => {
   it.each([
     ['dataset: 3', 'wrong.yaml:5:10: dataset: expected a path or {format, …}, got 3'],
     ['dataset: pics\nlabels: { heldOut: null }', 'labels.heldOut: expected a path or {format, …}, got null'],
-    [
-      'dataset: pics\ncascade: [{ attack: dsc }]',
-      /wrong\.yaml:6:22: cascade\.0\.attack: .*; did you mean 'dcs'\?$/,
-    ],
+    ['dataset: pics\nalsoScore: [dsc]', /wrong\.yaml:6:13: alsoScore\.0: .*; did you mean 'dcs'\?$/],
     [
       'dataset: pics\nalsoScore: [{ attack: seedvariance }]',
       /alsoScore\.0\.attack: .*; did you mean 'seed-variance'\?$/,

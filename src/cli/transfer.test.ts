@@ -76,7 +76,7 @@ describe('several models over one list of candidates', { timeout: 120_000 }, () 
     );
     await rm(join(output, 'transfer.json'));
     const { code, stdout, stderr } = await run('audit', join(folder, 'three.yaml'), '-q', '--json');
-    expect(stderr).toMatch(/^verbatim: broken: nothing could be judged: scores\/all: [^\n]*not finite\n$/);
+    expect(stderr).toMatch(/^verbatim: broken: nothing could be judged: scores\/1: [^\n]*not finite\n$/);
     expect(JSON.parse(stdout)).toEqual(said);
     expect(JSON.parse(await readFile(join(output, 'transfer.json'), 'utf8'))).toEqual(said);
     expect(code).toBe(1);
