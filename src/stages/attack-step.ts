@@ -1,13 +1,16 @@
+import type { Subject } from '../attacks/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
 import { type NamedAttack, nameAttack, nameAttacks, sameAttack, usedTwice } from './attack-list.ts';
+import { onlyRound, partOf } from './budget.ts';
 import type { CascadeStep, StepPlace } from './cascade.ts';
-import type { AttackStepConfig } from './cascade-schema.ts';
+import { type AttackStepConfig, defaultKeep } from './cascade-schema.ts';
 import type { CandidateRow } from './columns.ts';
 import { drawn } from './data.ts';
 import { plannedScores, scoringCost } from './planned.ts';
 import { runScores } from './scores.ts';
 import { keepTop } from './selections.ts';
+import { subjectOf } from './subject.ts';
 
 /**
  * A step that scores the captions with an attack and keeps the highest. The first one scores them with the attacks of
@@ -20,6 +23,12 @@ export function attackStep(step: AttackStepConfig, place: StepPlace): CascadeSte
   const own = nameAttack(step);
   refuseRepetition(own, place);
   const known = number > 1 && alsoScore.some(({ label }) => label === own.label);
+  const most = step.keep ?? defaultKeep;
+  // Rounds share one subject, so that what all captions share is computed once.
+  let subject: Subject | undefined;
+  let shards = 0;
+  let kept = 0;
+  let waiting: readonly CandidateRow[] = [];
   const attacks = number === 1 ? nameAttacks([step, ...place.config.alsoScore]) : known ? [] : [own];
   return {
     label: own.label,
@@ -32,14 +41,25 @@ export function attackStep(step: AttackStepConfig, place: StepPlace): CascadeSte
           : `${before.length === 0 ? `${count} of ${entering.count} captions` : `the first ${count} of ${entering.text}`}, for its budget of ${step.budget} evaluations`;
       return {
         stages: plannedScores(number, attacks, { count, text }, generator),
-        kept: Math.min(step.keep, count),
+        kept: Math.min(most, count),
       };
     },
-    run: async (input, entering) => {
+    run: async (input, entering, round = onlyRound) => {
       const count = known ? entering.length : affordable(step, place, own, entering.length, input.generator);
       const scored = bestOf(entering, count, place);
-      await runScores(input, number, attacks, scored);
-      return keepTop(input, { number, label: own.label, keep: step.keep }, scored);
+      subject ??= subjectOf(input.generator, input.config, input.signal);
+      shards += await runScores(input, number, attacks, scored, { subject, firstShard: shards });
+      waiting = waiting.concat(scored);
+      const part = partOf(most, round);
+      const best = await keepTop(
+        input,
+        { number, label: own.label, keep: part.to - part.from, kept, round },
+        waiting,
+      );
+      kept += best.length;
+      const gone = new Set(best.map(({ key }) => key));
+      waiting = waiting.filter(({ key }) => !gone.has(key));
+      return best;
     },
   };
 }

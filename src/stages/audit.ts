@@ -12,6 +12,7 @@ import { requireReadableHeldOut } from './held-out.ts';
 import { runLabels } from './labelling.ts';
 import { planAudit } from './plan.ts';
 import type { PlannedStage } from './planned.ts';
+import { budgetedAudit, runRounds } from './rounds.ts';
 import { openRun, type RunDescription, type RunFolder } from './run-folder.ts';
 import type { StageProgress } from './stage.ts';
 
@@ -82,6 +83,7 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   const candidates = await listCandidates(data, config, generator);
   const sound = candidates.filter(({ error }) => error === null);
   const plan = planAudit(config, generator, sound.length);
+  const budgeted = budgetedAudit(config, generator, sound.length);
   const { folder, resumed, release } = await openRun(config.output, describeAudit(options), {
     relabel: options.relabel ?? false,
   });
@@ -89,10 +91,12 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
     const input: ModelInput = { ...options, generator, folder, signal };
     options.onPlan?.(plan, resumed);
     await runCandidates(input, candidates);
-    const chosen = await runCascade(input, prepareCascade(config), sound);
-    if (until === 'scores') return folder;
-    await runGenerations(input, chosen);
-    if (until === 'generations') return folder;
+    if (budgeted !== undefined) await runRounds(input, budgeted, sound, until);
+    else {
+      const chosen = await runCascade(input, prepareCascade(config), sound);
+      if (until !== 'scores') await runGenerations(input, chosen);
+    }
+    if (until !== 'labels') return folder;
     await runLabels(input);
     return folder;
   } finally {

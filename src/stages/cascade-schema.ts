@@ -4,6 +4,9 @@ import { attackNames } from '../attacks/index.ts';
 const positive = z.int().positive();
 const attackName = z.enum(attackNames as readonly [string, ...string[]]);
 
+/** What a step keeps that does not say. */
+export const defaultKeep = 100;
+
 const attackKeys = {
   attack: attackName.describe('Its name.'),
   as: z
@@ -23,7 +26,11 @@ export const attackSchema = z
 const attackStepSchema = z
   .strictObject({
     ...attackKeys,
-    keep: positive.default(100).describe('At most so many captions go on: those with the highest scores.'),
+    keep: positive
+      .optional()
+      .describe(
+        `At most so many captions go on: those with the highest scores. Default ${defaultKeep}; with budget it is planned.`,
+      ),
     budget: positive
       .optional()
       .describe(
@@ -38,13 +45,22 @@ export const cascadeStepSchema = attackStepSchema;
 /** The steps from all candidates to those that are synthesized. */
 export const cascadeSchema = z
   .array(cascadeStepSchema)
-  .default([
-    { attack: 'dcs', options: {}, keep: 500 },
-    { attack: 'ecs', options: {}, keep: 100 },
-  ])
+  .optional()
   .describe(
-    'The steps, the cheapest first: each scores what the one before has kept. What the last one keeps is synthesized; [] synthesizes every caption. With a generator the default is ecs where it serves, else [].',
+    'The steps, the cheapest first: each scores what the one before has kept. What the last one keeps is synthesized; [] synthesizes every caption. Default: dcs keeps 500, ecs 100; with a generator ecs where it serves, else []; with budget noise-difference.',
   );
+
+/** The steps of a config that names none. */
+export const defaultCascade: readonly CascadeStepConfig[] = [
+  { attack: 'dcs', options: {}, keep: 500 },
+  { attack: 'ecs', options: {}, keep: 100 },
+];
+
+/**
+ * Those of a config with a budget: one unguided evaluation per caption, whose unconditional half all captions share. Of the
+ * scores at that price it is the one that is published for full-size models (Wen et al. 2024).
+ */
+export const budgetCascade: readonly CascadeStepConfig[] = [{ attack: 'noise-difference', options: {} }];
 
 export type AttackConfig = z.output<typeof attackSchema>;
 export type AttackStepConfig = z.output<typeof attackStepSchema>;

@@ -1,6 +1,7 @@
 import type { Generator } from '../generators/index.ts';
 import { type NamedAttack, nameAttack, nameAttacks } from './attack-list.ts';
 import { attackStep } from './attack-step.ts';
+import { onlyRound, type Round } from './budget.ts';
 import type { CandidateRow } from './columns.ts';
 import type { AuditConfig } from './config.ts';
 import type { ModelInput } from './flow.ts';
@@ -22,8 +23,17 @@ export interface CascadeStep {
   readonly attacks: readonly NamedAttack[];
   /** What it will do with so many captions, and how many it lets go on at most. */
   readonly plan: (entering: Entering, generator: Generator) => StepPlan;
-  /** Does it: tables/scores/N and tables/selections/N. Returns what goes on, the best first. */
-  readonly run: (input: ModelInput, entering: readonly CandidateRow[]) => Promise<readonly CandidateRow[]>;
+  /**
+   * Does it: tables/scores/N and tables/selections/N. Returns what goes on, the best first.
+   *
+   * @param round where the captions come in several parts: it then keeps its part of `keep`, the best of all that have
+   *   come and have not gone on. A step that has no use for rounds may ignore it; only budgets make them.
+   */
+  readonly run: (
+    input: ModelInput,
+    entering: readonly CandidateRow[],
+    round?: Round,
+  ) => Promise<readonly CandidateRow[]>;
 }
 
 export interface StepPlan {
@@ -70,13 +80,14 @@ export function prepareCascade(config: AuditConfig): Cascade {
   return { steps, alone, attacks: [...alone, ...steps.flatMap(({ attacks }) => attacks)] };
 }
 
-/** What the cascade will do with so many candidates; `kept`: how many are synthesized at most, and which in words. */
+/** What the cascade will do with so many candidates, which are called `text`; `kept`: how many are synthesized at most, and which in words. */
 export function planCascade(
   { steps, alone }: Cascade,
   generator: Generator,
   candidates: number,
+  text = 'every caption',
 ): { readonly stages: readonly PlannedStage[]; readonly kept: Entering } {
-  let entering: Entering = { count: candidates, text: 'every caption' };
+  let entering: Entering = { count: candidates, text };
   const stages: PlannedStage[] = plannedScores(1, alone, entering, generator);
   for (const step of steps) {
     const planned = step.plan(entering, generator);
@@ -91,9 +102,10 @@ export async function runCascade(
   input: ModelInput,
   { steps, alone }: Cascade,
   candidates: readonly CandidateRow[],
+  round: Round = onlyRound,
 ): Promise<readonly CandidateRow[]> {
   await runScores(input, 1, alone, candidates);
   let kept = candidates;
-  for (const step of steps) kept = await step.run(input, kept);
+  for (const step of steps) kept = await step.run(input, kept, round);
   return kept;
 }

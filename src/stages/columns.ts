@@ -74,6 +74,26 @@ export const selectionColumns = {
 } as const;
 export type SelectionRow = Row<typeof selectionColumns>;
 
+/** With a budget: what each round was planned to do. Folder: tables/rounds. Its captions and pictures follow each other in the order of their tables. */
+export const roundColumns = {
+  /** From 1. */
+  round: column('INTEGER'),
+  /** Captions that the first step scores in it. */
+  scored: column('INTEGER'),
+  /** Captions that get their first picture in it, at most. */
+  synthesized: column('INTEGER'),
+} as const;
+export type RoundRow = Row<typeof roundColumns>;
+
+/** With a budget: whether a picture is verified already, so that its caption needs no more. Folder: tables/verdicts. */
+export const verdictColumns = {
+  key: column('VARCHAR'),
+  sample: column('INTEGER'),
+  /** By the calibrated distance or the reference's; null when it failed. */
+  verdict: nullable('VARCHAR'),
+} as const;
+export type VerdictRow = Row<typeof verdictColumns>;
+
 /** One row per generated picture. Folder: tables/generations. (key, sample) is unique. */
 export const generationColumns = {
   key: column('VARCHAR'),

@@ -9,11 +9,17 @@ export {
   prepareCascade,
   runCascade,
 } from './cascade.ts';
-export { type AttackConfig, attackSchema, type CascadeStepConfig, cascadeSchema } from './cascade-schema.ts';
+export {
+  type AttackConfig,
+  attackSchema,
+  type CascadeStepConfig,
+  defaultCascade,
+} from './cascade-schema.ts';
 export * from './columns.ts';
 export {
   type AuditConfig,
   type AuditDatasetConfig,
+  auditConfigKeys,
   auditConfigSchema,
   auditDatasetSchema,
 } from './config.ts';

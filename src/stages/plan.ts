@@ -4,6 +4,7 @@ import type { Generator } from '../generators/index.ts';
 import { planCascade, prepareCascade } from './cascade.ts';
 import type { AuditConfig } from './config.ts';
 import type { PlannedStage } from './planned.ts';
+import { type BudgetedAudit, budgetedAudit } from './rounds.ts';
 import { requireAttacks } from './subject.ts';
 
 /**
@@ -13,13 +14,67 @@ import { requireAttacks } from './subject.ts';
  *   this model, or guidance is given and it has no condition.
  */
 export function planAudit(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
+  const budgeted = budgetedAudit(config, generator, candidates);
+  const stages =
+    budgeted === undefined
+      ? plainStages(config, generator, candidates)
+      : budgetStages(budgeted, generator, candidates);
+  const total = plannedEvaluations(stages);
+  if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
+    throw new VerbatimError(
+      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower ${config.budget === undefined ? 'candidates.limit, keep in cascade or synthesis.samples' : 'budget'}, or raise it`,
+      { exitCode: 2 },
+    );
+  return stages;
+}
+
+/** Refuses what the generator cannot do. */
+function prepared(config: AuditConfig, generator: Generator) {
   const cascade = prepareCascade(config);
   requireAttacks(generator, cascade.attacks, config);
-  const { synthesis } = config;
   const { name, pipeline } = generator;
-  if (pipeline !== undefined)
-    refuseGuidance(name, pipeline.conditions, synthesis.guidance, 'synthesis.guidance');
-  const guidance = synthesis.guidance ?? generator.guidance;
+  const { guidance } = config.synthesis;
+  // Unguided is what a model without a condition is anyway, and what budgets have by default.
+  if (pipeline !== undefined && !(config.budget !== undefined && guidance === 1))
+    refuseGuidance(name, pipeline.conditions, guidance, 'synthesis.guidance');
+  return { cascade, guidance: guidance ?? generator.guidance };
+}
+
+/** With a budget: the steps over the captions that it pays for, then pictures for as many as it pays for. */
+function budgetStages(
+  { config, plan, picture }: BudgetedAudit,
+  generator: Generator,
+  candidates: number,
+): PlannedStage[] {
+  const { cascade, guidance } = prepared(config, generator);
+  const { counts, rounds, spare } = plan;
+  const [scored] = counts;
+  const { stages, kept } = planCascade(
+    cascade,
+    generator,
+    scored!,
+    scored === candidates ? undefined : `${scored} of ${candidates} captions`,
+  );
+  const further =
+    config.synthesis.samples === 1
+      ? 0
+      : Math.min(Math.floor(spare / picture), kept.count * (config.synthesis.samples - 1));
+  const one = { ...config.synthesis, samples: 1 };
+  return [
+    ...stages,
+    {
+      name: 'generations',
+      what: `${picturesText(generator, one, guidance, false)} for ${kept.text}, in ${counted(rounds, 'round')}${further > 0 ? `; then up to ${counted(further, 'further picture')} of those that are not verified` : ''}`,
+      items: kept.count + further,
+      evaluations: (kept.count + further) * picture,
+      pictures: 0,
+    },
+  ];
+}
+
+function plainStages(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
+  const { cascade, guidance } = prepared(config, generator);
+  const { synthesis } = config;
   const { stages: scores, kept } = planCascade(cascade, generator, candidates);
   const made = kept.count * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0));
   const stages: PlannedStage[] = [
@@ -32,12 +87,6 @@ export function planAudit(config: AuditConfig, generator: Generator, candidates:
       pictures: generator.pipeline === undefined ? made : 0,
     },
   ];
-  const total = plannedEvaluations(stages);
-  if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
-    throw new VerbatimError(
-      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower candidates.limit, keep in cascade or synthesis.samples, or raise it`,
-      { exitCode: 2 },
-    );
   return stages;
 }
 
@@ -71,11 +120,16 @@ export function plannedPrice(
 type Synthesis = AuditConfig['synthesis'];
 
 /** What is made of each caption, as far as the generator can be told. */
-function picturesText({ capabilities }: Generator, { samples, steps, sampler }: Synthesis, guidance: number) {
+function picturesText(
+  { capabilities }: Generator,
+  { samples, steps, sampler }: Synthesis,
+  guidance: number,
+  oneStep = capabilities.oneStep,
+) {
   const how = capabilities.steps
     ? ` of ${counted(steps, `${capabilities.sampler ? `${sampler} ` : ''}step`)}`
     : '';
-  const quick = capabilities.oneStep ? ' and one of one step' : '';
+  const quick = oneStep ? ' and one of one step' : '';
   return `${counted(samples, 'picture')}${how}${quick},${capabilities.guidance ? ` guidance ${guidance},` : ''}`;
 }
 

@@ -8,22 +8,28 @@ import { subjectOf } from './subject.ts';
 /** Why there is no score where the subject's outputs are no numbers. */
 export const notFinite = 'the model returned values that are not finite';
 
-/** Scores captions with the attacks of a step: tables/scores/N. Nothing without attacks. */
+/**
+ * Scores captions with the attacks of a step: tables/scores/N. Nothing without attacks. Returns how many shards they are.
+ *
+ * @param options.subject what is scored; one for all calls of a step, so that what captions share is computed once
+ * @param options.firstShard where the captions follow others of the step
+ */
 export async function runScores(
   input: ModelInput,
   step: number,
   attacks: readonly NamedAttack[],
   captions: readonly CandidateRow[],
-): Promise<void> {
-  if (attacks.length === 0) return;
+  options: { readonly subject?: Subject; readonly firstShard?: number } = {},
+): Promise<number> {
+  if (attacks.length === 0) return 0;
   const { config, folder, generator, signal, onProgress } = input;
-  // One subject for the whole stage: what all captions share is computed once.
-  const subject = subjectOf(generator, config, signal);
-  await runStage({
+  const subject = options.subject ?? subjectOf(generator, config, signal);
+  const { shards } = await runStage({
     folder,
     name: `scores/${step}`,
     columns: scoreColumns,
     shards: cutShards(captions, config.shardSize),
+    firstShard: options.firstShard ?? 0,
     items: (rows) => rows.length,
     meter: generator.meter,
     signal,
@@ -35,6 +41,7 @@ export async function runScores(
         endsRun: mayEndRun(generator, context),
       }),
   });
+  return shards;
 }
 
 /**

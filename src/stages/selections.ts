@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { fromParquet, readTable, sql, textLiteral } from '../tables/index.ts';
+import type { Round } from './budget.ts';
 import { type CandidateRow, type SelectionRow, selectionColumns } from './columns.ts';
 import type { StageInput } from './flow.ts';
 import { runTable } from './run-folder.ts';
-import { runStage } from './stage.ts';
+import { runStage, shardName } from './stage.ts';
 
 /**
  * The highest scores of an attack among the tables of scores, best first; equal scores in the order of
@@ -34,12 +36,15 @@ export interface Keep {
   /** The attack whose scores decide. */
   readonly label: string;
   readonly keep: number;
+  /** How many it has kept in the rounds before. */
+  readonly kept: number;
+  readonly round: Round;
 }
 
-/** What a step keeps of the captions that it scored: tables/selections/N. Returns them, the best first. */
+/** What a step keeps of the captions that it scored: tables/selections/N, a shard per round. Returns them, the best first. */
 export async function keepTop(
   { folder, signal, onProgress }: StageInput,
-  { number, label, keep }: Keep,
+  { number, label, keep, kept, round }: Keep,
   scored: readonly CandidateRow[],
 ): Promise<CandidateRow[]> {
   const name = `selections/${number}`;
@@ -48,6 +53,7 @@ export async function keepTop(
     name,
     columns: selectionColumns,
     shards: [undefined],
+    firstShard: round.index,
     items: () => 1,
     signal,
     onProgress,
@@ -55,20 +61,26 @@ export async function keepTop(
       // Its own table holds what it scored and nothing else; without one its attack was scored by the first step.
       const own = await runTable(folder, `scores/${number}`);
       const top =
-        own.length > 0
+        own.length > 0 && round.count === 1
           ? await topScores(own, label, keep)
           : await topScores(
-              await runTable(folder, 'scores/1'),
+              own.length > 0 ? own : await runTable(folder, 'scores/1'),
               label,
               keep,
               scored.map(({ key }) => key),
             );
       return top.map(
-        ({ key, score }, i): SelectionRow => ({ step: number, attack: label, rank: i + 1, key, score }),
+        ({ key, score }, i): SelectionRow => ({
+          step: number,
+          attack: label,
+          rank: kept + i + 1,
+          key,
+          score,
+        }),
       );
     },
   });
   const byKey = new Map(scored.map((row) => [row.key, row]));
-  const rows = await readTable(await runTable(folder, name), selectionColumns);
+  const rows = await readTable(join(folder.tables, name, shardName(round.index)), selectionColumns);
   return rows.flatMap(({ key }) => byKey.get(key) ?? []);
 }

@@ -31,6 +31,7 @@ Examples:
   verbatim audit audit.yaml
   verbatim audit audit.yaml --dry-run                   what would it cost?
   verbatim audit audit.yaml --limit 1000 -o runs/quick  a part of it, elsewhere
+  verbatim audit audit.yaml --budget 20000              what can be found for so many evaluations?
   verbatim audit audit.yaml --set cascade.0.keep=200 --set synthesis.samples=8
   verbatim audit audit.yaml --fail-above 0 --json       for CI: exit code 100 when anything is found
   verbatim audit runs/audit                             go on with a run
@@ -57,6 +58,9 @@ export function define(context: CommandContext): Command {
 /** The flags of `audit`, which `demo` shares. */
 export function addAuditFlags(command: Command): Command {
   return addConfigFlags(command)
+    .addOption(
+      integerOption('--budget <evaluations>', 'spend so many where they find most (config: budget)', 1),
+    )
     .addOption(integerOption('--fail-above <n>', 'exit code 100 when more than n images are found', 0))
     .option('--dry-run', 'print what it may cost, and stop')
     .option('-q, --quiet', 'no progress')

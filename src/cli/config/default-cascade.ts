@@ -14,8 +14,10 @@ export async function defaultCascade(
   text: string,
   overrides: readonly Override[],
 ): Promise<Override[]> {
-  const written = parse(text) as { cascade?: unknown } | null;
-  if (written?.cascade !== undefined || overrides.some(({ path }) => path[0] === 'cascade')) return [];
+  const written = parse(text) as { cascade?: unknown; budget?: unknown } | null;
+  const isSet = (key: 'cascade' | 'budget') =>
+    written?.[key] !== undefined || overrides.some(({ path }) => path[0] === key);
+  if (isSet('cascade') || isSet('budget')) return [];
   const opened = await openGenerator(generator);
   const value = givesOneStepPictures(opened) ? [{ attack: 'ecs', keep: 100 }] : [];
   await opened.close();

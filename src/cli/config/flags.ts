@@ -18,6 +18,7 @@ export interface ConfigFlags {
   readonly provider?: string;
   readonly precision?: string;
   readonly maxEvaluations?: number;
+  readonly budget?: number;
   readonly format?: string;
   readonly set?: readonly Override[];
 }
@@ -34,6 +35,7 @@ export const configKeys: Readonly<Record<string, string>> = {
   provider: 'provider',
   precision: 'precision',
   maxEvaluations: 'maxEvaluations',
+  budget: 'budget',
   format: 'dataset.format',
 };
 
