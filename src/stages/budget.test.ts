@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type BudgetQuestion, partOf, planBudget, type Rung } from './budget.ts';
+import { type BudgetQuestion, partOf, planBudget, type Rung, roundsFor } from './budget.ts';
 
 const rung = fc.record<Rung>({
   perCaption: fc.integer({ min: 1, max: 70 }),
@@ -26,7 +26,7 @@ describe('a planned budget', () => {
     fc.assert(
       fc.property(questions, (question) => {
         fc.pre(question.budget >= leastOf(question));
-        const { counts, rounds, evaluations, spare } = planBudget(question);
+        const { counts, evaluations, spare } = planBudget(question);
         expect(evaluations).toBe(cost(question.rungs, counts));
         expect(evaluations + spare).toBe(question.budget);
         expect(spare).toBeGreaterThanOrEqual(0);
@@ -35,8 +35,6 @@ describe('a planned budget', () => {
           expect(count).toBeGreaterThanOrEqual(1);
           if (i > 0) expect(count).toBeLessThanOrEqual(counts[i - 1]!);
         }
-        expect(rounds).toBeGreaterThanOrEqual(1);
-        expect(rounds === 1 || Math.floor(counts.at(-1)! / rounds) >= question.batch).toBe(true);
       }),
     );
   });
@@ -76,14 +74,19 @@ describe('a planned budget', () => {
     );
   });
 
-  it('shares equally where there are captions enough', () => {
+  it('keeps one in four where there are captions enough', () => {
+    const ladder = [1, 1, 16].map((perCaption) => ({ perCaption, shared: 0 }));
+    expect(planBudget({ captions: 1e6, budget: 9000, rungs: ladder, batch: 16 })).toEqual({
+      counts: [4000, 1000, 250],
+      evaluations: 9000,
+      spare: 0,
+    });
     const rungs = [
       { perCaption: 1, shared: 1 },
       { perCaption: 4, shared: 0 },
     ];
     expect(planBudget({ captions: 1e6, budget: 2000, rungs, batch: 16 })).toEqual({
       counts: [999, 250],
-      rounds: 15,
       evaluations: 2000,
       spare: 0,
     });
@@ -97,6 +100,16 @@ describe('a planned budget', () => {
 });
 
 describe('the parts of rounds', () => {
+  it('have a batch of pictures each', () => {
+    fc.assert(
+      fc.property(fc.nat(100_000), fc.integer({ min: 1, max: 64 }), (pictures, batch) => {
+        const rounds = roundsFor(pictures, batch);
+        expect(rounds).toBeGreaterThanOrEqual(1);
+        expect(rounds === 1 || Math.floor(pictures / rounds) >= batch).toBe(true);
+      }),
+    );
+  });
+
   it('are as good as equal and follow each other', () => {
     fc.assert(
       fc.property(fc.nat(10_000), fc.integer({ min: 1, max: 40 }), (total, count) => {

@@ -12,7 +12,7 @@ export interface BudgetQuestion {
   readonly captions: number;
   /** Evaluations that may be spent. */
   readonly budget: number;
-  /** From the cheapest score to the picture. */
+  /** From the cheapest score to the dearest picture. */
   readonly rungs: readonly Rung[];
   /** Captions that are computed together: the unit in which rounds are cut. */
   readonly batch: number;
@@ -21,26 +21,27 @@ export interface BudgetQuestion {
 export interface BudgetPlan {
   /** How many captions each rung takes; never more than the one before. */
   readonly counts: readonly number[];
-  /** The captions come in so many parts, each of which goes up the whole ladder before the next one. */
-  readonly rounds: number;
   /** What that costs at most. */
   readonly evaluations: number;
   /** What is left of the budget, for further samples. */
   readonly spare: number;
 }
 
+/** Each rung takes at least so many times fewer captions than the one before, while there are captions enough. */
+const eta = 4;
+
 /** More rounds find sooner and rank worse: each one takes the best of what has been scored so far. */
 const mostRounds = 32;
 
 /**
- * Spends a budget over captions: successive halving (Jamieson & Talwalkar 2016, algorithm 1: the same share for each rung,
- * so each rung takes as many of the best as its share pays for), in rounds over parts of the captions as the brackets of
- * Hyperband (Li et al. 2018) are. What a rung cannot spend, since no more captions come to it, goes to the next ones.
+ * Spends a budget over captions: successive halving (Jamieson & Talwalkar 2016, algorithm 1), where each rung keeps one in η
+ * of the captions for a dearer look, in rounds over parts of the captions as the brackets of Hyperband (Li et al. 2018) are.
+ * Where there are not captions enough to spend all so, all are scored, and the rungs above take more than one in η.
  *
  * @throws VerbatimError (exit code 2) below the cheapest plan: one batch that is scored, and one caption on each rung above
  */
 export function planBudget({ captions, budget, rungs, batch }: BudgetQuestion): BudgetPlan {
-  if (captions === 0) return { counts: rungs.map(() => 0), rounds: 1, evaluations: 0, spare: budget };
+  if (captions === 0) return { counts: rungs.map(() => 0), evaluations: 0, spare: budget };
   const least = rungs.map((rung, i) => costOf(rung, i === 0 ? Math.min(batch, captions) : 1));
   const needed = sum(least);
   if (budget < needed)
@@ -51,14 +52,18 @@ export function planBudget({ captions, budget, rungs, batch }: BudgetQuestion): 
   let left = budget;
   let coming = captions;
   const counts = rungs.map((rung, i) => {
+    const above = rungs.slice(i);
+    // One caption here, and its part of the rungs above.
+    const each = sum(above.map(({ perCaption }, j) => perCaption / eta ** j));
+    const wanted = Math.floor((left - sum(above.map(({ shared }) => shared))) / each);
     const reserved = sum(least.slice(i + 1));
-    const share = Math.min(Math.max(Math.floor(left / (rungs.length - i)), least[i]!), left - reserved);
-    coming = Math.min(coming, Math.floor((share - rung.shared) / rung.perCaption));
+    const most = Math.floor((left - reserved - rung.shared) / rung.perCaption);
+    const fewest = i === 0 ? Math.min(batch, captions) : 1;
+    coming = Math.min(coming, most, Math.max(fewest, wanted));
     left -= costOf(rung, coming);
     return coming;
   });
-  const rounds = Math.max(1, Math.min(mostRounds, Math.floor(counts.at(-1)! / batch)));
-  return { counts, rounds, evaluations: budget - left, spare: left };
+  return { counts, evaluations: budget - left, spare: left };
 }
 
 function costOf({ perCaption, shared }: Rung, captions: number): number {
@@ -67,6 +72,11 @@ function costOf({ perCaption, shared }: Rung, captions: number): number {
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
+}
+
+/** In how many rounds so many pictures are made: each has a batch of them at least. */
+export function roundsFor(pictures: number, batch: number): number {
+  return Math.max(1, Math.min(mostRounds, Math.floor(pictures / batch)));
 }
 
 /** One of several rounds, from 0. */

@@ -42,12 +42,12 @@ function prepared(config: AuditConfig, generator: Generator) {
 
 /** With a budget: the steps over the captions that it pays for, then pictures for as many as it pays for. */
 function budgetStages(
-  { config, plan, picture }: BudgetedAudit,
+  { config, plan, rounds, picture }: BudgetedAudit,
   generator: Generator,
   candidates: number,
 ): PlannedStage[] {
   const { cascade, guidance } = prepared(config, generator);
-  const { counts, rounds, spare } = plan;
+  const { counts, spare } = plan;
   const [scored] = counts;
   const { stages, kept } = planCascade(
     cascade,

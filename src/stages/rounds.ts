@@ -2,7 +2,7 @@ import { samplerCalls } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
 import { fromParquet, readTable, sql } from '../tables/index.ts';
-import { type BudgetPlan, partOf, planBudget, type Round } from './budget.ts';
+import { type BudgetPlan, partOf, planBudget, type Round, roundsFor } from './budget.ts';
 import { prepareCascade, runCascade } from './cascade.ts';
 import { type CandidateRow, roundColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';
@@ -19,6 +19,10 @@ export interface BudgetedAudit {
   /** With the planned number of captions in `keep`. */
   readonly config: AuditConfig;
   readonly plan: BudgetPlan;
+  /** Captions that get a picture. */
+  readonly synthesized: number;
+  /** The captions come in so many parts, each of which is scored and has its pictures before the next one. */
+  readonly rounds: number;
   /** What one picture costs. */
   readonly picture: number;
 }
@@ -41,7 +45,9 @@ export function budgetedAudit(
       `budget counts evaluations, which the generator "${generator.kind}" does not tell; leave budget out and give cascade and candidates.limit`,
       { exitCode: 2 },
     );
-  const picture = pictureCost(synthesis, synthesis.guidance ?? generator.guidance);
+  const halves = (synthesis.guidance ?? generator.guidance) === 1 ? 1 : 2;
+  const { sampler, steps } = synthesis;
+  const picture = halves * (steps === 1 ? 1 : samplerCalls(sampler, steps));
   const rungs = prepareCascade(config).attacks.map((attack) => {
     const first = scoringCost([attack], 1, generator);
     const perCaption = scoringCost([attack], 2, generator) - first;
@@ -53,12 +59,15 @@ export function budgetedAudit(
     rungs: [...rungs, { perCaption: picture, shared: 0 }],
     batch,
   });
+  const synthesized = plan.counts[rungs.length]!;
   const cascade = config.cascade.map((step, i) => ({ ...step, keep: Math.max(1, plan.counts[i + 1]!) }));
-  return { config: { ...config, cascade }, plan, picture };
-}
-
-function pictureCost({ sampler, steps }: AuditConfig['synthesis'], guidance: number): number {
-  return (guidance === 1 ? 1 : 2) * (steps === 1 ? 1 : samplerCalls(sampler, steps));
+  return {
+    config: { ...config, cascade },
+    plan,
+    synthesized,
+    rounds: roundsFor(synthesized, batch),
+    picture,
+  };
 }
 
 /** The captions that the budget pays for, in the order in which they come: ranked ones as they are, others drawn. */
@@ -71,9 +80,9 @@ export function budgetedCaptions(
 }
 
 /**
- * Runs the cascade and the synthesis in the planned rounds: each takes the next part of the captions, scores it, and makes one
- * picture for the best of all that have been scored and not yet synthesized. What is then left of the budget makes further
- * samples of the captions that are not verified, the best ranked first. Stages and shards are those of any audit, so a killed
+ * Runs the cascade and the synthesis in the planned rounds: each takes the next part of the captions, scores it, and makes a
+ * picture for the best of all that have been scored and have none yet. What is then left of the budget makes further samples of
+ * the captions that are not verified, the best ranked first. Stages and shards are those of any audit, so a killed
  * run goes on and ends with the same bytes.
  *
  * @param until 'scores': no picture is made; the rounds then score and keep only
@@ -84,14 +93,14 @@ export async function runRounds(
   candidates: readonly CandidateRow[],
   until: 'scores' | 'generations' | 'labels',
 ): Promise<void> {
-  const { plan } = audit;
+  const { rounds } = audit;
   const cascade = prepareCascade(audit.config);
   const captions = budgetedCaptions(candidates, audit);
   await writeRounds(input, audit, captions.length);
   const chosen: CandidateRow[] = [];
   let shards = 0;
-  for (let index = 0; index < plan.rounds; index += 1) {
-    const round: Round = { index, count: plan.rounds };
+  for (let index = 0; index < rounds; index += 1) {
+    const round: Round = { index, count: rounds };
     const { from, to } = partOf(captions.length, round);
     const kept = await runCascade(input, cascade, captions.slice(from, to), round);
     chosen.push(...kept);
@@ -101,19 +110,22 @@ export async function runRounds(
 }
 
 /** What each round was planned to do: tables/rounds. */
-async function writeRounds(input: ModelInput, { plan }: BudgetedAudit, captions: number): Promise<void> {
-  const synthesized = plan.counts.at(-1)!;
+async function writeRounds(
+  input: ModelInput,
+  { rounds, synthesized }: BudgetedAudit,
+  captions: number,
+): Promise<void> {
   await runStage({
     folder: input.folder,
     name: 'rounds',
     columns: roundColumns,
     shards: [undefined],
-    items: () => plan.rounds,
+    items: () => rounds,
     signal: input.signal,
     onProgress: input.onProgress,
     process: async () =>
-      Array.from({ length: plan.rounds }, (_, index) => {
-        const round = { index, count: plan.rounds };
+      Array.from({ length: rounds }, (_, index) => {
+        const round = { index, count: rounds };
         const size = (total: number) => partOf(total, round).to - partOf(total, round).from;
         return { round: index + 1, scored: size(captions), synthesized: size(synthesized) };
       }),
