@@ -7,12 +7,14 @@ import {
   type LabelRow,
   labelColumns,
   type ReviewRow,
+  type RoundRow,
   type RunCalibration,
   type RunDescription,
   readCalibration,
   readLog,
   readReviews,
   readRun,
+  roundColumns,
   runFolder,
   runTable,
   type ScoreRow,
@@ -38,6 +40,8 @@ export interface ReportData {
   /** What the steps of the cascade scored, in their order; a step that read another one's scores is not there. */
   readonly scores: readonly { readonly step: number; readonly rows: readonly ScoreRow[] }[];
   readonly selections: readonly SelectionRow[];
+  /** Of a run with a budget: what its rounds were planned to do. Else empty. */
+  readonly rounds: readonly RoundRow[];
   readonly generations: readonly GenerationRow[];
   readonly labels: readonly LabelRow[];
   /** What was decided by hand, the oldest first. */
@@ -77,6 +81,7 @@ export async function readReportData(path: string): Promise<ReportData> {
     selections: (await rows('selections', selectionColumns)).sort(
       (a, b) => a.step - b.step || a.rank - b.rank,
     ),
+    rounds: await rows('rounds', roundColumns),
     generations: await rows('generations', generationColumns),
     labels,
     reviews: await readReviews(folder),

@@ -25,6 +25,7 @@ import {
   recallByCopies,
   type VerdictCounts,
 } from './findings.ts';
+import { type FoundAgainstEvaluations, type FoundCurve, foundCurve, recipes } from './found-curve.ts';
 
 /** One rule's outcome, for those that ran side by side. */
 export interface RuleFigures extends Found {
@@ -64,11 +65,20 @@ export interface Summary {
   readonly distances: readonly DistanceBin[];
   readonly calibration: RunCalibration | null;
   readonly carlini: CarliniCost;
+  readonly foundAgainstEvaluations: FoundAgainstEvaluations;
   readonly failures: readonly Failure[];
 }
 
-/** All figures from the tables; pure, and the same for the same tables but for `seconds`. */
-export function summarize(data: ReportData, captions: readonly Caption[]): Summary {
+/**
+ * All figures from the tables; pure, and the same for the same tables but for `seconds`.
+ *
+ * @param beside what other runs found against what they spent
+ */
+export function summarize(
+  data: ReportData,
+  captions: readonly Caption[],
+  beside: readonly FoundCurve[] = [],
+): Summary {
   const stages = stageFigures(data);
   const evaluations = stages.reduce((sum, stage) => sum + stage.evaluations, 0);
   const neverSeen = countNeverSeen(captions);
@@ -101,6 +111,10 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
     distances: distanceBins(captions, ran[0]?.threshold ?? null),
     calibration: data.calibration,
     carlini: carliniCost(captions.length, evaluations),
+    foundAgainstEvaluations: {
+      curves: [foundCurve(data, captions, 'this run'), ...beside],
+      recipes: recipes(captions.length),
+    },
     failures: failureFigures(data),
   };
 }

@@ -74,14 +74,17 @@ export const selectionColumns = {
 } as const;
 export type SelectionRow = Row<typeof selectionColumns>;
 
-/** With a budget: what each round was planned to do. Folder: tables/rounds. Its captions and pictures follow each other in the order of their tables. */
+/**
+ * With a budget, one row per (round, step): what it was planned to take. Folder: tables/rounds. The rounds' captions follow each
+ * other in the order of the tables of scores and generations.
+ */
 export const roundColumns = {
   /** From 1. */
   round: column('INTEGER'),
-  /** Captions that the first step scores in it. */
-  scored: column('INTEGER'),
-  /** Captions that get their first picture in it, at most. */
-  synthesized: column('INTEGER'),
+  /** A step of the cascade; the one after the last is the synthesis. */
+  step: column('INTEGER'),
+  /** Captions that it takes in this round. */
+  captions: column('INTEGER'),
 } as const;
 export type RoundRow = Row<typeof roundColumns>;
 

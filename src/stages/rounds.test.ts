@@ -75,8 +75,9 @@ describe('an audit with a budget', { timeout: 240_000 }, () => {
 
   it('goes in rounds: each scores its part, and synthesizes the best that are left', async () => {
     const rounds = await table('rounds', roundColumns);
-    expect(rounds).toHaveLength(12);
-    expect(rounds.reduce((sum, { scored }) => sum + scored, 0)).toBe(66);
+    expect(rounds).toHaveLength(12 * 2);
+    const scoring = rounds.filter(({ step }) => step === 1);
+    expect(scoring.reduce((sum, { captions }) => sum + captions, 0)).toBe(66);
     const scores = new Map((await table('scores/1', scoreColumns)).map((row) => [row.key, row.score!]));
     const order = [...scores.keys()];
     const candidates = (await table('candidates', candidateColumns)).map(({ key }) => key);
@@ -87,8 +88,9 @@ describe('an audit with a budget', { timeout: 240_000 }, () => {
     expect(chosen.map(({ rank }) => rank)).toEqual(chosen.map((_, i) => i + 1));
     let come = 0;
     let gone: string[] = [];
-    for (const { scored, synthesized } of rounds) {
-      come += scored;
+    for (const { round, captions } of scoring) {
+      come += captions;
+      const synthesized = rounds.find((one) => one.round === round && one.step === 2)!.captions;
       const waiting = order.slice(0, come).filter((key) => !gone.includes(key));
       const best = waiting.sort((a, b) => scores.get(b)! - scores.get(a)! || (a < b ? -1 : 1));
       const kept = chosen.slice(gone.length, gone.length + synthesized).map(({ key }) => key);

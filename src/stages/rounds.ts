@@ -1,7 +1,7 @@
 import { samplerCalls } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
-import { fromParquet, readTable, sql } from '../tables/index.ts';
+import { fromParquet, sql } from '../tables/index.ts';
 import { type BudgetPlan, partOf, planBudget, type Round, roundsFor } from './budget.ts';
 import { prepareCascade, runCascade } from './cascade.ts';
 import { type CandidateRow, roundColumns } from './columns.ts';
@@ -96,7 +96,7 @@ export async function runRounds(
   const { rounds } = audit;
   const cascade = prepareCascade(audit.config);
   const captions = budgetedCaptions(candidates, audit);
-  await writeRounds(input, audit, captions.length);
+  await writeRounds(input, audit);
   const chosen: CandidateRow[] = [];
   let shards = 0;
   for (let index = 0; index < rounds; index += 1) {
@@ -110,11 +110,7 @@ export async function runRounds(
 }
 
 /** What each round was planned to do: tables/rounds. */
-async function writeRounds(
-  input: ModelInput,
-  { rounds, synthesized }: BudgetedAudit,
-  captions: number,
-): Promise<void> {
+async function writeRounds(input: ModelInput, { plan, rounds }: BudgetedAudit): Promise<void> {
   await runStage({
     folder: input.folder,
     name: 'rounds',
@@ -124,11 +120,12 @@ async function writeRounds(
     signal: input.signal,
     onProgress: input.onProgress,
     process: async () =>
-      Array.from({ length: rounds }, (_, index) => {
-        const round = { index, count: rounds };
-        const size = (total: number) => partOf(total, round).to - partOf(total, round).from;
-        return { round: index + 1, scored: size(captions), synthesized: size(synthesized) };
-      }),
+      Array.from({ length: rounds }, (_, index) =>
+        plan.counts.map((count, step) => {
+          const { from, to } = partOf(count, { index, count: rounds });
+          return { round: index + 1, step: step + 1, captions: to - from };
+        }),
+      ).flat(),
   });
 }
 
@@ -165,9 +162,4 @@ async function spentOn({ folder }: ModelInput, shards: number): Promise<number> 
     return row!.n;
   };
   return (await total(scores, 'spent')) + (await total(pictures, 'evaluations'));
-}
-
-/** The rounds of a run with a budget; none without. */
-export async function readRounds(folder: ModelInput['folder']) {
-  return readTable(await runTable(folder, 'rounds'), roundColumns);
 }
