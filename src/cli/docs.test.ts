@@ -13,10 +13,12 @@ import {
   generationColumns,
   labelColumns,
   reviewColumns,
+  roundColumns,
   runAudit,
   scoreColumns,
   selectionColumns,
   truthColumns,
+  verdictColumns,
 } from '../stages/index.ts';
 import { fakeAuditConfig } from '../stages/testing/fake-config.ts';
 import { fakeModel, fakePlantedSet } from '../stages/testing/fake-model.ts';
@@ -80,7 +82,9 @@ describe('docs/run-folder.md', () => {
       candidates: candidateColumns,
       'scores/1': scoreColumns,
       'selections/1': selectionColumns,
+      rounds: roundColumns,
       generations: generationColumns,
+      verdicts: verdictColumns,
       copies: copyColumns,
       families: familyColumns,
       labels: labelColumns,

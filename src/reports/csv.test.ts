@@ -34,7 +34,7 @@ it('gives back every text, number and empty cell', () => {
     fc.constant(null),
   );
   fc.assert(
-    fc.property(fc.array(fc.array(cell, { minLength: 2, maxLength: 2 })), (rows) => {
+    fc.property(fc.array(fc.tuple(cell, cell), { maxLength: 8 }), (rows) => {
       const expected = rows.map((row) => row.map((value) => (value === null ? '' : String(value))));
       expect(parse(csvText(['a', 'b'], rows))).toEqual([['a', 'b'], ...expected]);
     }),

@@ -252,7 +252,7 @@ describe('empty states', () => {
     expect(document.querySelector('h1')!.textContent).toMatch(/^No verdict yet/);
     expect(document.querySelector('#roc svg.chart')).not.toBeNull();
     expect(document.querySelector('#recall svg.chart')).toBeNull();
-    expect(emptyTexts(document)).toHaveLength(4);
+    expect(emptyTexts(document)).toHaveLength(5);
     // A caption without any picture is a line of figures, not a row of empty frames.
     expect(document.querySelector('#gallery .missing')).toBeNull();
     const plain = all(document, '#gallery .item.plain');
@@ -271,7 +271,7 @@ describe('empty states', () => {
       truth: [],
       calibration: null,
     }));
-    expect(emptyTexts(document)).toHaveLength(5);
+    expect(emptyTexts(document)).toHaveLength(6);
     expect(text).not.toMatch(/\b(NaN|undefined|Infinity)\b/);
   });
 
