@@ -131,6 +131,14 @@ describe('the command line', () => {
     [['audit', 'audit.yaml', '--model', 'nowhere'], 'nowhere'],
     [['audit', 'audit.yaml', '--set', 'dataset.path=none.yaml'], 'none.yaml: no such lab config'],
     [['audit', 'audit.yaml', '--max-evaluations', '9'], 'and maxEvaluations is 9'],
+    [
+      ['audit', 'audit.yaml', '--budget', '100'],
+      'cascade: budget plans what each step keeps; leave out its keep and budget, or budget\n',
+    ],
+    [
+      ['audit', 'audit.yaml', '--budget', '5', '--set', 'cascade=[{attack: dcs-antithetic}]'],
+      'budget: 5 evaluations are too few; the least is ',
+    ],
     [['report', 'nowhere'], 'nowhere is not a run folder'],
     [['score'], 'give a config, a run folder, or --model with --caption'],
     [
@@ -224,6 +232,16 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
       new RegExp(`^found {4}0 training images.*; ${findings.length} rejected by hand\\)\n`),
     );
     expect(opened.code).toBe(0);
+  });
+
+  it('says what a budget is planned for, and stops', async () => {
+    const args = ['--dry-run', '--budget', '40', '--set', 'cascade=[{attack: dcs-antithetic}]', '-q'];
+    const { code, stdout } = await run('audit', 'audit.yaml', ...args);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^plan {5}at most \d+ evaluations\n {2}scores\/1 +dcs-antithetic for 16 of 20 captions, drawn: at most \d+ evaluations\n {2}generations +1 picture of 2 dpmpp-2m steps, guidance 1, for the top \d+ by dcs-antithetic, in 1 round/,
+    );
+    expect(Number(/at most (\d+)/.exec(stdout)![1])).toBeLessThanOrEqual(40);
   });
 
   it("refuses another config's folder in one line that names the key", async () => {

@@ -28,7 +28,7 @@ function parse(text: string): string[][] {
 
 it('gives back every text, number and empty cell', () => {
   const cell = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: fc.constantFrom('a', '"', ',', '\r', '\n', ' ', 'é', '🙂') }),
     fc.constantFrom('"', ',', '\r\n', '"",\n'),
     fc.integer(),
     fc.constant(null),

@@ -57,11 +57,14 @@ function foundChart({ curves, recipes }: Summary['foundAgainstEvaluations']): Sv
 }
 
 /** What was found for how many evaluations, beside what published methods would spend on the same captions. */
-export function foundSection({ foundAgainstEvaluations, judged, captions }: Summary): Markup {
+export function foundSection({ foundAgainstEvaluations, judged, captions, stages }: Summary): Markup {
   const heading = html`<h2>Found against evaluations</h2>`;
   const { curves, recipes } = foundAgainstEvaluations;
   if (judged === 0)
     return html`<section id="spent">${heading}${empty('No picture has been judged yet, so nothing is found for any evaluations.')}</section>`;
+  const scored = stages.find(({ name }) => name === 'scores/1')?.captions ?? captions;
+  const part =
+    scored < captions ? ` Here ${integer(scored)} of them were scored: more the budget did not pay for.` : '';
   const half = Math.ceil((curves[0]?.points.at(-1)?.found ?? 0) / 2);
   const rows = curves.map((curve, i) => {
     const last = curve.points.at(-1)!;
@@ -74,7 +77,7 @@ export function foundSection({ foundAgainstEvaluations, judged, captions }: Summ
       html`<tr><td>${name}, counted</td><td>${integer(captions)}</td><td>–</td><td>–</td><td>${integer(evaluations)}</td><td>–</td></tr>`,
   );
   return html`<section id="spent">${heading}
-<p>Distinct training images that had been found when so many evaluations were spent, from the run’s tables in the order in which they were spent. Upright lines: what published methods would spend on ${counted(captions, 'caption')}; what they would find is not known.</p>
+<p>Distinct training images that had been found when so many evaluations were spent, from the run’s tables in the order in which they were spent. Upright lines: what published methods would spend on ${counted(captions, 'caption')}; what they would find is not known.${part}</p>
 ${pair(
   foundChart(foundAgainstEvaluations),
   html`<table><thead><tr><th>Run</th><th>Captions</th><th>Until the first</th><th>Until ${half === 0 ? 'half' : integer(half)}</th><th>In all</th><th>Found</th></tr></thead><tbody>${rows}${published}</tbody></table>`,

@@ -46,10 +46,11 @@ describe('writeReport', () => {
       'roc',
       'precision',
       'rules',
+      'spent',
       'cost',
       'reproduce',
     ]);
-    for (const id of ['recall', 'roc', 'precision', 'rules']) {
+    for (const id of ['recall', 'roc', 'precision', 'rules', 'spent']) {
       const chart = document.querySelector(`#${id} .pair svg.chart`)!;
       expect(chart.getAttribute('aria-label')).toBeTruthy();
       expect([...chart.querySelectorAll('text')].length).toBeGreaterThan(5);

@@ -53,7 +53,9 @@ function budgetStages(
     cascade,
     generator,
     scored!,
-    scored === candidates ? undefined : `${scored} of ${candidates} captions`,
+    scored === candidates
+      ? undefined
+      : `${scored} of ${candidates} captions, ${config.candidates.from === undefined ? 'drawn' : 'the most duplicated first'}`,
   );
   const further =
     config.synthesis.samples === 1

@@ -174,7 +174,8 @@ function describe(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): s
     return `${name}: ${expected === '' ? 'not a value that fits' : `expected ${expected}`}, got ${shown}${nearestValue(got, choices)}`;
   }
   const message = `${name}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
-  return isSecret(issue) ? message : `${message}, got ${shown}`;
+  // A whole part of the config is in sight at the place that is named.
+  return isSecret(issue) || typeof got === 'object' ? message : `${message}, got ${shown}`;
 }
 
 /** Whether what an issue refuses may hold a key or a password: an address, or what a check says so of (`params`). */
