@@ -59,8 +59,7 @@ export async function main(args: readonly string[]): Promise<void> {
     const common = (scored: boolean) => `
 dataset: { format: lab, path: ${JSON.stringify(join(root, 'models/lab.yaml'))}, twin: A }
 candidates: { roles: { template: ${others}, unique: ${others}, held-out: ${others}, other-twin: ${others} } }
-attacks: { first: ${scored ? 'ecs' : 'null'}, second: null }
-select: { first: 120, second: 120 }
+cascade: ${scored ? '[{ attack: ecs, keep: 120 }]' : '[]'}
 synthesis: { steps: ${steps}, samples: ${scored ? 2 : 1}, guidance: 1 }
 `;
     const size = 'width: 64, height: 64';

@@ -5,7 +5,7 @@ import type { Random } from '../src/math/index.ts';
 
 /** A shard's file and when it was there, in milliseconds after the process's start. */
 export interface Mark {
-  /** Relative to the run folder, with forward slashes: 'tables/scores/all/00000.parquet'. */
+  /** Relative to the run folder, with forward slashes: 'tables/scores/1/00000.parquet'. */
   readonly path: string;
   readonly atMs: number;
 }

@@ -68,6 +68,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
     load: () => import('./demo.ts'),
   },
+  budget: {
+    about: "an audit with a budget against the paper's cascade: evaluations per extracted training image",
+    load: () => import('./budget.ts'),
+  },
   'http-audit': {
     about: 'the miniature audited through each HTTP protocol against the local audit: images found',
     load: () => import('./httpAudit.ts'),

@@ -47,7 +47,7 @@ beforeAll(async () => {
     join(program.folder, 'audit.yaml'),
     `model: model
 dataset: { format: image-folder, path: data }
-attacks: { second: null }
+cascade: [{ attack: dcs }]
 synthesis: { steps: 1, samples: 1 }
 labels: { rules: [reference] }
 threads: 1
@@ -105,7 +105,7 @@ describe('an audit over hostile captions and broken pictures', () => {
     expect({ inside: Object.fromEntries(outside), around }).toEqual(before);
     for (const path of Object.keys(inside).filter((path) => path.startsWith(run)))
       expect(path.slice(run.length)).toMatch(
-        /^(run\.json|log\.jsonl|tables\/[a-z/-]+\/\d{5}\.parquet|(report\/)?images\/[0-9a-f]{2}\/[0-9a-f]{64}\.png|report\/(index\.html|summary\.json)|report\/evidence\/(README\.txt|\d{3}-(TV|MV|RV|none)-[0-9a-f]{12}\/((sample|training|aligned|overlay|difference|mask)\.png|finding\.json)))$/,
+        /^(run\.json|log\.jsonl|tables\/[a-z0-9/-]+\/\d{5}\.parquet|(report\/)?images\/[0-9a-f]{2}\/[0-9a-f]{64}\.png|report\/(index\.html|summary\.json|found-against-evaluations\.csv)|report\/evidence\/(README\.txt|\d{3}-(TV|MV|RV|none)-[0-9a-f]{12}\/((sample|training|aligned|overlay|difference|mask)\.png|finding\.json)))$/,
       );
   });
 
@@ -137,8 +137,7 @@ describe('an audit over hostile captions and broken pictures', () => {
     expect(summary).toMatchObject({ captions: all, judged: captions.length });
     expect(summary.stages.map(({ name, items, failed }) => [name, items, failed])).toEqual([
       ['candidates', all, 0],
-      ['scores/all', all, 0],
-      ['scores/selected', 0, 0],
+      ['scores/1', all, 0],
       ['generations', 2 * all, 0],
       ['labels', all, broken.length],
     ]);

@@ -21,7 +21,7 @@ afterAll(() => program.remove());
 function auditConfig(more = ''): string {
   return `model: model
 dataset: { format: image-folder, path: pictures }
-attacks: { second: null }
+cascade: [{ attack: dcs }]
 synthesis: { steps: 1, samples: 1 }
 labels: { rules: [reference] }
 threads: 1
@@ -152,7 +152,7 @@ describe('a model folder with', () => {
     const model = await copyModel(join(program.folder, 'model'));
     await editSafetensors(join(model, unet), (_, data) => Buffer.alloc(data.length, 0xff));
     const { code, stderr } = await program.run(['audit', 'audit.yaml', '-q', '--fail-above', '0']);
-    expect(stderr).toMatch(/^verbatim: nothing could be judged: scores\/all: [^\n]*not finite\n$/);
+    expect(stderr).toMatch(/^verbatim: nothing could be judged: scores\/1: [^\n]*not finite\n$/);
     expect(code).toBe(1);
     await rm(model, { recursive: true });
     await rm(join(program.folder, 'runs'), { recursive: true });
@@ -168,14 +168,14 @@ describe('a config', () => {
     [
       'an unknown key',
       'audit',
-      auditConfig('selct: { first: 5 }'),
-      ["bad.yaml:8:1: unknown key 'selct'", "did you mean 'select'?"],
+      auditConfig('synthsis: { steps: 5 }'),
+      ["bad.yaml:8:1: unknown key 'synthsis'", "did you mean 'synthesis'?"],
     ],
     [
       'an unknown key further in',
       'audit',
-      auditConfig('select: { frist: 5 }'),
-      ["unknown key 'frist' in select; did you mean 'first'?"],
+      auditConfig('candidates: { limt: 5 }'),
+      ["unknown key 'limt' in candidates; did you mean 'limit'?"],
     ],
     [
       'a value of another type',
@@ -183,7 +183,7 @@ describe('a config', () => {
       auditConfig('seed: many'),
       ['bad.yaml:8:7: seed: expected a number, got "many"'],
     ],
-    ['an open bracket', 'audit', auditConfig('select: { first: 5'), [/bad\.yaml:\d+:\d+: bad YAML/]],
+    ['an open bracket', 'audit', auditConfig('candidates: { limit: 5'), [/bad\.yaml:\d+:\d+: bad YAML/]],
     ['bytes that are no text', 'audit', '\0\x01\xff\xfe', ['bad.yaml', /YAML|keys and values/]],
     [
       'an unknown key, for the lab,',

@@ -24,7 +24,7 @@ beforeAll(async () => {
     at('audit.yaml'),
     `model: model
 dataset: { format: image-folder, path: data }
-attacks: { second: null }
+cascade: [{ attack: dcs }]
 synthesis: { steps: 1, samples: 1 }
 labels: { rules: [reference] }
 threads: 1

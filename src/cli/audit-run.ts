@@ -38,7 +38,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
     return [stages.plannedEvaluations(plan), stages.plannedPrice(pictures, generator)] as const;
   };
   // The cheapest to refuse comes first: attacks and their options, then data, then the model.
-  const { all, selected } = stages.attackList(config.attacks);
+  const { attacks } = stages.prepareCascade(config);
   if (config.model !== undefined) requireDenoiser(config.model);
   const data = await openAuditData(config, signal);
   const generator = await openAuditSource(config, signal, progress.note);
@@ -48,7 +48,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
     for (const line of problemLines(data.problems)) progress.note(line);
     for (const warning of [
       stages.heldOutWarning(config, data.heldOut),
-      stages.farNoiseWarning(generator.pipeline?.denoiser.sigmaMax, [...all, ...selected]),
+      stages.farNoiseWarning(generator.pipeline?.denoiser.sigmaMax, attacks),
     ])
       if (warning !== undefined) progress.note(`warning  ${warning}`);
     if (options.dryRun === true) {

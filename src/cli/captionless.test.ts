@@ -102,7 +102,7 @@ describe('an audit of an unconditional model', () => {
       config,
       `model: ${models}ddpm
 dataset: { format: image-folder, path: ${pictures} }
-attacks: { first: null, second: null }
+cascade: []
 synthesis: { guidance: 5 }
 labels: { rules: [reference] }
 output: ${folder}/guided

@@ -29,7 +29,7 @@ planted: { uniques: 12, heldOut: 6, copyCounts: [5], groupsPerCopyCount: 1, fami
     `# An audit of random weights: nothing can be found.
 model: ${JSON.stringify(model)}
 dataset: { format: lab, path: lab.yaml, twin: A }
-select: { first: 6, second: 3 }
+cascade: [{ attack: dcs, keep: 6 }, { attack: ecs, keep: 3 }]
 synthesis: { steps: 2, samples: 2 }
 output: runs/a
 batch: 4
@@ -125,12 +125,20 @@ describe('the command line', () => {
   it.each([
     [['audit', 'nowhere.yaml'], 'nowhere.yaml: no such file'],
     [
-      ['audit', 'audit.yaml', '--set', 'selct.first=1'],
-      "--set selct.first=1: unknown key 'selct'; did you mean 'select'?",
+      ['audit', 'audit.yaml', '--set', 'cascde=[]'],
+      "--set cascde=[]: unknown key 'cascde'; did you mean 'cascade'?",
     ],
     [['audit', 'audit.yaml', '--model', 'nowhere'], 'nowhere'],
     [['audit', 'audit.yaml', '--set', 'dataset.path=none.yaml'], 'none.yaml: no such lab config'],
     [['audit', 'audit.yaml', '--max-evaluations', '9'], 'and maxEvaluations is 9'],
+    [
+      ['audit', 'audit.yaml', '--budget', '100'],
+      'cascade: budget plans what each step keeps; leave out its keep and budget, or budget\n',
+    ],
+    [
+      ['audit', 'audit.yaml', '--budget', '5', '--set', 'cascade=[{attack: dcs-antithetic}]'],
+      'budget: 5 evaluations are too few; the least is ',
+    ],
     [['report', 'nowhere'], 'nowhere is not a run folder'],
     [['score'], 'give a config, a run folder, or --model with --caption'],
     [
@@ -141,7 +149,7 @@ describe('the command line', () => {
     [['score', '--model', model, '--caption', 'x', '--attack', '[dcs]'], 'got a list'],
     [
       ['score', 'audit.yaml', '--attack', 'ecs'],
-      '--attack goes with --model and captions; for a config use --set attacks.first=NAME',
+      '--attack goes with --model and captions; for a config use --set alsoScore=[NAME]',
     ],
     [['score', 'audit.yaml', '--caption', 'x'], '--caption goes with --model'],
     [['generate', 'audit.yaml', '--captions', 'x.txt'], '--captions goes with --model'],
@@ -172,7 +180,7 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
   it('shows what it may cost and stops', async () => {
     const { code, stdout } = await run('audit', 'audit.yaml', '--dry-run', '-o', 'runs/dry');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^plan {5}at most \d+ evaluations\n {2}scores\/all +dcs for every caption/);
+    expect(stdout).toMatch(/^plan {5}at most \d+ evaluations\n {2}scores\/1 +dcs for every caption/);
     expect(await readdir(folder)).not.toContain('runs');
   });
 
@@ -183,7 +191,7 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
     expect(whole.code).toBe(0);
 
     const { child, end } = start(['audit', 'audit.yaml', '-o', 'runs/b']);
-    const scores = join(folder, 'runs/b/tables/scores/all');
+    const scores = join(folder, 'runs/b/tables/scores/1');
     while (child.exitCode === null && (await readdir(scores).catch(() => [])).length === 0) await sleep(2);
     child.kill('SIGINT');
     const stopped = await end;
@@ -226,11 +234,21 @@ describe('verbatim audit', { timeout: 240_000 }, () => {
     expect(opened.code).toBe(0);
   });
 
+  it('says what a budget is planned for, and stops', async () => {
+    const args = ['--dry-run', '--budget', '40', '--set', 'cascade=[{attack: dcs-antithetic}]', '-q'];
+    const { code, stdout } = await run('audit', 'audit.yaml', ...args);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^plan {5}at most \d+ evaluations\n {2}scores\/1 +dcs-antithetic for 16 of 20 captions, drawn: at most \d+ evaluations\n {2}generations +1 picture of 2 dpmpp-2m steps, guidance 1, for the top \d+ by dcs-antithetic, in 1 round/,
+    );
+    expect(Number(/at most (\d+)/.exec(stdout)![1])).toBeLessThanOrEqual(40);
+  });
+
   it("refuses another config's folder in one line that names the key", async () => {
-    const { code, stderr } = await run('audit', 'audit.yaml', '-q', '--set', 'select.second=2');
+    const { code, stderr } = await run('audit', 'audit.yaml', '-q', '--set', 'cascade.1.keep=2');
     expect(code).toBe(2);
     expect(stderr).toBe(
-      `verbatim: runs/a holds another run: config.select.second is 3 there and 2 here; choose another output folder or delete this one\n`,
+      `verbatim: runs/a holds another run: config.cascade.1.keep is 3 there and 2 here; choose another output folder or delete this one\n`,
     );
   });
 });

@@ -3,18 +3,22 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Summary, writeReport } from '../reports/index.ts';
 import {
+  auditConfigKeys,
   auditConfigSchema,
   candidateColumns,
   copyColumns,
   dataOfPlanted,
+  defaultCascade,
   familyColumns,
   generationColumns,
   labelColumns,
   reviewColumns,
+  roundColumns,
   runAudit,
   scoreColumns,
   selectionColumns,
   truthColumns,
+  verdictColumns,
 } from '../stages/index.ts';
 import { fakeAuditConfig } from '../stages/testing/fake-config.ts';
 import { fakeModel, fakePlantedSet } from '../stages/testing/fake-model.ts';
@@ -76,9 +80,11 @@ describe('docs/run-folder.md', () => {
     const tables = {
       truth: truthColumns,
       candidates: candidateColumns,
-      'scores/all': scoreColumns,
-      'selections/first': selectionColumns,
+      'scores/1': scoreColumns,
+      'selections/1': selectionColumns,
+      rounds: roundColumns,
       generations: generationColumns,
+      verdicts: verdictColumns,
       copies: copyColumns,
       families: familyColumns,
       labels: labelColumns,
@@ -98,8 +104,8 @@ describe('docs/cli.md', () => {
   it('has a config that is right, and names every key', async () => {
     const text = await read('cli.md');
     const yaml = text.match(/```yaml\n([\s\S]*?)```/)?.[1];
-    expect(parseConfig(auditConfigSchema, yaml!, 'docs/cli.md').select).toEqual({ first: 500, second: 100 });
-    for (const key of Object.keys(auditConfigSchema.shape).filter((name) => name !== '$schema'))
+    expect(parseConfig(auditConfigSchema, yaml!, 'docs/cli.md').cascade).toEqual(defaultCascade);
+    for (const key of auditConfigKeys.filter((name) => name !== '$schema'))
       expect(text).toMatch(new RegExp(`^\\| \`${key}[\`.]`, 'm'));
   });
 });

@@ -43,18 +43,18 @@ describe('before the first request', () => {
   it.each<[string, () => string, string]>([
     [
       'an attack on the denoiser',
-      () => `${automatic1111()}attacks: { first: dcs }\n`,
+      () => `${automatic1111()}cascade: [{ attack: dcs }]\n`,
       'attack "dcs" needs the denoiser, but the generator "automatic1111" gives only pictures; use ecs, which needs one-step pictures by seed',
     ],
     [
       'ecs where there are no seeds',
-      () => `${openai()}attacks: { first: ecs }\n`,
-      'attack "ecs" needs pictures by seed, one-step pictures and a guidance scale, but the generator "openai" takes no seed, cannot take one step and takes no guidance scale; set attacks.first and attacks.second to null',
+      () => `${openai()}cascade: [{ attack: ecs }]\n`,
+      'attack "ecs" needs pictures by seed, one-step pictures and a guidance scale, but the generator "openai" takes no seed, cannot take one step and takes no guidance scale; set cascade to []',
     ],
     [
-      'a second attack without a first',
-      () => `${openai()}attacks: { second: ecs }\n`,
-      'attacks: first is null, so nothing is scored; set second to null too',
+      'scores for comparison without pictures to score',
+      () => `${openai()}alsoScore: [ecs]\n`,
+      'attack "ecs" needs pictures by seed',
     ],
     ['neither a model nor a generator', () => '', 'model is missing'],
     ['both', () => `model: x\n${openai()}`, 'generator: stands beside model; leave one of the two out'],
@@ -191,9 +191,9 @@ describe('an audit without attacks in its config', () => {
       ]),
     );
     const { config: kept } = JSON.parse(await readFile(join(output, 'run.json'), 'utf8')) as {
-      config: { attacks: unknown };
+      config: { cascade: unknown };
     };
-    expect(kept.attacks).toEqual({ first: 'ecs', second: null, alsoScore: [] });
+    expect(kept.cascade).toEqual([{ attack: 'ecs', options: {}, keep: 100 }]);
     const verified = await run('verify', output, '-o', join(folder, 'none'), '-q');
     expect(verified.stderr).toMatch(
       /^verbatim: [^\n]*came from a service \(generator\.kind automatic1111\)[^\n]*may be tried with --model, but need not reproduce them\n$/,

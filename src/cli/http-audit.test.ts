@@ -41,13 +41,12 @@ threads: 1
 shardSize: 4
 `;
 const scored = `${common}
-attacks: { first: { attack: ecs, options: { seeds: [0, 1] } }, second: null }
-select: { first: 6, second: 6 }
+cascade: [{ attack: ecs, options: { seeds: [0, 1] }, keep: 6 }]
 synthesis: { steps: 4, samples: 2, guidance: 1 }
 `;
 const unscored = `${common}
 candidates: { limit: 8 }
-attacks: { first: null, second: null }
+cascade: []
 synthesis: { steps: 4, samples: 1, guidance: 1 }
 `;
 

@@ -29,7 +29,7 @@ async function writePictures(name: string, seed: number): Promise<void> {
 
 /** A config beside the pictures; the commands are given one folder above. */
 const config = (more: string) => `model: ${JSON.stringify(model)}
-select: { first: 4, second: 2 }
+cascade: [{ attack: dcs, keep: 4 }, { attack: ecs, keep: 2 }]
 synthesis: { steps: 1, samples: 1 }
 batch: 4
 ${more}`;
@@ -194,10 +194,10 @@ describe('the paths of a config', () => {
   it.each([
     ['dataset: 3', 'wrong.yaml:5:10: dataset: expected a path or {format, …}, got 3'],
     ['dataset: pics\nlabels: { heldOut: null }', 'labels.heldOut: expected a path or {format, …}, got null'],
-    ['dataset: pics\nattacks: { first: dsc }', /wrong\.yaml:6:19: attacks\.first: .*; did you mean 'dcs'\?$/],
+    ['dataset: pics\nalsoScore: [dsc]', /wrong\.yaml:6:13: alsoScore\.0: .*; did you mean 'dcs'\?$/],
     [
-      'dataset: pics\nattacks: { alsoScore: [{ attack: seedvariance }] }',
-      /attacks\.alsoScore\.0\.attack: .*; did you mean 'seed-variance'\?$/,
+      'dataset: pics\nalsoScore: [{ attack: seedvariance }]',
+      /alsoScore\.0\.attack: .*; did you mean 'seed-variance'\?$/,
     ],
     ['dataset: { format: tar }', 'dataset.format: expected one of "lab", "img2dataset"'],
     ['dataset: { format: lab, path: x, twn: A }', "unknown key 'twn' in dataset; did you mean 'twin'?"],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createProgress, formatDuration, formatProgress, type ProgressState } from './progress.ts';
 
 const state = (patch: Partial<ProgressState>): ProgressState => ({
-  stage: 'scores/all',
+  stage: 'scores/1',
   done: 0,
   total: 4000,
   resumed: 0,
@@ -14,18 +14,18 @@ const state = (patch: Partial<ProgressState>): ProgressState => ({
 describe('a progress line', () => {
   it('has percentage, count, rate, evaluations and time left', () => {
     expect(formatProgress(state({ done: 1680, evaluations: 3360 }), 8)).toBe(
-      'scores/all        42%  1,680/4,000  210/s  3,360 evaluations  12 s left',
+      'scores/1          42%  1,680/4,000  210/s  3,360 evaluations  12 s left',
     );
   });
   it('measures the rate on what this process did, not on what was there', () => {
     const line = formatProgress(state({ done: 2010, resumed: 2000, failed: 3 }), 10);
-    expect(line).toBe('scores/all        50%  2,010/4,000  1.0/s  3 failed  33 min 10 s left');
+    expect(line).toBe('scores/1          50%  2,010/4,000  1.0/s  3 failed  33 min 10 s left');
   });
   it('never says 100% while something is left, nor divides by zero', () => {
     expect(formatProgress(state({ done: 3999 }), 1)).toContain(' 99%');
     expect(formatProgress(state({ total: 0 }), 0)).toContain('100%  0/0');
     expect(formatProgress(state({ done: 4000, resumed: 4000 }), 0)).toContain('already there');
-    expect(formatProgress(state({}), 3)).toBe('scores/all         0%  0/4,000');
+    expect(formatProgress(state({}), 3)).toBe('scores/1           0%  0/4,000');
   });
   it.each([
     [0, '0 s'],
@@ -76,7 +76,7 @@ describe('progress', () => {
     progress.update(state({ done: 20, evaluations: 1_000_000, failed: 7 }));
     progress.note('a note');
     progress.end();
-    expect(written.filter((text) => text.startsWith('scores/all'))).toHaveLength(2);
+    expect(written.filter((text) => text.startsWith('scores/1'))).toHaveLength(2);
     expect(Math.max(...written.map((text) => text.length))).toBeLessThanOrEqual(59);
     expect(written.slice(-2)).toEqual(['\r\x1b[K', 'a note\n']);
   });

@@ -90,7 +90,7 @@ export function createProgress(options: ProgressOptions): Progress {
 }
 
 /**
- * One progress line, e.g. `scores/all   42%  1,680/4,000  212/s  3,360 evaluations  11 s left`.
+ * One progress line, e.g. `scores/1   42%  1,680/4,000  212/s  3,360 evaluations  11 s left`.
  *
  * @param seconds since this process began with the stage.
  */

@@ -14,8 +14,7 @@ const shipped = (name: string) => JSON.stringify(join(packageRoot, 'models', nam
 const config = (more: string) => `model: ${shipped('twin-a')}
 dataset: { format: lab, path: ${shipped('lab.yaml')}, twin: A }
 candidates: { roles: { duplicate: 16, template: 0, unique: 0, held-out: 0, other-twin: 0 } }
-attacks: { first: dcs-antithetic, second: null }
-select: { first: 2, second: 2 }
+cascade: [{ attack: dcs-antithetic, keep: 2 }]
 synthesis: { steps: 6, samples: 1 }
 labels: { rules: [reference] }
 output: ${JSON.stringify(output)}
@@ -77,7 +76,7 @@ describe('several models over one list of candidates', { timeout: 120_000 }, () 
     );
     await rm(join(output, 'transfer.json'));
     const { code, stdout, stderr } = await run('audit', join(folder, 'three.yaml'), '-q', '--json');
-    expect(stderr).toMatch(/^verbatim: broken: nothing could be judged: scores\/all: [^\n]*not finite\n$/);
+    expect(stderr).toMatch(/^verbatim: broken: nothing could be judged: scores\/1: [^\n]*not finite\n$/);
     expect(JSON.parse(stdout)).toEqual(said);
     expect(JSON.parse(await readFile(join(output, 'transfer.json'), 'utf8'))).toEqual(said);
     expect(code).toBe(1);

@@ -41,8 +41,7 @@ beforeAll(async () => {
     `model: ${JSON.stringify(model)}
 dataset: { format: lab, path: ${JSON.stringify(join(packageRoot, 'models/lab.yaml'))}, twin: A }
 candidates: { roles: { duplicate: 24, template: 0, unique: 0, held-out: 0, other-twin: 0 } }
-attacks: { first: dcs-antithetic, second: null }
-select: { first: 3, second: 3 }
+cascade: [{ attack: dcs-antithetic, keep: 3 }]
 synthesis: { steps: 6, samples: 1 }
 labels: { rules: [reference] }
 output: ${JSON.stringify(audited)}

@@ -7,8 +7,8 @@ import { isFound } from './findings.ts';
 /** How well one attack separates planted duplicates from captions that the model never saw. */
 export interface AttackFigures {
   readonly name: string;
-  /** 'all': every caption was scored; 'selected': only what the first attack let through. */
-  readonly scope: 'all' | 'selected';
+  /** The step of the cascade that ran it. From 2 on it scored only what other attacks had let through. */
+  readonly step: number;
   readonly sigma: number;
   readonly guidance: number;
   readonly seeds: string;
@@ -46,12 +46,12 @@ export function isPositive({ truth }: Caption): boolean {
 export function attackFigures(data: ReportData, captions: readonly Caption[]): AttackFigures[] {
   const seen = new Set<string>();
   const figures: AttackFigures[] = [];
-  for (const scope of ['all', 'selected'] as const) {
-    for (const name of new Set(data.scores[scope].map((row) => row.attack))) {
+  for (const { step, rows: scored } of data.scores) {
+    for (const name of new Set(scored.map((row) => row.attack))) {
       if (seen.has(name)) continue;
       seen.add(name);
-      const rows = data.scores[scope].filter((row) => row.attack === name);
-      figures.push(figuresOf(name, scope, rows, captions));
+      const rows = scored.filter((row) => row.attack === name);
+      figures.push(figuresOf(name, step, rows, captions));
     }
   }
   return figures;
@@ -59,7 +59,7 @@ export function attackFigures(data: ReportData, captions: readonly Caption[]): A
 
 function figuresOf(
   name: string,
-  scope: AttackFigures['scope'],
+  step: number,
   rows: readonly ScoreRow[],
   captions: readonly Caption[],
 ): AttackFigures {
@@ -70,7 +70,7 @@ function figuresOf(
   const first = rows[0]!;
   return {
     name,
-    scope,
+    step,
     sigma: first.sigma,
     guidance: first.guidance,
     seeds: first.seeds,

@@ -99,7 +99,10 @@ export function joinCaptions(data: ReportData): Caption[] {
   // Without labels every verdict is null, whichever rule is asked.
   const rule = decidingRule(data.labels) ?? 'calibrated';
   const truth = new Map(data.truth.map((row) => [row.key, row]));
-  const scores = groupBy([...data.scores.all, ...data.scores.selected], (row) => row.key);
+  const scores = groupBy(
+    data.scores.flatMap(({ rows }) => rows),
+    (row) => row.key,
+  );
   const generations = groupBy(data.generations, (row) => row.key);
   const labels = groupBy(data.labels.map(withRetrieval), (row) => row.key);
   const reviewOf = reviewsBySample(data.reviews);

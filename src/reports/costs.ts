@@ -32,7 +32,7 @@ interface StageRows {
 }
 
 function stageRows(data: ReportData): StageRows[] {
-  const scores = (rows: ReportData['scores']['all']) =>
+  const scores = (rows: ReportData['scores'][number]['rows']) =>
     rows.map((row) => ({ item: row.key, key: row.key, error: row.error, evaluations: row.spent }));
   const picture = (row: { readonly key: string; readonly sample: number }) =>
     JSON.stringify([row.key, row.sample]);
@@ -46,8 +46,7 @@ function stageRows(data: ReportData): StageRows[] {
         evaluations: 0,
       })),
     },
-    { name: 'scores/all', rows: scores(data.scores.all) },
-    { name: 'scores/selected', rows: scores(data.scores.selected) },
+    ...data.scores.map(({ step, rows }) => ({ name: `scores/${step}`, rows: scores(rows) })),
     {
       name: 'generations',
       rows: data.generations.map((row) => ({

@@ -7,12 +7,14 @@ import {
   type LabelRow,
   labelColumns,
   type ReviewRow,
+  type RoundRow,
   type RunCalibration,
   type RunDescription,
   readCalibration,
   readLog,
   readReviews,
   readRun,
+  roundColumns,
   runFolder,
   runTable,
   type ScoreRow,
@@ -22,6 +24,7 @@ import {
   selectionColumns,
   stageCosts,
   type TruthTableRow,
+  tableSteps,
   truthColumns,
 } from '../stages/index.ts';
 import { type Columns, type Row, readTable } from '../tables/index.ts';
@@ -31,12 +34,14 @@ import { readMasks } from './images.ts';
 /** Everything a report is made from: the tables of a run and what its stages took. */
 export interface ReportData {
   readonly run: RunDescription;
-  /** By stage name ('scores/all', …): evaluations and seconds over every process that worked on it. */
+  /** By stage name ('scores/1', …): evaluations and seconds over every process that worked on it. */
   readonly costs: ReadonlyMap<string, StageCost>;
   readonly candidates: readonly CandidateRow[];
-  /** Scores of every caption, and of those that the first attack selected. */
-  readonly scores: { readonly all: readonly ScoreRow[]; readonly selected: readonly ScoreRow[] };
+  /** What the steps of the cascade scored, in their order; a step that read another one's scores is not there. */
+  readonly scores: readonly { readonly step: number; readonly rows: readonly ScoreRow[] }[];
   readonly selections: readonly SelectionRow[];
+  /** Of a run with a budget: what its rounds were planned to do. Else empty. */
+  readonly rounds: readonly RoundRow[];
   readonly generations: readonly GenerationRow[];
   readonly labels: readonly LabelRow[];
   /** What was decided by hand, the oldest first. */
@@ -67,11 +72,16 @@ export async function readReportData(path: string): Promise<ReportData> {
     run,
     costs: stageCosts(await readLog(folder.log)),
     candidates: await rows('candidates', candidateColumns),
-    scores: {
-      all: await rows('scores/all', scoreColumns),
-      selected: await rows('scores/selected', scoreColumns),
-    },
-    selections: await rows('selections', selectionColumns),
+    scores: await Promise.all(
+      (await tableSteps(folder, 'scores')).map(async (step) => ({
+        step,
+        rows: await rows(`scores/${step}`, scoreColumns),
+      })),
+    ),
+    selections: (await rows('selections', selectionColumns)).sort(
+      (a, b) => a.step - b.step || a.rank - b.rank,
+    ),
+    rounds: await rows('rounds', roundColumns),
     generations: await rows('generations', generationColumns),
     labels,
     reviews: await readReviews(folder),

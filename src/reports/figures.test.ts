@@ -100,8 +100,8 @@ describe('summarize', () => {
     expect(found.images).toBeLessThan(found.captions);
     expect(stages.map((stage) => stage.name)).toEqual([
       'candidates',
-      'scores/all',
-      'scores/selected',
+      'scores/1',
+      'scores/2',
       'generations',
       'calibration',
       'labels',
@@ -115,7 +115,7 @@ describe('summarize', () => {
       judged + summary.unjudged,
     ]);
     expect(evaluations).toBe(
-      [...data.scores.all, ...data.scores.selected].reduce((sum, row) => sum + row.spent, 0) +
+      data.scores.flatMap(({ rows }) => rows).reduce((sum, row) => sum + row.spent, 0) +
         data.generations.reduce((sum, row) => sum + row.evaluations, 0),
     );
     expect(stages.reduce((sum, stage) => sum + stage.evaluations, 0)).toBe(evaluations);
@@ -138,7 +138,7 @@ describe('summarize', () => {
 
   it('counts failures by reason, and leaves failed scores out of every figure', () => {
     expect(summary.failures).toContainEqual({
-      stage: 'scores/all',
+      stage: 'scores/1',
       reason: 'the caption has 10,000 characters; the tokenizer takes 77 tokens',
       count: 1,
     });
@@ -149,7 +149,7 @@ describe('summarize', () => {
 
   it('takes as positives the audited twin’s groups with ≥ 50 copies, as negatives what it never saw', () => {
     const truth = new Map(data.truth.map((row) => [row.key, row]));
-    const scores = data.scores.all.filter((row) => row.attack === 'seed-variance');
+    const scores = data.scores[0]!.rows.filter((row) => row.attack === 'seed-variance');
     const pick = (want: 'positive' | 'negative') =>
       scores
         .filter(({ key }) => {

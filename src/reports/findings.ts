@@ -50,20 +50,34 @@ export function isRejected(caption: Caption): boolean {
 
 /** How much was found. The same training picture under several captions is one image. */
 export function countFound(captions: readonly Caption[], rule?: Rule): Found {
-  const families = familiesOf(captions);
-  const images = new Set<string>();
+  const images = new Set([...imagesFound(captions, rule).values()].flat());
   const byVerdict = { MV: 0, RV: 0, TV: 0 };
   for (const caption of captions) {
     const finding = findingOf(caption, rule);
     if (finding === null) continue;
     byVerdict[finding]++;
+  }
+  return { captions: byVerdict.MV + byVerdict.RV + byVerdict.TV, images: images.size, byVerdict };
+}
+
+/**
+ * By generated picture, JSON [key, sample]: the training images that it was found to repeat, by names of their own; a template
+ * family is one.
+ */
+export function imagesFound(captions: readonly Caption[], rule?: Rule): Map<string, string[]> {
+  const families = familiesOf(captions);
+  const images = new Map<string, string[]>();
+  for (const caption of captions) {
+    if (!isFound(caption, rule)) continue;
     for (const label of foundLabels(caption, rule)) {
       const picture = pictureName(label);
       const family = label.family ?? families.get(picture);
-      images.add(family === undefined ? picture : `family ${family}`);
+      images.set(JSON.stringify([label.key, label.sample]), [
+        family === undefined ? picture : `family ${family}`,
+      ]);
     }
   }
-  return { captions: byVerdict.MV + byVerdict.RV + byVerdict.TV, images: images.size, byVerdict };
+  return images;
 }
 
 /** The training pictures that found captions repeat, each for itself, by their names in images/. */

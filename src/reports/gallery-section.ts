@@ -27,7 +27,7 @@ const titles: Readonly<Record<GallerySection, readonly [string, string]>> = {
   'near-miss': ['Near misses', 'Synthesized and judged, not matching; the nearest first.'],
   'high-score': [
     'Highest scores not found',
-    'Ranked by the first attack: captions that do not match, or that were passed over before the synthesis.',
+    'Ranked by the first step’s attack: captions that do not match, or that were passed over before the synthesis.',
   ],
 };
 

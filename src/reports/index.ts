@@ -27,6 +27,15 @@ export {
   recallByCopies,
   type VerdictCounts,
 } from './findings.ts';
+export {
+  evaluationsAt,
+  type FoundAgainstEvaluations,
+  type FoundCurve,
+  type FoundPoint,
+  foundCurve,
+  type Recipe,
+  recipes,
+} from './found-curve.ts';
 export type { GalleryLimits } from './gallery.ts';
 export { recordedFindings } from './recorded.ts';
 export type { Review } from './reviews.ts';
@@ -41,4 +50,4 @@ export {
   writeTransfer,
 } from './transfer.ts';
 export { writeVerifyReport } from './verify/index.ts';
-export { type WrittenReport, writeReport } from './write.ts';
+export { type ReportOptions, type WrittenReport, writeReport } from './write.ts';

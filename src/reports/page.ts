@@ -1,5 +1,6 @@
 import type { RunDescription } from '../stages/index.ts';
 import type { EvidenceByKey } from './evidence.ts';
+import { foundSection } from './found-section.ts';
 import type { Gallery } from './gallery.ts';
 import { gallerySection } from './gallery-section.ts';
 import type { CopiedImages } from './images.ts';
@@ -24,6 +25,7 @@ const contents = [
   ['roc', 'ROC'],
   ['precision', 'Precision'],
   ['rules', 'Rules and threshold'],
+  ['spent', 'Found against evaluations'],
   ['cost', 'Cost'],
   ['reproduce', 'Reproduce'],
 ] as const;
@@ -52,6 +54,7 @@ ${recallSection(summary)}
 ${rocSection(summary)}
 ${precisionSection(summary)}
 ${rulesSection(summary)}
+${foundSection(summary)}
 ${costSection(summary)}
 ${reproduceSection(
   html`Every figure here stands in <code>summary.json</code> beside this page and can be recomputed from the run’s tables.`,

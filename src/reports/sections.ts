@@ -71,12 +71,18 @@ ${stated} ${cost}</p>`;
 
 const stageTitles: Readonly<Record<string, string>> = {
   candidates: 'Candidates',
-  'scores/all': 'Scored, every caption',
-  'scores/selected': 'Scored, selected captions',
   generations: 'Pictures generated',
   calibration: 'Held-out pictures compared',
   labels: 'Pictures judged',
 };
+
+/** What a stage is called; those of the scores by the attack that decides, where there is one. */
+function stageTitle(name: string, { selected }: Summary): string {
+  const step = /^scores\/(\d+)$/.exec(name)?.[1];
+  if (step === undefined) return stageTitles[name] ?? name;
+  const attack = selected.find((one) => one.step === Number(step))?.attack;
+  return attack === undefined ? 'Scored' : `Scored by ${attack}`;
+}
 
 /** Stages whose items are pictures; the others count captions only. */
 function picturesOf({ name, items }: Summary['stages'][number]): string {
@@ -86,11 +92,9 @@ function picturesOf({ name, items }: Summary['stages'][number]): string {
 /** The funnel: what went into each stage, what it cost. */
 export function funnelSection(summary: Summary): Markup {
   const largest = Math.max(1, ...summary.stages.map((stage) => stage.captions));
-  // A cascade of one attack has nothing to score a second time.
-  const stages = summary.stages.filter(({ name, items }) => name !== 'scores/selected' || items > 0);
-  const rows = stages.map(
+  const rows = summary.stages.map(
     (stage) =>
-      html`<tr><th scope="row">${stageTitles[stage.name] ?? stage.name}</th><td>${stage.captions === 0 && stage.items > 0 ? '' : integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td>${stage.captions === 0 ? null : html`<span class="bar" style="width:${((stage.captions / largest) * 100).toFixed(1)}%"></span>`}</td></tr>`,
+      html`<tr><th scope="row">${stageTitle(stage.name, summary)}</th><td>${stage.captions === 0 && stage.items > 0 ? '' : integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td>${stage.captions === 0 ? null : html`<span class="bar" style="width:${((stage.captions / largest) * 100).toFixed(1)}%"></span>`}</td></tr>`,
   );
   const kept = summary.selected.map(
     ({ attack, captions }) => `${attack} kept ${counted(captions, 'caption')}`,
@@ -183,14 +187,14 @@ export function rocSection({ attacks, truthKnown }: Summary): Markup {
         : 'The truth about this training set is not known, so the attacks cannot be compared on it.',
     )}</section>`;
   const rows = attacks.map((attack, i) => rocRow(attack, i));
-  const selected = drawn.some((attack) => attack.scope === 'selected');
+  const selected = drawn.some((attack) => attack.step > 1);
   return html`<section id="roc">${heading}
 <p>Positives: every audited caption of a planted group with at least 50 copies. Negatives: audited captions that the model never saw, that is held-out ones and those of the other twin’s planted items. Brackets are 95% bootstrap intervals. TPR at 1% FPR is the last point with a rate strictly below 1%. Cost is in evaluations per caption.</p>
 ${pair(
   rocChart(attacks),
   html`<table><thead><tr><th>Attack</th><th>AUC</th><th>TPR at 1% FPR</th><th>Positives</th><th>Negatives</th><th>Cost</th></tr></thead><tbody>${rows}</tbody></table>${
     selected
-      ? html`<p class="note">* Scored only captions that another attack had selected, so its two sets are smaller and harder; not comparable with the others.</p>`
+      ? html`<p class="note">* Scored only captions that other attacks had selected, so its two sets are smaller and harder; not comparable with the others.</p>`
       : null
   }`,
 )}
@@ -198,7 +202,7 @@ ${pair(
 }
 
 function rocRow(attack: AttackFigures, index: number): Markup {
-  const star = attack.scope === 'selected' ? '*' : '';
+  const star = attack.step > 1 ? '*' : '';
   const cells =
     attack.auc === null
       ? html`<td>–</td><td>–</td>`

@@ -25,6 +25,7 @@ import {
   recallByCopies,
   type VerdictCounts,
 } from './findings.ts';
+import { type FoundAgainstEvaluations, type FoundCurve, foundCurve, recipes } from './found-curve.ts';
 
 /** One rule's outcome, for those that ran side by side. */
 export interface RuleFigures extends Found {
@@ -46,7 +47,7 @@ export interface Summary {
   readonly seconds: number;
   readonly stages: readonly StageFigures[];
   /** How many captions each step of the cascade kept. */
-  readonly selected: readonly { readonly step: string; readonly attack: string; readonly captions: number }[];
+  readonly selected: readonly { readonly step: number; readonly attack: string; readonly captions: number }[];
   readonly attacks: readonly AttackFigures[];
   /** Whose verdicts all figures count that name no other: see `decidingRule`. Null before any label. */
   readonly rule: Rule | null;
@@ -64,11 +65,20 @@ export interface Summary {
   readonly distances: readonly DistanceBin[];
   readonly calibration: RunCalibration | null;
   readonly carlini: CarliniCost;
+  readonly foundAgainstEvaluations: FoundAgainstEvaluations;
   readonly failures: readonly Failure[];
 }
 
-/** All figures from the tables; pure, and the same for the same tables but for `seconds`. */
-export function summarize(data: ReportData, captions: readonly Caption[]): Summary {
+/**
+ * All figures from the tables; pure, and the same for the same tables but for `seconds`.
+ *
+ * @param beside what other runs found against what they spent
+ */
+export function summarize(
+  data: ReportData,
+  captions: readonly Caption[],
+  beside: readonly FoundCurve[] = [],
+): Summary {
   const stages = stageFigures(data);
   const evaluations = stages.reduce((sum, stage) => sum + stage.evaluations, 0);
   const neverSeen = countNeverSeen(captions);
@@ -101,6 +111,10 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
     distances: distanceBins(captions, ran[0]?.threshold ?? null),
     calibration: data.calibration,
     carlini: carliniCost(captions.length, evaluations),
+    foundAgainstEvaluations: {
+      curves: [foundCurve(data, captions, 'this run'), ...beside],
+      recipes: recipes(captions.length),
+    },
     failures: failureFigures(data),
   };
 }
@@ -130,7 +144,7 @@ function thresholdOf(rows: readonly LabelRow[]): number | null {
 }
 
 function selectionFigures(data: ReportData): Summary['selected'] {
-  const counts = new Map<string, { step: string; attack: string; captions: number }>();
+  const counts = new Map<number, { step: number; attack: string; captions: number }>();
   for (const { step, attack } of data.selections) {
     const entry = counts.get(step) ?? { step, attack, captions: 0 };
     entry.captions++;

@@ -46,10 +46,11 @@ describe('writeReport', () => {
       'roc',
       'precision',
       'rules',
+      'spent',
       'cost',
       'reproduce',
     ]);
-    for (const id of ['recall', 'roc', 'precision', 'rules']) {
+    for (const id of ['recall', 'roc', 'precision', 'rules', 'spent']) {
       const chart = document.querySelector(`#${id} .pair svg.chart`)!;
       expect(chart.getAttribute('aria-label')).toBeTruthy();
       expect([...chart.querySelectorAll('text')].length).toBeGreaterThan(5);
@@ -190,16 +191,17 @@ describe('hostile content', () => {
         config: { prompt: hostile[3]! },
       },
       // The hostile captions score highest, so that the gallery shows them.
-      scores: {
-        ...data.scores,
-        all: data.scores.all.map((row) => ({
+      scores: data.scores.map(({ step, rows }) => ({
+        step,
+        rows: rows.map((row) => ({
           ...row,
-          score: data.candidates.slice(0, hostile.length).some(({ key }) => key === row.key)
-            ? 1e6
-            : row.score,
+          score:
+            step === 1 && data.candidates.slice(0, hostile.length).some(({ key }) => key === row.key)
+              ? 1e6
+              : row.score,
           error: row.error === null ? null : hostile[1]!,
         })),
-      },
+      })),
       generations: data.generations.map((row) => ({ ...row, image: row.image && '../../../etc/passwd' })),
     }));
     for (const tag of ['script', 'iframe', 'object', 'embed', 'link', 'base', 'form', 'img'])
@@ -251,7 +253,7 @@ describe('empty states', () => {
     expect(document.querySelector('h1')!.textContent).toMatch(/^No verdict yet/);
     expect(document.querySelector('#roc svg.chart')).not.toBeNull();
     expect(document.querySelector('#recall svg.chart')).toBeNull();
-    expect(emptyTexts(document)).toHaveLength(4);
+    expect(emptyTexts(document)).toHaveLength(5);
     // A caption without any picture is a line of figures, not a row of empty frames.
     expect(document.querySelector('#gallery .missing')).toBeNull();
     const plain = all(document, '#gallery .item.plain');
@@ -263,14 +265,14 @@ describe('empty states', () => {
     const { document, text } = await reportOf({}, (data) => ({
       ...data,
       candidates: [],
-      scores: { all: [], selected: [] },
+      scores: [],
       selections: [],
       generations: [],
       labels: [],
       truth: [],
       calibration: null,
     }));
-    expect(emptyTexts(document)).toHaveLength(5);
+    expect(emptyTexts(document)).toHaveLength(6);
     expect(text).not.toMatch(/\b(NaN|undefined|Infinity)\b/);
   });
 

@@ -1,9 +1,11 @@
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
+import { VerbatimError } from '../errors.ts';
 import { runFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
 import { joinCaptions } from './captions.ts';
 import { type ReportData, readReportData } from './data.ts';
 import { writeEvidence } from './evidence.ts';
+import { type FoundCurve, foundCsv, foundCurve } from './found-curve.ts';
 import { chooseGallery, type GalleryLimits } from './gallery.ts';
 import { copyImages, galleryImages } from './images.ts';
 import { renderPage } from './page.ts';
@@ -15,8 +17,27 @@ export interface WrittenReport {
   readonly summary: Summary;
 }
 
+export interface ReportOptions {
+  /** Folders of other runs whose curve of what was found is drawn too. */
+  readonly beside?: readonly string[];
+}
+
+/** What other runs found against what they spent. @throws VerbatimError (exit code 2) for one that is not labelled */
+async function curvesOf(paths: readonly string[]): Promise<FoundCurve[]> {
+  return Promise.all(
+    paths.map(async (path) => {
+      const data = await readReportData(path);
+      if (data.labels.length === 0)
+        throw new VerbatimError(`${path} has no labels to draw; run first: verbatim label ${path}`, {
+          exitCode: 2,
+        });
+      return foundCurve(data, joinCaptions(data), basename(resolve(path)));
+    }),
+  );
+}
+
 /**
- * Writes report/index.html, report/summary.json, report/evidence and the pictures that the page shows into a run folder,
+ * Writes report/index.html, report/summary.json, report/found-against-evaluations.csv, report/evidence and the pictures that the page shows into a run folder,
  * replacing an older report's page. The page comes last: when it is there, what it names is there too.
  *
  * @param runPath the run folder
@@ -26,17 +47,22 @@ export interface WrittenReport {
 export async function writeReport(
   runPath: string,
   data?: ReportData,
-  limits: GalleryLimits = {},
+  options: GalleryLimits & ReportOptions = {},
 ): Promise<WrittenReport> {
   const source = data ?? (await readReportData(runPath));
   const folder = runFolder(runPath);
   const captions = joinCaptions(source);
-  const summary = summarize(source, captions);
-  const galleries = chooseGallery(captions, summary.attacks[0]?.name, limits);
+  const beside = await curvesOf(options.beside ?? []);
+  const summary = summarize(source, captions, beside);
+  const galleries = chooseGallery(captions, summary.attacks[0]?.name, options);
   const images = await copyImages(folder, galleryImages(galleries));
-  const evidence = await writeEvidence(folder, galleries, limits.evidence);
+  const evidence = await writeEvidence(folder, galleries, options.evidence);
   const page = join(folder.report, 'index.html');
   await writeJsonAtomic(join(folder.report, 'summary.json'), summary);
+  await writeFileAtomic(
+    join(folder.report, 'found-against-evaluations.csv'),
+    foundCsv(summary.foundAgainstEvaluations),
+  );
   await writeFileAtomic(page, renderPage(summary, source.run, galleries, images, evidence));
   return { page, summary };
 }

@@ -9,7 +9,6 @@ import { fingerprint as digestsOf } from '../testing/fingerprint.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { killAsItGrows } from '../testing/kills.ts';
 import {
-  attackList,
   candidateColumns,
   chooseCandidates,
   copyColumns,
@@ -19,12 +18,14 @@ import {
   listCandidates,
   planAudit,
   plannedEvaluations,
+  prepareCascade,
   type RunFolder,
   readLog,
   runAudit,
   runTable,
   scoreColumns,
   selectionColumns,
+  tableSteps,
   truthColumns,
 } from './index.ts';
 import { fakeConfig } from './testing/fake-config.ts';
@@ -76,17 +77,17 @@ describe('an audit', { timeout: 240_000 }, () => {
     expect(new Set(candidates.map(({ role }) => role))).toEqual(
       new Set(['duplicate', 'other-twin', 'unique', 'held-out']),
     );
-    const all = await readTable(await runTable(whole, 'scores/all'), scoreColumns);
+    const all = await readTable(await runTable(whole, 'scores/1'), scoreColumns);
     expect(all).toHaveLength(66 * 3);
-    const second = await readTable(await runTable(whole, 'scores/selected'), scoreColumns);
+    const second = await readTable(await runTable(whole, 'scores/2'), scoreColumns);
     expect(second.map(({ attack }) => attack)).toEqual(Array(20).fill('ecs'));
     const selections = await readTable(await runTable(whole, 'selections'), selectionColumns);
-    const kept = selections.filter(({ step }) => step === 'first');
+    const kept = selections.filter(({ step }) => step === 1);
     expect(kept.map(({ rank }) => rank)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
     const scores = all.filter(({ attack }) => attack === 'dcs').map(({ score }) => score!);
     expect(kept.map(({ score }) => score)).toEqual(scores.sort((a, b) => b - a).slice(0, 20));
     const generations = await readTable(await runTable(whole, 'generations'), generationColumns);
-    const chosen = selections.filter(({ step }) => step === 'second').map(({ key }) => key);
+    const chosen = selections.filter(({ step }) => step === 2).map(({ key }) => key);
     expect([...new Set(generations.map(({ key }) => key))]).toEqual(chosen);
     expect(generations.map(({ sample, steps }) => [sample, steps]).slice(0, 3)).toEqual([
       [-1, 1],
@@ -113,7 +114,7 @@ describe('an audit', { timeout: 240_000 }, () => {
   });
 
   it('gives every attack its own price and lets the first pay for what they share', async () => {
-    const rows = await readTable(await runTable(whole, 'scores/all'), scoreColumns);
+    const rows = await readTable(await runTable(whole, 'scores/1'), scoreColumns);
     // dcs asks at +ε of seed 0, its antithetic variant at ±ε, seed-variance at +ε of seeds 0 and 1.
     expect(rows.slice(3, 6).map(({ attack, evaluations, spent }) => [attack, evaluations, spent])).toEqual([
       ['dcs', 1, 1],
@@ -151,14 +152,14 @@ describe('what goes wrong with one item', () => {
         if (captions.includes('once 3')) throw new Error('this caption\nis broken');
       },
     });
-    const rows = await readTable(await runTable(folder, 'scores/all'), scoreColumns);
+    const rows = await readTable(await runTable(folder, 'scores/1'), scoreColumns);
     const failed = rows.filter(({ error }) => error !== null);
     expect(failed.map(({ attack, score, error }) => [attack, score, error])).toEqual(
       ['dcs', 'dcs-antithetic', 'seed-variance'].map((attack) => [attack, null, 'this caption is broken']),
     );
     expect(rows).toHaveLength(66 * 3);
     // The others' scores are as if nothing had happened.
-    const sound = await readTable(await runTable(whole, 'scores/all'), scoreColumns);
+    const sound = await readTable(await runTable(whole, 'scores/1'), scoreColumns);
     const scores = (table: typeof rows) =>
       new Map(table.map((row) => [`${row.key} ${row.attack}`, row.score]));
     const expected = scores(sound);
@@ -171,12 +172,12 @@ describe('what goes wrong with one item', () => {
       join(root, 'numbers'),
       {
         ...plainly,
-        attacks: { first: 'ecs', second: null, alsoScore: ['dcs'] },
-        select: { first: 66, second: 66 },
+        cascade: [{ attack: 'ecs', keep: 66 }],
+        alsoScore: ['dcs'],
       },
       { brokenCaption: 'often 2' },
     );
-    const rows = await readTable(await runTable(folder, 'scores/all'), scoreColumns);
+    const rows = await readTable(await runTable(folder, 'scores/1'), scoreColumns);
     const failed = rows.filter(({ error }) => error !== null);
     expect(failed.map(({ key, attack, score, evaluations }) => [key, attack, score, evaluations])).toEqual([
       ['duplicate-0002', 'ecs', null, 4],
@@ -276,50 +277,104 @@ describe('a config', () => {
       /may cost \d+ evaluations and maxEvaluations is 100/,
     );
     const misspelt = { attack: 'dcs', options: { sgima: 1 } };
-    await expect(audit(output, { attacks: { first: misspelt } })).rejects.toThrow('did you mean "sigma"');
-    await expect(audit(output, { attacks: { alsoScore: ['ecs', 'ecs'] } })).rejects.toThrow(
-      'attacks: "ecs" occurs twice',
+    await expect(audit(output, { cascade: [misspelt] })).rejects.toThrow('did you mean "sigma"');
+    await expect(audit(output, { alsoScore: ['seed-variance', 'seed-variance'] })).rejects.toThrow(
+      'attacks: "seed-variance" occurs twice',
     );
-    await expect(audit(output, { attacks: { first: 'ecs', second: 'ecs' } })).rejects.toThrow(
-      'attacks.second: "ecs" is attacks.first too',
+    const repeated = [{ attack: 'ecs' }, { attack: 'dcs' }, { attack: 'ecs', as: 'again' }];
+    await expect(audit(output, { cascade: repeated })).rejects.toThrow(
+      'cascade.2: "again" is the attack of cascade.0 too',
     );
-    for (const key of ['first', 'second', 'alsoScore']) {
-      const attack = { attack: 'dcs', as: 'dcs-far', options: { sigma: 3000 } };
-      const attacks = { [key]: key === 'alsoScore' ? [attack] : attack };
-      await expect(audit(output, { attacks })).rejects.toThrow(
+    const two = [
+      { attack: 'dcs', as: 'a' },
+      { attack: 'ecs', as: 'a' },
+    ];
+    await expect(audit(output, { cascade: two, alsoScore: [] })).rejects.toThrow('"a" occurs twice');
+    await expect(audit(output, { cascade: [{ attack: 'ecs', budget: 4 }] })).rejects.toThrow(
+      'cascade.0.budget: 4 evaluations pay for no caption by ecs; the first costs 8',
+    );
+    const attack = { attack: 'dcs', as: 'dcs-far', options: { sigma: 3000 } };
+    for (const patch of [
+      { cascade: [attack] },
+      { cascade: [{ attack: 'ecs' }, attack] },
+      { cascade: [], alsoScore: [attack] },
+    ]) {
+      await expect(audit(output, patch)).rejects.toThrow(
         'Attack option "sigma" is 3000, but "fake" was trained on 0.03000 to 14.6000',
       );
     }
     await expect(access(output)).rejects.toThrow();
   });
 
-  it('may leave the second attack out, or score it for every caption', async () => {
-    const without = await audit(join(root, 'without'), {
+  it('may have any number of steps, each on what the one before has kept', async () => {
+    const { folder } = await audit(join(root, 'three'), {
       ...plainly,
-      attacks: { second: null },
-      select: { first: 20, second: 7 },
+      cascade: [
+        { attack: 'dcs', keep: 30 },
+        // Scored for every caption already: its scores are read, not computed anew.
+        { attack: 'seed-variance', keep: 15 },
+        { attack: 'ecs', keep: 7 },
+      ],
+      alsoScore: ['seed-variance'],
     });
-    expect(await runTable(without.folder, 'scores/selected')).toEqual([]);
-    const generations = await readTable(await runTable(without.folder, 'generations'), generationColumns);
-    expect(new Set(generations.map(({ key }) => key)).size).toBe(7);
-    const everywhere = attackList(fakeConfig({ attacks: { alsoScore: ['ecs'] } }).attacks);
-    expect(everywhere.second?.label).toBe('ecs');
-    expect(everywhere.selected).toEqual([]);
+    expect(await tableSteps(folder, 'scores')).toEqual([1, 3]);
+    const rows = async (name: string) => readTable(await runTable(folder, name), selectionColumns);
+    const [first, second, third] = await Promise.all([1, 2, 3].map((step) => rows(`selections/${step}`)));
+    expect([first!.length, second!.length, third!.length]).toEqual([30, 15, 7]);
+    const keys = (table: typeof first) => table!.map(({ key }) => key);
+    expect(keys(first)).toEqual(expect.arrayContaining(keys(second)));
+    expect(keys(second)).toEqual(expect.arrayContaining(keys(third)));
+    const scored = await readTable(await runTable(folder, 'scores/3'), scoreColumns);
+    expect(scored.map(({ key }) => key)).toEqual(keys(second));
+    const generations = await readTable(await runTable(folder, 'generations'), generationColumns);
+    expect([...new Set(generations.map(({ key }) => key))]).toEqual(keys(third));
+  });
+
+  it('may have no step: all captions are synthesized, in their order', async () => {
+    const limits = { ...plainly, candidates: { roles: { unique: 2, 'held-out': 2, 'other-twin': 2 } } };
+    const { folder } = await audit(join(root, 'none'), { ...limits, cascade: [], alsoScore: ['ecs'] });
+    expect(await tableSteps(folder, 'scores')).toEqual([1]);
+    expect(await tableSteps(folder, 'selections')).toEqual([]);
+    const candidates = await readTable(await runTable(folder, 'candidates'), candidateColumns);
+    const generations = await readTable(await runTable(folder, 'generations'), generationColumns);
+    expect([...new Set(generations.map(({ key }) => key))]).toEqual(candidates.map(({ key }) => key));
+  });
+
+  it('scores no more captions than the budget of a step pays for, the best of the step before', async () => {
+    const cascade = [
+      { attack: 'dcs', keep: 20, budget: 30 },
+      { attack: 'ecs', keep: 10, budget: 4 + 5 * 4 },
+    ];
+    const config = fakeConfig({ ...plainly, cascade, alsoScore: [] });
+    const { pipeline, meter } = fakeModel();
+    const plan = planAudit(config, localGenerator(pipeline, { meter }), 66);
+    expect(plan.map(({ name, what, items }) => [name, what, items]).slice(0, 2)).toEqual([
+      ['scores/1', 'dcs for 29 of 66 captions, for its budget of 30 evaluations', 29],
+      ['scores/2', 'ecs for the first 5 of the top 20 by dcs, for its budget of 24 evaluations', 5],
+    ]);
+    const { folder } = await audit(join(root, 'step-budget'), { ...plainly, cascade, alsoScore: [] });
+    const spentBy = async (step: number) => {
+      const rows = await readTable(await runTable(folder, `scores/${step}`), scoreColumns);
+      return [rows.length, rows.reduce((sum, { spent }) => sum + spent, 0)];
+    };
+    expect(await spentBy(1)).toEqual([29, 30]);
+    expect(await spentBy(2)).toEqual([5, 24]);
+    const first = await readTable(await runTable(folder, 'selections/1'), selectionColumns);
+    const scored = await readTable(await runTable(folder, 'scores/2'), scoreColumns);
+    expect(scored.map(({ key }) => key)).toEqual(first.slice(0, 5).map(({ key }) => key));
   });
 
   it('may use one attack twice under two names', () => {
-    const { all } = attackList(
+    const { attacks } = prepareCascade(
       fakeConfig({
-        attacks: {
-          alsoScore: [
-            'seed-variance',
-            { attack: 'seed-variance', as: 'seed-variance-5', options: { sigma: 5 } },
-          ],
-        },
-      }).attacks,
+        alsoScore: [
+          'seed-variance',
+          { attack: 'seed-variance', as: 'seed-variance-5', options: { sigma: 5 } },
+        ],
+      }),
     );
-    expect(all.map(({ label }) => label)).toEqual(['dcs', 'seed-variance', 'seed-variance-5']);
-    expect(all[2]?.attack.options['sigma']).toBe(5);
+    expect(attacks.map(({ label }) => label)).toEqual(['dcs', 'seed-variance', 'seed-variance-5', 'ecs']);
+    expect(attacks[2]?.attack.options['sigma']).toBe(5);
   });
 
   it('draws the same captions for the same seed, in their own order, within its limits', async () => {

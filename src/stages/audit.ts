@@ -2,6 +2,7 @@ import type { Pipeline } from '../diffusion/index.ts';
 import { type Generator, localGenerator, notReproducible } from '../generators/index.ts';
 import type { Meter } from '../runtime/index.ts';
 import { listCandidates, runCandidates } from './candidates.ts';
+import { prepareCascade, runCascade } from './cascade.ts';
 import type { AuditConfig } from './config.ts';
 import type { AuditData } from './data.ts';
 import { openDescriptorLabels } from './descriptor-labels.ts';
@@ -9,10 +10,10 @@ import type { ModelInput } from './flow.ts';
 import { runGenerations } from './generations.ts';
 import { requireReadableHeldOut } from './held-out.ts';
 import { runLabels } from './labelling.ts';
-import { type PlannedStage, planAudit } from './plan.ts';
+import { planAudit } from './plan.ts';
+import type { PlannedStage } from './planned.ts';
+import { budgetedAudit, runRounds } from './rounds.ts';
 import { openRun, type RunDescription, type RunFolder } from './run-folder.ts';
-import { runScores, runSecondScores } from './scores.ts';
-import { runFirstSelection, runSecondSelection } from './selections.ts';
 import type { StageProgress } from './stage.ts';
 
 /** Where pictures come from: a pipeline with its meter, or any generator. */
@@ -68,8 +69,8 @@ export function describeAudit(
 }
 
 /**
- * The audit: candidates → first attack (and those to compare) → top K → second attack → top N → full
- * synthesis → labels. Goes on from the shards that are there; the report is made from the folder.
+ * The audit: candidates → the steps of the cascade, each of which scores and keeps the best → full synthesis →
+ * labels. Goes on from the shards that are there; the report is made from the folder.
  *
  * @throws the signal's reason on Ctrl-C; VerbatimError for what the user can mend.
  */
@@ -80,7 +81,9 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   await requireReadableHeldOut(config, data.heldOut, signal);
   await (await openDescriptorLabels(config, data))?.close();
   const candidates = await listCandidates(data, config, generator);
-  const plan = planAudit(config, generator, candidates.filter(({ error }) => error === null).length);
+  const sound = candidates.filter(({ error }) => error === null);
+  const plan = planAudit(config, generator, sound.length);
+  const budgeted = budgetedAudit(config, generator, sound.length);
   const { folder, resumed, release } = await openRun(config.output, describeAudit(options), {
     relabel: options.relabel ?? false,
   });
@@ -88,13 +91,12 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
     const input: ModelInput = { ...options, generator, folder, signal };
     options.onPlan?.(plan, resumed);
     await runCandidates(input, candidates);
-    await runScores(input);
-    const kept = await runFirstSelection(input);
-    await runSecondScores(input, kept);
-    const chosen = await runSecondSelection(input, kept);
-    if (until === 'scores') return folder;
-    await runGenerations(input, chosen);
-    if (until === 'generations') return folder;
+    if (budgeted !== undefined) await runRounds(input, budgeted, sound, until);
+    else {
+      const chosen = await runCascade(input, prepareCascade(config), sound);
+      if (until !== 'scores') await runGenerations(input, chosen);
+    }
+    if (until !== 'labels') return folder;
     await runLabels(input);
     return folder;
   } finally {

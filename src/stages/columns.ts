@@ -40,8 +40,8 @@ export const indexColumns = {
 export type IndexRow = Row<typeof indexColumns>;
 
 /**
- * One row per (caption, attack). Folders: tables/scores/all (every caption, the first attack and those
- * of `alsoScore`) and tables/scores/selected (the second attack, on what the first one selected).
+ * One row per (caption, attack). Folders: tables/scores/1 (the first step's attack and those of `alsoScore`),
+ * tables/scores/2 (the second step's, on what the first one kept), … A step whose attack is one of `alsoScore` has none.
  */
 export const scoreColumns = {
   key: column('VARCHAR'),
@@ -61,10 +61,10 @@ export const scoreColumns = {
 } as const;
 export type ScoreRow = Row<typeof scoreColumns>;
 
-/** What the cascade kept, one row per (step, caption). Folder: tables/selections. */
+/** What a step of the cascade kept, one row per caption. Folders: tables/selections/1, tables/selections/2, … */
 export const selectionColumns = {
-  /** 'first' = kept by the first attack, 'second' = kept by the second: these are synthesized. */
-  step: column('VARCHAR'),
+  /** From 1; what the last one kept is synthesized. */
+  step: column('INTEGER'),
   /** The attack that decided. */
   attack: column('VARCHAR'),
   /** 1 = highest score. */
@@ -73,6 +73,29 @@ export const selectionColumns = {
   score: column('DOUBLE'),
 } as const;
 export type SelectionRow = Row<typeof selectionColumns>;
+
+/**
+ * With a budget, one row per (round, step): what it was planned to take. Folder: tables/rounds. The rounds' captions follow each
+ * other in the order of the tables of scores and generations.
+ */
+export const roundColumns = {
+  /** From 1. */
+  round: column('INTEGER'),
+  /** A step of the cascade; the one after the last is the synthesis. */
+  step: column('INTEGER'),
+  /** Captions that it takes in this round. */
+  captions: column('INTEGER'),
+} as const;
+export type RoundRow = Row<typeof roundColumns>;
+
+/** With a budget: whether a picture is verified already, so that its caption needs no more. Folder: tables/verdicts. */
+export const verdictColumns = {
+  key: column('VARCHAR'),
+  sample: column('INTEGER'),
+  /** By the calibrated distance or the reference's; null when it failed. */
+  verdict: nullable('VARCHAR'),
+} as const;
+export type VerdictRow = Row<typeof verdictColumns>;
 
 /** One row per generated picture. Folder: tables/generations. (key, sample) is unique. */
 export const generationColumns = {

@@ -1,48 +1,18 @@
 import { z } from 'zod';
-import { attackNames } from '../attacks/index.ts';
 import { datasetFormats } from '../datasets/index.ts';
 import { type SamplerName, samplerNames } from '../diffusion/index.ts';
 import { generatorSchema } from '../generators/index.ts';
+import {
+  attackSchema,
+  budgetCascade,
+  type CascadeStepConfig,
+  cascadeSchema,
+  defaultCascade,
+} from './cascade-schema.ts';
 
 const count = z.int().nonnegative();
 const positive = z.int().positive();
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
-
-const attackName = z.enum(attackNames as readonly [string, ...string[]]);
-
-/** An attack as configs and the command line name it. */
-export const attackSchema = z
-  .union([
-    attackName.describe('An attack by its name, with its own defaults.'),
-    z.strictObject({
-      attack: attackName.describe('Its name.'),
-      as: z
-        .string()
-        .regex(/^[a-z0-9][a-z0-9.-]*$/, 'a name of lower-case letters, digits, dots and hyphens')
-        .optional()
-        .describe('What the tables and the report call it; needed when one attack is used twice.'),
-      options: z.record(z.string(), z.unknown()).default({}).describe('seeds, sigma, guidance, …'),
-    }),
-  ])
-  .describe('An attack: a name, or {attack, as, options}.');
-
-/** Which attacks an audit runs. */
-export const attacksSchema = z.strictObject({
-  first: attackSchema
-    .nullable()
-    .default('dcs')
-    .describe(
-      'Scores every caption and selects `select.first` of them; null to score none and generate all. With a generator the default is ecs where it serves, else null.',
-    ),
-  second: attackSchema
-    .nullable()
-    .default('ecs')
-    .describe('Scores those and selects `select.second` of them; null to leave it out.'),
-  alsoScore: z
-    .array(attackSchema)
-    .default([])
-    .describe('Scored for every caption too, for comparison; they select nothing.'),
-});
 
 const labSetSchema = z.strictObject({
   format: z.literal('lab').describe('A planted set whose truth is known.'),
@@ -110,27 +80,36 @@ const auditConfigObject = z.strictObject({
     })
     .prefault({})
     .describe('Which captions are audited; all distinct ones by default.'),
-  attacks: attacksSchema.prefault({}),
-  select: z
-    .strictObject({
-      first: positive.default(500).describe('How many captions the first attack keeps.'),
-      second: positive.default(100).describe('How many of those the second keeps: these are synthesized.'),
-    })
-    .prefault({}),
+  budget: positive
+    .optional()
+    .describe(
+      'Spend so many evaluations where they find most: plans what each step of the cascade keeps, and the synthesis. Without keep or budget in cascade.',
+    ),
+  cascade: cascadeSchema,
+  alsoScore: z
+    .array(attackSchema)
+    .default([])
+    .describe('Attacks that score what the first step scores too, for comparison; they select nothing.'),
   synthesis: z
     .strictObject({
-      steps: positive.max(1000).default(16),
-      samples: positive.max(1000).default(4).describe('Pictures per caption, each with its own seed.'),
+      steps: positive.max(1000).optional().describe('Default 16; with budget 4.'),
+      samples: positive
+        .max(1000)
+        .optional()
+        .describe('Pictures per caption, each with its own seed; with budget at most so many. Default 4.'),
       seed: seed
         .default(0)
         .describe('Seed of the first sample; the next ones count up. Shared by all captions.'),
-      sampler: z.enum(samplerNames as readonly [SamplerName, ...SamplerName[]]).default('heun'),
+      sampler: z
+        .enum(samplerNames as readonly [SamplerName, ...SamplerName[]])
+        .optional()
+        .describe('Default heun; with budget dpmpp-2m.'),
       guidance: z
         .number()
         .min(0)
         .max(100)
         .optional()
-        .describe('Default: the scale stored with the model. 1 is unguided.'),
+        .describe('Default: the scale stored with the model; with budget 1, which is unguided.'),
     })
     .prefault({}),
   labels: z
@@ -194,8 +173,43 @@ export const auditConfigSchema = auditConfigObject
   .refine(({ model, generator }) => model === undefined || generator === undefined, {
     path: ['generator'],
     error: 'stands beside model; leave one of the two out',
-  });
+  })
+  .refine(
+    ({ budget, cascade = [] }) =>
+      budget === undefined || cascade.every((step) => step.keep === undefined && step.budget === undefined),
+    {
+      path: ['cascade'],
+      error: 'budget plans what each step keeps; leave out its keep and budget, or budget',
+    },
+  )
+  .refine(
+    ({ budget, cascade, alsoScore }) =>
+      budget === undefined || !(cascade?.length === 0 || alsoScore.length > 0),
+    {
+      path: ['budget'],
+      error: 'goes with at least one step in cascade, and without alsoScore',
+    },
+  )
+  .transform(withDefaults);
+/** Of a synthesis without a budget, and of one with: few steps, since many captions are tried. */
+const fullSynthesis = { steps: 16, samples: 4, sampler: 'heun' as SamplerName };
+const quickSynthesis = { steps: 4, samples: 4, sampler: 'dpmpp-2m' as SamplerName, guidance: 1 };
+
+/** The defaults that depend on other keys. */
+function withDefaults(config: z.output<typeof auditConfigObject>) {
+  const { budget, cascade, synthesis } = config;
+  const steps = cascade ?? (budget === undefined ? defaultCascade : budgetCascade);
+  const usual = budget === undefined ? fullSynthesis : quickSynthesis;
+  const given = Object.fromEntries(Object.entries(synthesis).filter(([, value]) => value !== undefined));
+  return {
+    ...config,
+    cascade: steps as CascadeStepConfig[],
+    synthesis: { ...usual, ...given } as typeof synthesis & typeof fullSynthesis,
+  };
+}
+
+/** The keys at the top of a config. */
+export const auditConfigKeys: readonly string[] = Object.keys(auditConfigObject.shape);
 
 export type AuditConfig = z.output<typeof auditConfigSchema>;
-export type AttackConfig = z.output<typeof attackSchema>;
 export type AuditDatasetConfig = z.output<typeof auditDatasetSchema>;

@@ -208,8 +208,16 @@ export function drawn<T extends { readonly key: string }>(
   seed: number,
 ): readonly T[] {
   if (limit === undefined || items.length <= limit) return items;
+  const kept = new Set(shuffled(items, seed).slice(0, limit));
+  return items.filter((item) => kept.has(item));
+}
+
+/** Items in an order that their keys and the seed decide. The first n are those that `drawn` draws. */
+export function shuffled<T extends { readonly key: string }>(
+  items: readonly T[],
+  seed: number,
+): readonly T[] {
   const hashes = new Map(items.map(({ key }) => [key, sha256(`${seed}:${key}`)]));
   const hash = (item: T) => hashes.get(item.key)!;
-  const kept = new Set([...items].sort((a, b) => (hash(a) < hash(b) ? -1 : 1)).slice(0, limit));
-  return items.filter((item) => kept.has(item));
+  return [...items].sort((a, b) => (hash(a) < hash(b) ? -1 : 1));
 }

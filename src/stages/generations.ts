@@ -15,28 +15,40 @@ interface Task {
 /**
  * Synthesizes the selected captions: tables/generations, one row per picture. Each caption has one one-step
  * picture (from the first sample's seed, where the generator can take one step) and `synthesis.samples` full ones; all
- * captions share the seeds.
+ * captions share the seeds. Returns the number of the next shard.
+ *
+ * @param options.samples other ones than those
+ * @param options.firstShard where others of the stage stand before
  */
-export async function runGenerations(input: ModelInput, selected: readonly CandidateRow[]): Promise<void> {
+export async function runGenerations(
+  input: ModelInput,
+  selected: readonly CandidateRow[],
+  options: { readonly samples?: readonly number[]; readonly firstShard?: number } = {},
+): Promise<number> {
   const { config, folder, generator, signal, onProgress } = input;
-  const perCaption = samplesOf(generator, config).length;
-  await runStage({
+  const { samples = samplesOf(generator, config), firstShard = 0 } = options;
+  const { shards } = await runStage({
     folder,
     name: 'generations',
     columns: generationColumns,
-    shards: cutShards(selected, captionsPerShard(config)),
-    items: (captions) => captions.length * perCaption,
+    shards: cutShards(selected, captionsPerShard(config, samples.filter((sample) => sample >= 0).length)),
+    firstShard,
+    items: (captions) => captions.length * samples.length,
     meter: generator.meter,
     signal,
     onProgress,
-    process: (captions, context) => generateShard(input, captions, context),
+    process: (captions, context) => generateShard(input, captions, samples, context),
   });
+  return firstShard + shards;
 }
 
 /** Shards are counted in pictures here, in whole captions: what a kill costs stays small. */
-export function captionsPerShard({ batch, synthesis, shardSize }: AuditConfig): number {
+export function captionsPerShard(
+  { batch, synthesis, shardSize }: AuditConfig,
+  samples = synthesis.samples,
+): number {
   // A few batches of full syntheses: long enough to fill batches, short enough to be worth repeating.
-  return Math.min(shardSize, Math.max(1, Math.ceil((2 * batch) / synthesis.samples)));
+  return Math.min(shardSize, Math.max(1, Math.ceil((2 * batch) / Math.max(1, samples))));
 }
 
 /** A picture with what it cost, or why there is none; `thrown`: nothing was computed to the end. */
@@ -49,10 +61,10 @@ type Made = MadePicture | { readonly thrown: unknown };
 async function generateShard(
   input: ModelInput,
   captions: readonly CandidateRow[],
+  samples: readonly number[],
   context: ShardContext,
 ): Promise<GenerationRow[]> {
-  const { config, generator } = input;
-  const samples = samplesOf(generator, config);
+  const { generator } = input;
   const tasks = samples.flatMap((sample) => captions.map((candidate) => ({ candidate, sample })));
   const rows = new Map<Task, GenerationRow>();
   const failures: unknown[] = [];

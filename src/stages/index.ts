@@ -1,14 +1,25 @@
-export { type AttackList, attackList, type NamedAttack } from './attack-list.ts';
+export { type NamedAttack, nameAttacks } from './attack-list.ts';
 export { type AuditOptions, type AuditSource, describeAudit, runAudit } from './audit.ts';
 export { type RunCalibration, readCalibration, writeCalibration } from './calibration.ts';
 export { chooseCandidates, listCandidates, runCandidates } from './candidates.ts';
-export * from './columns.ts';
+export {
+  type Cascade,
+  type CascadeStep,
+  planCascade,
+  prepareCascade,
+  runCascade,
+} from './cascade.ts';
 export {
   type AttackConfig,
+  attackSchema,
+  type CascadeStepConfig,
+  defaultCascade,
+} from './cascade-schema.ts';
+export * from './columns.ts';
+export {
   type AuditConfig,
   type AuditDatasetConfig,
-  attackSchema,
-  attacksSchema,
+  auditConfigKeys,
   auditConfigSchema,
   auditDatasetSchema,
 } from './config.ts';
@@ -61,18 +72,14 @@ export { runLabels } from './labelling.ts';
 export { waitForFolder } from './lock.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
-export { type PlannedStage, planAudit, plannedEvaluations, plannedPrice } from './plan.ts';
+export { planAudit, plannedEvaluations, plannedPrice } from './plan.ts';
+export type { PlannedStage } from './planned.ts';
 export { addReview, readReviews } from './reviews.ts';
 export type { RunDescription, RunFolder } from './run-folder.ts';
-export { openRun, readRun, runFolder, runTable } from './run-folder.ts';
+export { openRun, readRun, runFolder, runTable, tableSteps } from './run-folder.ts';
 export { type ScoredTable, type ScoreTableOptions, scoreTable } from './score-table.ts';
-export { notFinite, runScores, runSecondScores } from './scores.ts';
-export {
-  runFirstSelection,
-  runSecondSelection,
-  selectedCandidates,
-  topScores,
-} from './selections.ts';
+export { notFinite, runScores } from './scores.ts';
+export { topScores } from './selections.ts';
 export type { ShardContext, StageOptions, StageProgress, StageResult } from './stage.ts';
 export { cutShards, errorText, runStage, shardName } from './stage.ts';
 export { farNoiseWarning, givesOneStepPictures, requireAttacks, subjectOf } from './subject.ts';

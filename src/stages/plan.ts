@@ -1,21 +1,11 @@
 import { refuseGuidance, samplerCalls } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
-import { attackList, type NamedAttack } from './attack-list.ts';
+import { planCascade, prepareCascade } from './cascade.ts';
 import type { AuditConfig } from './config.ts';
+import type { PlannedStage } from './planned.ts';
+import { type BudgetedAudit, budgetedAudit } from './rounds.ts';
 import { requireAttacks } from './subject.ts';
-
-/** What a stage will do and what it may cost at most. */
-export interface PlannedStage {
-  readonly name: string;
-  readonly what: string;
-  /** Items: captions, or pictures for the generations. */
-  readonly items: number;
-  /** Upper bound: attacks that share outputs and captions that share halves cost less. */
-  readonly evaluations: number;
-  /** Pictures that a service is asked for, each of which may be paid: an upper bound without repetitions. 0 for a model here. */
-  readonly pictures: number;
-}
 
 /**
  * The plan of an audit over so many candidates.
@@ -24,46 +14,81 @@ export interface PlannedStage {
  *   this model, or guidance is given and it has no condition.
  */
 export function planAudit(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
-  const { first, second, all, selected } = attackList(config.attacks);
-  requireAttacks(generator, [...all, ...selected], config);
-  const { select, synthesis } = config;
-  const { name, pipeline } = generator;
-  if (pipeline !== undefined)
-    refuseGuidance(name, pipeline.conditions, synthesis.guidance, 'synthesis.guidance');
-  const kept = first === undefined ? candidates : Math.min(candidates, select.first);
-  const synthesized = first === undefined ? candidates : Math.min(kept, select.second);
-  const guidance = synthesis.guidance ?? generator.guidance;
-  const stages: PlannedStage[] = [];
-  if (first !== undefined)
-    stages.push({
-      name: 'scores/all',
-      what: `${all.map(({ label }) => label).join(', ')} for every caption`,
-      items: candidates,
-      evaluations: costOf(all, candidates, generator),
-      pictures: picturesFor(all, candidates, generator),
-    });
-  if (selected.length > 0)
-    stages.push({
-      name: 'scores/selected',
-      what: `${second?.label} for the top ${kept} by ${first?.label}`,
-      items: kept,
-      evaluations: costOf(selected, kept, generator),
-      pictures: picturesFor(selected, kept, generator),
-    });
-  const made = synthesized * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0));
-  stages.push({
-    name: 'generations',
-    what: `${picturesText(generator, synthesis, guidance)} for ${first === undefined ? `all ${synthesized} captions` : `the top ${synthesized} by ${(second ?? first).label}`}`,
-    items: made,
-    evaluations: synthesized * evaluationsPerCaption(generator, synthesis, guidance),
-    pictures: generator.pipeline === undefined ? made : 0,
-  });
+  const budgeted = budgetedAudit(config, generator, candidates);
+  const stages =
+    budgeted === undefined
+      ? plainStages(config, generator, candidates)
+      : budgetStages(budgeted, generator, candidates);
   const total = plannedEvaluations(stages);
   if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
     throw new VerbatimError(
-      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower candidates.limit, select or synthesis.samples, or raise it`,
+      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower ${config.budget === undefined ? 'candidates.limit, keep in cascade or synthesis.samples' : 'budget'}, or raise it`,
       { exitCode: 2 },
     );
+  return stages;
+}
+
+/** Refuses what the generator cannot do. */
+function prepared(config: AuditConfig, generator: Generator) {
+  const cascade = prepareCascade(config);
+  requireAttacks(generator, cascade.attacks, config);
+  const { name, pipeline } = generator;
+  const { guidance } = config.synthesis;
+  // Unguided is what a model without a condition is anyway, and what budgets have by default.
+  if (pipeline !== undefined && !(config.budget !== undefined && guidance === 1))
+    refuseGuidance(name, pipeline.conditions, guidance, 'synthesis.guidance');
+  return { cascade, guidance: guidance ?? generator.guidance };
+}
+
+/** With a budget: the steps over the captions that it pays for, then pictures for as many as it pays for. */
+function budgetStages(
+  { config, plan, rounds, picture }: BudgetedAudit,
+  generator: Generator,
+  candidates: number,
+): PlannedStage[] {
+  const { cascade, guidance } = prepared(config, generator);
+  const { counts, spare } = plan;
+  const [scored] = counts;
+  const { stages, kept } = planCascade(
+    cascade,
+    generator,
+    scored!,
+    scored === candidates
+      ? undefined
+      : `${scored} of ${candidates} captions, ${config.candidates.from === undefined ? 'drawn' : 'the most duplicated first'}`,
+  );
+  const further =
+    config.synthesis.samples === 1
+      ? 0
+      : Math.min(Math.floor(spare / picture), kept.count * (config.synthesis.samples - 1));
+  const one = { ...config.synthesis, samples: 1 };
+  return [
+    ...stages,
+    {
+      name: 'generations',
+      what: `${picturesText(generator, one, guidance, false)} for ${kept.text}, in ${counted(rounds, 'round')}${further > 0 ? `; then up to ${counted(further, 'further picture')} of those that are not verified` : ''}`,
+      items: kept.count + further,
+      evaluations: (kept.count + further) * picture,
+      pictures: 0,
+    },
+  ];
+}
+
+function plainStages(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
+  const { cascade, guidance } = prepared(config, generator);
+  const { synthesis } = config;
+  const { stages: scores, kept } = planCascade(cascade, generator, candidates);
+  const made = kept.count * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0));
+  const stages: PlannedStage[] = [
+    ...scores,
+    {
+      name: 'generations',
+      what: `${picturesText(generator, synthesis, guidance)} for ${cascade.steps.length === 0 ? `all ${kept.count} captions` : kept.text}`,
+      items: made,
+      evaluations: kept.count * evaluationsPerCaption(generator, synthesis, guidance),
+      pictures: generator.pipeline === undefined ? made : 0,
+    },
+  ];
   return stages;
 }
 
@@ -97,11 +122,16 @@ export function plannedPrice(
 type Synthesis = AuditConfig['synthesis'];
 
 /** What is made of each caption, as far as the generator can be told. */
-function picturesText({ capabilities }: Generator, { samples, steps, sampler }: Synthesis, guidance: number) {
+function picturesText(
+  { capabilities }: Generator,
+  { samples, steps, sampler }: Synthesis,
+  guidance: number,
+  oneStep = capabilities.oneStep,
+) {
   const how = capabilities.steps
     ? ` of ${counted(steps, `${capabilities.sampler ? `${sampler} ` : ''}step`)}`
     : '';
-  const quick = capabilities.oneStep ? ' and one of one step' : '';
+  const quick = oneStep ? ' and one of one step' : '';
   return `${counted(samples, 'picture')}${how}${quick},${capabilities.guidance ? ` guidance ${guidance},` : ''}`;
 }
 
@@ -112,21 +142,5 @@ function evaluationsPerCaption({ capabilities }: Generator, synthesis: Synthesis
   return (
     halves *
     ((capabilities.oneStep ? 1 : 0) + synthesis.samples * samplerCalls(synthesis.sampler, synthesis.steps))
-  );
-}
-
-/** What attacks on one-step pictures ask a service for: a picture is one evaluation with the caption. */
-function picturesFor(attacks: readonly NamedAttack[], captions: number, { pipeline }: Generator): number {
-  if (pipeline !== undefined) return 0;
-  return attacks.reduce((sum, { attack }) => sum + attack.cost.perCaption * captions, 0);
-}
-
-/** A service computes what captions could share for each of them anew. */
-function costOf(attacks: readonly NamedAttack[], captions: number, { pipeline }: Generator): number {
-  if (captions === 0) return 0;
-  const times = pipeline === undefined ? captions : 1;
-  return attacks.reduce(
-    (sum, { attack }) => sum + attack.cost.perCaption * captions + attack.cost.shared * times,
-    0,
   );
 }

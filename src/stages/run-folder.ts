@@ -58,6 +58,18 @@ export function runTable(folder: RunFolder, name: string): Promise<string[]> {
   return tableFiles(join(folder.tables, name));
 }
 
+/** The steps of the cascade that left a table in tables/`name`, such as 'scores', ascending. */
+export async function tableSteps(folder: RunFolder, name: string): Promise<number[]> {
+  const entries = await readdir(join(folder.tables, name)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return entries
+    .filter((entry) => /^[1-9]\d*$/.test(entry))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
 /** Keys whose values do not reach the tables: a run may go on with others. */
 const freeKeys: ReadonlySet<string> = new Set([
   'config.output',
@@ -170,11 +182,15 @@ function firstDifference(
   path = '',
 ): string | undefined {
   if (freeKeys.has(path) || ignored.has(path)) return undefined;
-  if (isRecord(there) && isRecord(here)) {
-    for (const key of new Set([...Object.keys(there), ...Object.keys(here)])) {
+  const lists = Array.isArray(there) && Array.isArray(here) && there.length === here.length;
+  if (lists || (isRecord(there) && isRecord(here))) {
+    const [before, now] = [Object.entries(there as object), Object.entries(here as object)].map(
+      (entries) => new Map<string, unknown>(entries),
+    ) as [Map<string, unknown>, Map<string, unknown>];
+    for (const key of new Set([...before.keys(), ...now.keys()])) {
       const difference = firstDifference(
-        there[key],
-        here[key],
+        before.get(key),
+        now.get(key),
         ignored,
         path === '' ? key : `${path}.${key}`,
       );

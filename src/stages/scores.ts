@@ -1,67 +1,47 @@
 import { type ScoredCaptions, type Subject, scoreAll } from '../attacks/index.ts';
-import { readTable } from '../tables/index.ts';
-import { attackList, type NamedAttack } from './attack-list.ts';
-import { type CandidateRow, candidateColumns, type ScoreRow, scoreColumns } from './columns.ts';
+import type { NamedAttack } from './attack-list.ts';
+import { type CandidateRow, type ScoreRow, scoreColumns } from './columns.ts';
 import type { ModelInput } from './flow.ts';
-import { runTable } from './run-folder.ts';
 import { cutShards, errorText, mayEndRun, rethrowFatal, runStage, type ShardContext } from './stage.ts';
 import { subjectOf } from './subject.ts';
 
 /** Why there is no score where the subject's outputs are no numbers. */
 export const notFinite = 'the model returned values that are not finite';
 
-/** Scores every candidate with the first attack and those of `alsoScore`: tables/scores/all. Nothing without attacks. */
-export async function runScores(input: ModelInput): Promise<void> {
-  const { all } = attackList(input.config.attacks);
-  if (all.length === 0) return;
-  const shards = (await runTable(input.folder, 'candidates')).map((file) => async () => {
-    const rows = await readTable(file, candidateColumns);
-    return rows.filter((row) => row.error === null);
-  });
-  const sizes = await Promise.all(shards.map(async (read) => (await read()).length));
-  await scoreStage(input, 'scores/all', all, shards, sizes);
-}
-
-/** Scores what the first attack selected with the second: tables/scores/selected. */
-export async function runSecondScores(input: ModelInput, selected: readonly CandidateRow[]): Promise<void> {
-  const { selected: attacks } = attackList(input.config.attacks);
-  if (attacks.length === 0) return;
-  const cut = cutShards(selected, input.config.shardSize);
-  await scoreStage(
-    input,
-    'scores/selected',
-    attacks,
-    cut.map((rows) => async () => rows),
-    cut.map((rows) => rows.length),
-  );
-}
-
-async function scoreStage(
+/**
+ * Scores captions with the attacks of a step: tables/scores/N. Nothing without attacks. Returns how many shards they are.
+ *
+ * @param options.subject what is scored; one for all calls of a step, so that what captions share is computed once
+ * @param options.firstShard where the captions follow others of the step
+ */
+export async function runScores(
   input: ModelInput,
-  name: string,
+  step: number,
   attacks: readonly NamedAttack[],
-  shards: readonly (() => Promise<readonly CandidateRow[]>)[],
-  sizes: readonly number[],
-): Promise<void> {
+  captions: readonly CandidateRow[],
+  options: { readonly subject?: Subject; readonly firstShard?: number } = {},
+): Promise<number> {
+  if (attacks.length === 0) return 0;
   const { config, folder, generator, signal, onProgress } = input;
-  // One subject for the whole stage: what all captions share is computed once.
-  const subject = subjectOf(generator, config, signal);
-  await runStage({
+  const subject = options.subject ?? subjectOf(generator, config, signal);
+  const { shards } = await runStage({
     folder,
-    name,
+    name: `scores/${step}`,
     columns: scoreColumns,
-    shards: shards.map((read, i) => ({ read, size: sizes[i]! })),
-    items: ({ size }) => size,
+    shards: cutShards(captions, config.shardSize),
+    firstShard: options.firstShard ?? 0,
+    items: (rows) => rows.length,
     meter: generator.meter,
     signal,
     onProgress,
-    process: async ({ read }, context) =>
-      scoreShard(subject, await read(), attacks, {
+    process: (rows, context) =>
+      scoreShard(subject, rows, attacks, {
         batch: config.batch,
         context,
         endsRun: mayEndRun(generator, context),
       }),
   });
+  return shards;
 }
 
 /**

@@ -1,9 +1,10 @@
+import { join } from 'node:path';
 import { fromParquet, readTable, sql, textLiteral } from '../tables/index.ts';
-import { attackList } from './attack-list.ts';
-import { type CandidateRow, candidateColumns, type SelectionRow, selectionColumns } from './columns.ts';
+import type { Round } from './budget.ts';
+import { type CandidateRow, type SelectionRow, selectionColumns } from './columns.ts';
 import type { StageInput } from './flow.ts';
-import { type RunFolder, runTable } from './run-folder.ts';
-import { runStage } from './stage.ts';
+import { runTable } from './run-folder.ts';
+import { runStage, shardName } from './stage.ts';
 
 /**
  * The highest scores of an attack among the tables of scores, best first; equal scores in the order of
@@ -28,73 +29,58 @@ export async function topScores(
   return (allowed === undefined ? rows : rows.filter(({ key }) => allowed.has(key))).slice(0, limit);
 }
 
-/**
- * What the first attack keeps: tables/selections/first. Returns the captions, best first. Without an attack all
- * candidates are kept, in their order, and there is no such table.
- */
-export async function runFirstSelection(input: StageInput): Promise<CandidateRow[]> {
-  const { first, second } = attackList(input.config.attacks);
-  const { select } = input.config;
-  if (first === undefined) return scorable(input.folder);
-  // Without a second attack the first one decides what is synthesized.
-  const limit = second === undefined ? Math.min(select.first, select.second) : select.first;
-  return keepTop(input, 'first', first.label, limit);
+/** A step's ranking, and how many it keeps. */
+export interface Keep {
+  /** From 1. */
+  readonly number: number;
+  /** The attack whose scores decide. */
+  readonly label: string;
+  readonly keep: number;
+  /** How many it has kept in the rounds before. */
+  readonly kept: number;
+  readonly round: Round;
 }
 
-/** What is synthesized: tables/selections/second. Without a second attack, what the first one kept. */
-export async function runSecondSelection(
-  input: StageInput,
-  kept: readonly CandidateRow[],
-): Promise<readonly CandidateRow[]> {
-  const { second } = attackList(input.config.attacks);
-  if (second === undefined) return kept;
-  return keepTop(
-    input,
-    'second',
-    second.label,
-    input.config.select.second,
-    kept.map((row) => row.key),
-  );
-}
-
-/** The candidates that the dataset could give. */
-async function scorable(folder: RunFolder): Promise<CandidateRow[]> {
-  const rows = await readTable(await runTable(folder, 'candidates'), candidateColumns);
-  return rows.filter(({ error }) => error === null);
-}
-
-async function keepTop(
+/** What a step keeps of the captions that it scored: tables/selections/N, a shard per round. Returns them, the best first. */
+export async function keepTop(
   { folder, signal, onProgress }: StageInput,
-  step: 'first' | 'second',
-  attack: string,
-  limit: number,
-  among?: readonly string[],
+  { number, label, keep, kept, round }: Keep,
+  scored: readonly CandidateRow[],
 ): Promise<CandidateRow[]> {
+  const name = `selections/${number}`;
   await runStage({
     folder,
-    name: `selections/${step}`,
+    name,
     columns: selectionColumns,
     shards: [undefined],
+    firstShard: round.index,
     items: () => 1,
     signal,
     onProgress,
     process: async () => {
-      const top = await topScores(await runTable(folder, 'scores'), attack, limit, among);
-      return top.map(({ key, score }, i): SelectionRow => ({ step, attack, rank: i + 1, key, score }));
+      // Its own table holds what it scored and nothing else; without one its attack was scored by the first step.
+      const own = await runTable(folder, `scores/${number}`);
+      const top =
+        own.length > 0 && round.count === 1
+          ? await topScores(own, label, keep)
+          : await topScores(
+              own.length > 0 ? own : await runTable(folder, 'scores/1'),
+              label,
+              keep,
+              scored.map(({ key }) => key),
+            );
+      return top.map(
+        ({ key, score }, i): SelectionRow => ({
+          step: number,
+          attack: label,
+          rank: kept + i + 1,
+          key,
+          score,
+        }),
+      );
     },
   });
-  return selectedCandidates(folder, step);
-}
-
-/** The captions that a step kept, best first, with what the candidates' table says of them. */
-export async function selectedCandidates(
-  folder: RunFolder,
-  step: 'first' | 'second',
-): Promise<CandidateRow[]> {
-  const rows = await readTable(await runTable(folder, `selections/${step}`), selectionColumns);
-  const wanted = new Map<string, CandidateRow | undefined>(rows.map(({ key }) => [key, undefined]));
-  for (const file of await runTable(folder, 'candidates'))
-    for (const candidate of await readTable(file, candidateColumns))
-      if (wanted.has(candidate.key)) wanted.set(candidate.key, candidate);
-  return [...wanted.values()].filter((row) => row !== undefined);
+  const byKey = new Map(scored.map((row) => [row.key, row]));
+  const rows = await readTable(join(folder.tables, name, shardName(round.index)), selectionColumns);
+  return rows.flatMap(({ key }) => byKey.get(key) ?? []);
 }

@@ -31,11 +31,13 @@ export interface ShardContext {
 
 export interface StageOptions<C extends Columns, S> {
   readonly folder: RunFolder;
-  /** Names the folder below tables/; may have two parts: 'scores/all'. */
+  /** Names the folder below tables/; may have two parts: 'scores/1'. */
   readonly name: string;
   readonly columns: C;
   /** One input per shard. The same run always gives the same list. */
   readonly shards: readonly S[];
+  /** The number of the first of them, where a stage goes on after others of its shards. Default 0. */
+  readonly firstShard?: number;
   /** Number of items in a shard: what progress counts. */
   readonly items: (shard: S) => number;
   /**
@@ -74,11 +76,11 @@ export function cutShards<T>(rows: readonly T[], size: number): T[][] {
  * @throws the signal's reason between shards (or inside one, when `process` looks at the signal).
  */
 export async function runStage<C extends Columns, S>(options: StageOptions<C, S>): Promise<StageResult> {
-  const { folder, name, columns, shards, meter, signal } = options;
+  const { folder, name, columns, shards, firstShard = 0, meter, signal } = options;
   if (!/^[a-z0-9-]+(\/[a-z0-9-]+)?$/.test(name)) throw new VerbatimError(`'${name}' is no name for a stage`);
   const total = shards.reduce((sum, shard) => sum + options.items(shard), 0);
   const startEvaluations = meter?.evaluations ?? 0;
-  const paths = shards.map((_, index) => join(folder.tables, name, shardName(index)));
+  const paths = shards.map((_, index) => join(folder.tables, name, shardName(firstShard + index)));
   const present = await Promise.all(paths.map(isFile));
   const resumed = shards.reduce((sum, shard, i) => sum + (present[i] ? options.items(shard) : 0), 0);
 
@@ -106,12 +108,12 @@ export async function runStage<C extends Columns, S>(options: StageOptions<C, S>
       // A shard's last item is done when the shard is in place: that report follows.
       if (advanced < options.items(shard)) report(advanced);
     };
-    const rows = await options.process(shard, { index, signal, advance });
+    const rows = await options.process(shard, { index: firstShard + index, signal, advance });
     await writeTable(paths[index]!, columns, rows);
     const shardFailed = rows.filter((row) => typeof row['error'] === 'string').length;
     await appendLog(folder.log, {
       stage: name,
-      shard: index,
+      shard: firstShard + index,
       rows: rows.length,
       failed: shardFailed,
       evaluations: (meter?.evaluations ?? 0) - before,

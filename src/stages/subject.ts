@@ -56,8 +56,7 @@ export function requireAttacks(
     for (const { attack } of attacks) requireAccess(attack, subject);
     return;
   }
-  const none =
-    'set attacks.first and attacks.second to null: all candidates are then generated, as many as candidates.limit allows';
+  const none = 'set cascade to []: all candidates are then generated, as many as candidates.limit allows';
   for (const { label, attack } of attacks) {
     if (attack.access !== 'image')
       throw new VerbatimError(

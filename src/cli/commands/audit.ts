@@ -10,8 +10,8 @@ export interface AuditFlags extends ConfigFlags {
 }
 
 const help = `
-The flow: every caption is scored by the first attack; the best are scored by the second; the best of those
-are synthesized in full; each picture is compared with the training set; a report is written. A killed run
+The flow: every caption is scored by the first step of the cascade; the best go on to the next; what the last one keeps
+is synthesized in full; each picture is compared with the training set; a report is written. A killed run
 goes on where it was when the same command is given again, and ends with the same bytes.
 
 A config:
@@ -20,8 +20,10 @@ A config:
     format: lab                        # or image-folder, parquet, …: docs/cli.md lists every key
     path: models/lab.yaml
     twin: A
-  attacks: { first: dcs, second: ecs, alsoScore: [seed-variance] }
-  select: { first: 500, second: 100 }
+  cascade:                             # the cheapest first
+    - { attack: dcs, keep: 500 }
+    - { attack: ecs, keep: 100 }
+  alsoScore: [seed-variance]           # for comparison
   synthesis: { steps: 16, samples: 4 }
   output: runs/audit
 
@@ -29,7 +31,8 @@ Examples:
   verbatim audit audit.yaml
   verbatim audit audit.yaml --dry-run                   what would it cost?
   verbatim audit audit.yaml --limit 1000 -o runs/quick  a part of it, elsewhere
-  verbatim audit audit.yaml --set select.first=200 --set synthesis.samples=8
+  verbatim audit audit.yaml --budget 20000              what can be found for so many evaluations?
+  verbatim audit audit.yaml --set cascade.0.keep=200 --set synthesis.samples=8
   verbatim audit audit.yaml --fail-above 0 --json       for CI: exit code 100 when anything is found
   verbatim audit runs/audit                             go on with a run
 
@@ -55,6 +58,9 @@ export function define(context: CommandContext): Command {
 /** The flags of `audit`, which `demo` shares. */
 export function addAuditFlags(command: Command): Command {
   return addConfigFlags(command)
+    .addOption(
+      integerOption('--budget <evaluations>', 'spend so many where they find most (config: budget)', 1),
+    )
     .addOption(integerOption('--fail-above <n>', 'exit code 100 when more than n images are found', 0))
     .option('--dry-run', 'print what it may cost, and stop')
     .option('-q, --quiet', 'no progress')

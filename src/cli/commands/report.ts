@@ -1,6 +1,11 @@
 import { Command } from 'commander';
 import type { CommandContext } from './command.ts';
 
+interface ReportFlags {
+  readonly json?: boolean;
+  readonly beside?: readonly string[];
+}
+
 export function define(_context: CommandContext): Command {
   return new Command('report')
     .description(
@@ -9,10 +14,18 @@ export function define(_context: CommandContext): Command {
     )
     .argument('<run>', 'a run folder, as in runs/demo')
     .option('--json', 'print summary.json on stdout instead of the path of the page')
-    .addHelpText('after', '\nExample:\n  verbatim report runs/demo')
-    .action(async (run: string, { json = false }: { json?: boolean }) => {
+    .option(
+      '--beside <run>',
+      'draw what another run found for its evaluations too; repeatable',
+      (path: string, before: readonly string[] = []) => [...before, path],
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  verbatim report runs/demo\n  verbatim report runs/budget --beside runs/demo',
+    )
+    .action(async (run: string, { json = false, beside = [] }: ReportFlags) => {
       const { writeReport } = await import('../../reports/index.ts');
-      const { page, summary } = await writeReport(run);
+      const { page, summary } = await writeReport(run, undefined, { beside });
       process.stdout.write(json ? `${JSON.stringify(summary, undefined, 2)}\n` : `${page}\n`);
     });
 }

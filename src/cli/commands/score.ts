@@ -56,7 +56,7 @@ export function define(context: CommandContext): Command {
         return context.exit(await scoreCaptions(flags, context.signal));
       }
       refuseFlags(flags, {
-        attack: 'goes with --model and captions; for a config use --set attacks.first=NAME',
+        attack: 'goes with --model and captions; for a config use --set alsoScore=[NAME]',
       });
       refuseCaptions(flags);
       const { loadAuditConfig } = await import('../config/load.ts');
@@ -98,11 +98,10 @@ async function scoreCaptions(flags: ScoreFlags, signal: AbortSignal): Promise<nu
   refuseFlags(flags, { output: reason, seed: reason });
   const task = await readCaptions(flags);
   const { captions } = task;
-  const { attackList, farNoiseWarning, notFinite } = await import('../../stages/index.ts');
+  const { farNoiseWarning, nameAttacks, notFinite } = await import('../../stages/index.ts');
   const { auditNoise } = await import('../../generators/index.ts');
   const { createSubject, scoreAll } = await import('../../attacks/index.ts');
-  const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
-  const { all } = attackList({ first: first!, second: null, alsoScore });
+  const all = nameAttacks(await Promise.all((flags.attack ?? ['dcs']).map(parseAttack)));
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
   const { openAuditModel } = await import('../open.ts');
   const { pipeline, meter } = await openAuditModel(task, signal);
@@ -168,9 +167,8 @@ async function scoreParquet(flags: ScoreFlags, file: string, signal: AbortSignal
   if (model === undefined) throw new VerbatimError('give the model with --model', { exitCode: 2 });
   const reason = 'does not go with a Parquet file of captions';
   refuseFlags(flags, { caption: reason, limit: reason, maxEvaluations: reason, set: reason, seed: reason });
-  const { attackList, farNoiseWarning, scoreTable } = await import('../../stages/index.ts');
-  const [first, ...alsoScore] = await Promise.all((flags.attack ?? ['dcs']).map(parseAttack));
-  const { all } = attackList({ first: first!, second: null, alsoScore });
+  const { farNoiseWarning, nameAttacks, scoreTable } = await import('../../stages/index.ts');
+  const all = nameAttacks(await Promise.all((flags.attack ?? ['dcs']).map(parseAttack)));
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
   const { openAuditModel } = await import('../open.ts');
   const { pipeline, meter } = await openAuditModel(

@@ -196,7 +196,7 @@ async function runOf(file: string): Promise<string | undefined> {
     throw new VerbatimError(`${file}: no such file; give a run folder or a ground-truth table`, {
       exitCode: 2,
     });
-  // Deepest: tables/scores/all/00000.parquet.
+  // Deepest: tables/scores/1/00000.parquet.
   let folder = file;
   for (let up = 0; up <= 4; up += 1) {
     if (await exists(join(folder, 'run.json'))) return folder;

@@ -18,6 +18,7 @@ export interface ConfigFlags {
   readonly provider?: string;
   readonly precision?: string;
   readonly maxEvaluations?: number;
+  readonly budget?: number;
   readonly format?: string;
   readonly set?: readonly Override[];
 }
@@ -34,6 +35,7 @@ export const configKeys: Readonly<Record<string, string>> = {
   provider: 'provider',
   precision: 'precision',
   maxEvaluations: 'maxEvaluations',
+  budget: 'budget',
   format: 'dataset.format',
 };
 
@@ -56,7 +58,7 @@ export function addConfigFlags(command: Command, seed: Option = configSeed()): C
     .addOption(providerOption('what runs the model (config: provider)'))
     .addOption(precisionOption())
     .addOption(integerOption('--max-evaluations <n>', 'refuse a plan that may cost more', 1))
-    .addOption(setOption('any other key of the config; repeatable: --set select.first=200'));
+    .addOption(setOption('any other key of the config; repeatable: --set synthesis.samples=8'));
 }
 
 /** `--provider NAME`. */

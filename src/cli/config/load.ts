@@ -9,7 +9,7 @@ import {
   auditConfigSchema,
   auditDatasetSchema,
 } from '../../stages/index.ts';
-import { defaultAttacks } from './default-attacks.ts';
+import { defaultCascade } from './default-cascade.ts';
 import { type Override, parseConfig } from './parse.ts';
 import { fromWorkingFolder } from './paths.ts';
 import { readText } from './read.ts';
@@ -114,12 +114,17 @@ async function readConfig(
     const config = parseConfig(auditConfigSchema, text, target, overrides);
     refuseModelKeys(config, overrides);
     if (config.generator === undefined) return { config, folder };
-    const attacks = await defaultAttacks(locatedGenerator(config.generator, folder), text, overrides);
-    return { config: parseConfig(auditConfigSchema, text, target, [...attacks, ...overrides]), folder };
+    const cascade = await defaultCascade(locatedGenerator(config.generator, folder), text, overrides);
+    return { config: parseConfig(auditConfigSchema, text, target, [...cascade, ...overrides]), folder };
   }
   // JSON is YAML, so a run's config takes overrides and gives errors in the same way.
   const { readRun } = await import('../../stages/index.ts');
   const { config } = await readRun(target);
+  if ('attacks' in config || 'select' in config)
+    throw new VerbatimError(
+      `${target} was made by an older version, with attacks and select instead of a cascade; audit its config anew in another folder`,
+      { exitCode: 2 },
+    );
   const text = JSON.stringify({ ...config, output: target }, undefined, 2);
   const where = join(target, 'run.json');
   const parsed = parseConfig(auditConfigSchema, text, where, overrides);

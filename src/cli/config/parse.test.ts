@@ -122,6 +122,10 @@ describe('--set', () => {
     });
   });
 
+  it('replaces one entry of a list', () => {
+    expect(parse('model: a\nattacks: [dcs, dcs]', 'attacks.1=ecs').attacks).toEqual(['dcs', 'ecs']);
+  });
+
   it('takes the value as YAML, with an = in it too', () => {
     expect(parse('', "model='007'").model).toBe('007');
     expect(parse('', 'model=a=b').model).toBe('a=b');
@@ -131,12 +135,16 @@ describe('--set', () => {
     ['seed=x', '--set seed=x: seed: expected a number, got "x"'],
     ['selekt.first=1', "--set selekt.first=1: unknown key 'selekt'; did you mean 'select'?"],
     ['seed.x=1', "--set seed.x=1: seed is a value and has no key 'x'"],
+    ['attacks.0=dsc', '--set attacks.0=dsc: attacks.0: expected'],
+    ['attacks.2=dcs', "attacks is a list of 2 and has no entry '2'; entries are counted from 0"],
+    ['attacks.first=dcs', "attacks is a list of 2 and has no entry 'first'"],
+    ['steps.0.keep=3', 'the config has no list steps; give all of it'],
     ['seed', '--set seed: expected KEY=VALUE'],
     ['=1', '--set =1: expected KEY=VALUE'],
     ['a..b=1', '--set a..b=1: expected KEY=VALUE'],
     ['attacks=[dcs', '--set attacks=[dcs: the value is not YAML'],
   ])('%s is refused in its own words', (override, message) => {
-    expect(messageOf('model: a\nseed: 3', [override])).toContain(message);
+    expect(messageOf('model: a\nseed: 3\nattacks: [dcs, ecs]', [override])).toContain(message);
   });
 
   it('that wins is the one that is blamed', () => {

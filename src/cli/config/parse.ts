@@ -3,9 +3,9 @@ import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } fr
 import { z } from 'zod';
 import { messageOf, VerbatimError } from '../../errors.ts';
 
-/** One value that the command line puts into a config, e.g. from `--set select.first=100` or `--output runs/x`. */
+/** One value that the command line puts into a config, e.g. from `--set synthesis.samples=8` or `--output runs/x`. */
 export interface Override {
-  /** Keys from the root: ['select', 'first']. */
+  /** Keys from the root: ['synthesis', 'samples']. */
   readonly path: readonly string[];
   readonly value: unknown;
   /** What the user typed, for error messages. */
@@ -75,7 +75,7 @@ export function parseOverride(text: string): Override {
   const path = text.slice(0, equals).split('.');
   const origin = `--set ${text}`;
   if (equals < 1 || path.includes(''))
-    throw configError(origin, 'expected KEY=VALUE with dots between keys, as in --set select.first=100');
+    throw configError(origin, 'expected KEY=VALUE with dots between keys, as in --set synthesis.samples=8');
   const document = parseDocument(text.slice(equals + 1), { prettyErrors: false });
   if (document.errors[0] !== undefined)
     throw configError(origin, `the value is not YAML: ${document.errors[0].message}`);
@@ -87,14 +87,31 @@ function setIn(target: unknown, override: Override, depth: number): unknown {
   const key = override.path[depth]!;
   if (typeof target === 'string' && override.under !== undefined)
     return setIn({ [override.under]: target }, override, depth);
-  if (target !== undefined && target !== null && (typeof target !== 'object' || Array.isArray(target)))
+  if (Array.isArray(target)) return setInList(target, override, depth);
+  if (target !== undefined && target !== null && typeof target !== 'object')
     throw configError(
       override.origin,
       `${override.path.slice(0, depth).join('.')} is a value and has no key '${key}'`,
     );
+  if (/^\d+$/.test(key) && (target === undefined || target === null))
+    throw configError(
+      override.origin,
+      `the config has no list ${override.path.slice(0, depth).join('.')}; give all of it, as in --set "cascade=[{attack: dcs, keep: 200}]"`,
+    );
   const entries = new Map(Object.entries(target ?? {}));
   entries.set(key, setIn(entries.get(key), override, depth + 1));
   return Object.fromEntries(entries);
+}
+
+/** Sets an entry of a list, or something in it: `cascade.0.keep`. Entries are counted from 0. */
+function setInList(list: readonly unknown[], override: Override, depth: number): unknown[] {
+  const key = override.path[depth]!;
+  if (!/^\d+$/.test(key) || Number(key) >= list.length)
+    throw configError(
+      override.origin,
+      `${override.path.slice(0, depth).join('.')} is a list of ${list.length} and has no entry '${key}'; entries are counted from 0`,
+    );
+  return list.with(Number(key), setIn(list[Number(key)], override, depth + 1));
 }
 
 /**
@@ -157,7 +174,8 @@ function describe(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): s
     return `${name}: ${expected === '' ? 'not a value that fits' : `expected ${expected}`}, got ${shown}${nearestValue(got, choices)}`;
   }
   const message = `${name}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
-  return isSecret(issue) ? message : `${message}, got ${shown}`;
+  // A whole part of the config is in sight at the place that is named.
+  return isSecret(issue) || typeof got === 'object' ? message : `${message}, got ${shown}`;
 }
 
 /** Whether what an issue refuses may hold a key or a password: an address, or what a check says so of (`params`). */

@@ -115,9 +115,9 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
     seeds: '0,1,2,3',
   }));
   const final = [...selected].sort((a, b) => b.score! - a.score!).slice(0, synthesized);
-  const selection = (step: string, attack: string, rows: readonly ScoreRow[]): SelectionRow[] =>
+  const selection = (step: number, attack: string, rows: readonly ScoreRow[]): SelectionRow[] =>
     rows.map((row, i) => ({ step, attack, rank: i + 1, key: row.key, score: row.score! }));
-  const selections = [...selection('first', 'dcs', top), ...selection('second', 'ecs', final)];
+  const selections = [...selection(1, 'dcs', top), ...selection(2, 'ecs', final)];
 
   const inPlace = calibrate(
     Float64Array.from({ length: 400 }, () => Math.min(1, 0.12 + 0.05 * Math.abs(gaussian(random)))),
@@ -198,14 +198,18 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
     },
     costs: new Map([
       ['candidates', { evaluations: 0, seconds: 0.4 }],
-      ['scores/all', { evaluations: 0, seconds: 31.2 }],
-      ['scores/selected', { evaluations: 0, seconds: 12.5 }],
+      ['scores/1', { evaluations: 0, seconds: 31.2 }],
+      ['scores/2', { evaluations: 0, seconds: 12.5 }],
       ['generations', { evaluations: 0, seconds: 75.9 }],
       ['labels', { evaluations: 0, seconds: 3.1 }],
     ]),
     candidates,
-    scores: { all, selected },
+    scores: [
+      { step: 1, rows: all },
+      { step: 2, rows: selected },
+    ],
     selections,
+    rounds: [],
     generations,
     labels,
     reviews: [],
@@ -298,9 +302,14 @@ export async function writeRun(path: string, data: ReportData): Promise<void> {
   await writeJsonAtomic(join(path, 'run.json'), data.run);
   if (data.calibration !== null) await writeCalibration(folder, data.calibration);
   await writeTable(shard('candidates'), candidateColumns, data.candidates);
-  await writeTable(shard('scores/all'), scoreColumns, data.scores.all);
-  await writeTable(shard('scores/selected'), scoreColumns, data.scores.selected);
-  await writeTable(shard('selections'), selectionColumns, data.selections);
+  for (const { step, rows } of data.scores) {
+    await writeTable(shard(`scores/${step}`), scoreColumns, rows);
+    await writeTable(
+      shard(`selections/${step}`),
+      selectionColumns,
+      data.selections.filter((row) => row.step === step),
+    );
+  }
   await writeTable(shard('generations'), generationColumns, data.generations);
   await writeTable(shard('labels'), labelColumns, data.labels);
   if (data.truth.length > 0) await writeTable(shard('truth'), truthColumns, data.truth);

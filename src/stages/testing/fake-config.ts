@@ -4,8 +4,11 @@ import { type AuditConfig, auditConfigSchema } from '../index.ts';
 export const fakeAuditConfig = {
   model: 'fake',
   dataset: { format: 'lab', path: 'fake.yaml', twin: 'A' },
-  attacks: { alsoScore: ['dcs-antithetic', 'seed-variance'] },
-  select: { first: 20, second: 10 },
+  cascade: [
+    { attack: 'dcs', keep: 20 },
+    { attack: 'ecs', keep: 10 },
+  ],
+  alsoScore: ['dcs-antithetic', 'seed-variance'],
   synthesis: { steps: 4, samples: 2 },
   batch: 4,
   shardSize: 8,
