@@ -8,6 +8,9 @@ export {
   sampleLength,
   sliceBatch,
 } from './batch.ts';
+export { type BottleneckClique, bottleneckClique } from './bottleneck.ts';
+export { type Clique, type CliqueOptions, maximumClique } from './clique.ts';
+export { type Graph, graphBelow, meanPairDistance, medoid, pairIndex } from './clique-graph.ts';
 export { betaQuantile, logGamma, normalQuantile, regularizedBeta } from './distributions.ts';
 export { toFloat16, toFloat32 } from './float16.ts';
 export {
