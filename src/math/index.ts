@@ -31,6 +31,19 @@ export {
   spearman,
   tprAtFpr,
 } from './ranking.ts';
+export {
+  type Characteristics,
+  characteristicsAt,
+  type Decision,
+  decideLook,
+  defaultRate,
+  growingLooks,
+  type Known,
+  type Look,
+  type SequentialOptions,
+  type SequentialTest,
+  sequentialTest,
+} from './sequential.ts';
 export { dot, mean, quantile, squaredDistance, standardDeviation } from './summary.ts';
 export {
   type DType,
