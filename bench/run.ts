@@ -43,6 +43,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'exact nearest neighbours against faiss-cpu, queries per second',
     load: () => import('./exactSearch.ts'),
   },
+  'tiled-distance': {
+    about: "all pairs of 500 samples under Carlini's tiled distance against NumPy and PyTorch, seconds",
+    load: () => import('./tiledDistance.ts'),
+  },
   'dedup-vectors': {
     about: 'all pairs of similar vectors, up to a million, against faiss-cpu, seconds and recall',
     load: () => import('./dedupVectors.ts'),
