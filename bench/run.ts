@@ -72,6 +72,11 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
     load: () => import('./demo.ts'),
   },
+  cliques: {
+    about:
+      'generate-and-filter on twin A: recall, false positives, and samples that the sequential test saves',
+    load: () => import('./cliques.ts'),
+  },
   'http-audit': {
     about: 'the miniature audited through each HTTP protocol against the local audit: images found',
     load: () => import('./httpAudit.ts'),
