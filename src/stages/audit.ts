@@ -89,9 +89,10 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
     const input: ModelInput = { ...options, generator, folder, signal };
     options.onPlan?.(plan, resumed);
     await runCandidates(input, candidates);
-    const chosen = await runCascade(input, prepareCascade(config), sound);
+    const cascade = prepareCascade(config);
+    const chosen = await runCascade(input, cascade, sound);
     if (until === 'scores') return folder;
-    await runGenerations(input, chosen);
+    await (cascade.steps.at(-1)?.pictures ?? runGenerations)(input, chosen);
     if (until === 'generations') return folder;
     await runLabels(input);
     return folder;

@@ -1,6 +1,8 @@
 import type { Generator } from '../generators/index.ts';
 import { type NamedAttack, nameAttack, nameAttacks } from './attack-list.ts';
 import { attackStep } from './attack-step.ts';
+import { isCliquesStep } from './cascade-schema.ts';
+import { cliquesStep } from './cliques-step.ts';
 import type { CandidateRow } from './columns.ts';
 import type { AuditConfig } from './config.ts';
 import type { ModelInput } from './flow.ts';
@@ -24,6 +26,8 @@ export interface CascadeStep {
   readonly plan: (entering: Entering, generator: Generator) => StepPlan;
   /** Does it: tables/scores/N and tables/selections/N. Returns what goes on, the best first. */
   readonly run: (input: ModelInput, entering: readonly CandidateRow[]) => Promise<readonly CandidateRow[]>;
+  /** Writes tables/generations of pictures that it has made of what goes on; without it those captions are synthesized. */
+  readonly pictures?: (input: ModelInput, kept: readonly CandidateRow[]) => Promise<void>;
 }
 
 export interface StepPlan {
@@ -63,8 +67,11 @@ export function prepareCascade(config: AuditConfig): Cascade {
   const before: NamedAttack[] = [];
   for (const [i, step] of config.cascade.entries()) {
     const place: StepPlace = { number: i + 1, config, alsoScore, before: [...before] };
-    steps.push(attackStep(step, place));
-    before.push(nameAttack(step));
+    if (isCliquesStep(step)) steps.push(cliquesStep(step, place));
+    else {
+      steps.push(attackStep(step, place));
+      before.push(nameAttack(step));
+    }
   }
   const alone = steps.length === 0 ? alsoScore : [];
   return { steps, alone, attacks: [...alone, ...steps.flatMap(({ attacks }) => attacks)] };

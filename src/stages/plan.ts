@@ -1,9 +1,9 @@
-import { refuseGuidance, samplerCalls } from '../diffusion/index.ts';
+import { refuseGuidance } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
-import { planCascade, prepareCascade } from './cascade.ts';
+import { type Cascade, type Entering, planCascade, prepareCascade } from './cascade.ts';
 import type { AuditConfig } from './config.ts';
-import type { PlannedStage } from './planned.ts';
+import { counted, guidanceText, type PlannedStage, picturesText, sampleCost } from './planned.ts';
 import { requireAttacks } from './subject.ts';
 
 /**
@@ -19,19 +19,8 @@ export function planAudit(config: AuditConfig, generator: Generator, candidates:
   const { name, pipeline } = generator;
   if (pipeline !== undefined)
     refuseGuidance(name, pipeline.conditions, synthesis.guidance, 'synthesis.guidance');
-  const guidance = synthesis.guidance ?? generator.guidance;
   const { stages: scores, kept } = planCascade(cascade, generator, candidates);
-  const made = kept.count * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0));
-  const stages: PlannedStage[] = [
-    ...scores,
-    {
-      name: 'generations',
-      what: `${picturesText(generator, synthesis, guidance)} for ${cascade.steps.length === 0 ? `all ${kept.count} captions` : kept.text}`,
-      items: made,
-      evaluations: kept.count * evaluationsPerCaption(generator, synthesis, guidance),
-      pictures: generator.pipeline === undefined ? made : 0,
-    },
-  ];
+  const stages: PlannedStage[] = [...scores, plannedGenerations(cascade, kept, config, generator)];
   const total = plannedEvaluations(stages);
   if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
     throw new VerbatimError(
@@ -41,8 +30,34 @@ export function planAudit(config: AuditConfig, generator: Generator, candidates:
   return stages;
 }
 
-function counted(count: number, thing: string): string {
-  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+function plannedGenerations(
+  { steps }: Cascade,
+  { count, text }: Entering,
+  { synthesis }: AuditConfig,
+  generator: Generator,
+): PlannedStage {
+  const last = steps.at(-1);
+  // What it has extracted is there already.
+  if (last?.pictures !== undefined)
+    return {
+      name: 'generations',
+      what: `one picture each of at most ${count} flagged by ${last.label}`,
+      items: count,
+      evaluations: 0,
+      pictures: 0,
+    };
+  const oneStep = generator.capabilities.oneStep ? 1 : 0;
+  const made = count * (synthesis.samples + oneStep);
+  return {
+    name: 'generations',
+    what: `${picturesText(generator, synthesis)}${oneStep ? ' and one of one step' : ''}${guidanceText(generator, synthesis)} for ${steps.length === 0 ? `all ${count} captions` : text}`,
+    items: made,
+    evaluations:
+      count *
+      (synthesis.samples * sampleCost(generator, synthesis) +
+        oneStep * sampleCost(generator, { ...synthesis, sampler: 'euler', steps: 1 })),
+    pictures: generator.pipeline === undefined ? made : 0,
+  };
 }
 
 /** What a plan may cost at most. */
@@ -66,25 +81,4 @@ export function plannedPrice(
   if (price <= moneyLimit * (1 + 1e-9)) return `${text}, within generator.moneyLimit ${moneyLimit}`;
   const allowed = Math.floor((moneyLimit * (1 + 1e-9)) / pricePerPicture);
   return `${text}; the run stops at generator.moneyLimit ${moneyLimit}, after ${counted(allowed, 'picture')}`;
-}
-
-type Synthesis = AuditConfig['synthesis'];
-
-/** What is made of each caption, as far as the generator can be told. */
-function picturesText({ capabilities }: Generator, { samples, steps, sampler }: Synthesis, guidance: number) {
-  const how = capabilities.steps
-    ? ` of ${counted(steps, `${capabilities.sampler ? `${sampler} ` : ''}step`)}`
-    : '';
-  const quick = capabilities.oneStep ? ' and one of one step' : '';
-  return `${counted(samples, 'picture')}${how}${quick},${capabilities.guidance ? ` guidance ${guidance},` : ''}`;
-}
-
-/** 0 where nobody can say how many steps a service takes. */
-function evaluationsPerCaption({ capabilities }: Generator, synthesis: Synthesis, guidance: number): number {
-  if (!capabilities.steps) return 0;
-  const halves = guidance === 1 ? 1 : 2;
-  return (
-    halves *
-    ((capabilities.oneStep ? 1 : 0) + synthesis.samples * samplerCalls(synthesis.sampler, synthesis.steps))
-  );
 }

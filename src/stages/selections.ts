@@ -38,9 +38,25 @@ export interface Keep {
 
 /** What a step keeps of the captions that it scored: tables/selections/N. Returns them, the best first. */
 export async function keepTop(
-  { folder, signal, onProgress }: StageInput,
+  input: StageInput,
   { number, label, keep }: Keep,
   scored: readonly CandidateRow[],
+): Promise<CandidateRow[]> {
+  return writeSelection(input, { number, label }, scored, async () => {
+    // Its own table holds what it scored and nothing else; without one its attack was scored by the first step.
+    const own = await runTable(input.folder, `scores/${number}`);
+    if (own.length > 0) return topScores(own, label, keep);
+    const among = scored.map(({ key }) => key);
+    return topScores(await runTable(input.folder, 'scores/1'), label, keep, among);
+  });
+}
+
+/** Writes tables/selections/N, unless it is there: what `choose` gives, the best first. Returns those captions. */
+export async function writeSelection(
+  { folder, signal, onProgress }: StageInput,
+  { number, label }: Omit<Keep, 'keep'>,
+  entered: readonly CandidateRow[],
+  choose: () => Promise<readonly { readonly key: string; readonly score: number }[]>,
 ): Promise<CandidateRow[]> {
   const name = `selections/${number}`;
   await runStage({
@@ -51,24 +67,12 @@ export async function keepTop(
     items: () => 1,
     signal,
     onProgress,
-    process: async () => {
-      // Its own table holds what it scored and nothing else; without one its attack was scored by the first step.
-      const own = await runTable(folder, `scores/${number}`);
-      const top =
-        own.length > 0
-          ? await topScores(own, label, keep)
-          : await topScores(
-              await runTable(folder, 'scores/1'),
-              label,
-              keep,
-              scored.map(({ key }) => key),
-            );
-      return top.map(
+    process: async () =>
+      (await choose()).map(
         ({ key, score }, i): SelectionRow => ({ step: number, attack: label, rank: i + 1, key, score }),
-      );
-    },
+      ),
   });
-  const byKey = new Map(scored.map((row) => [row.key, row]));
+  const byKey = new Map(entered.map((row) => [row.key, row]));
   const rows = await readTable(await runTable(folder, name), selectionColumns);
   return rows.flatMap(({ key }) => byKey.get(key) ?? []);
 }
