@@ -1,7 +1,9 @@
 import type { Mask } from '../images/index.ts';
 import {
   type CandidateRow,
+  type CliqueRow,
   candidateColumns,
+  cliqueColumns,
   type GenerationRow,
   generationColumns,
   type LabelRow,
@@ -38,6 +40,8 @@ export interface ReportData {
   /** What the steps of the cascade scored, in their order; a step that read another one's scores is not there. */
   readonly scores: readonly { readonly step: number; readonly rows: readonly ScoreRow[] }[];
   readonly selections: readonly SelectionRow[];
+  /** What generate-and-filter said; empty without such a step. */
+  readonly cliques: readonly CliqueRow[];
   readonly generations: readonly GenerationRow[];
   readonly labels: readonly LabelRow[];
   /** What was decided by hand, the oldest first. */
@@ -77,6 +81,7 @@ export async function readReportData(path: string): Promise<ReportData> {
     selections: (await rows('selections', selectionColumns)).sort(
       (a, b) => a.step - b.step || a.rank - b.rank,
     ),
+    cliques: await rows('cliques', cliqueColumns),
     generations: await rows('generations', generationColumns),
     labels,
     reviews: await readReviews(folder),

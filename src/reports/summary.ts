@@ -2,6 +2,7 @@ import type { Rule } from '../labels/index.ts';
 import type { LabelRow, RunCalibration } from '../stages/index.ts';
 import { type AttackFigures, attackFigures } from './attacks.ts';
 import { type Caption, decidingRule, rules, verdictOf } from './captions.ts';
+import { type CliqueFigures, cliqueFigures } from './cliques.ts';
 import {
   type CarliniCost,
   carliniCost,
@@ -48,6 +49,8 @@ export interface Summary {
   /** How many captions each step of the cascade kept. */
   readonly selected: readonly { readonly step: number; readonly attack: string; readonly captions: number }[];
   readonly attacks: readonly AttackFigures[];
+  /** Null without a step that generates and filters. */
+  readonly cliques: CliqueFigures | null;
   /** Whose verdicts all figures count that name no other: see `decidingRule`. Null before any label. */
   readonly rule: Rule | null;
   readonly labels: VerdictCounts;
@@ -87,6 +90,7 @@ export function summarize(data: ReportData, captions: readonly Caption[]): Summa
     stages,
     selected: selectionFigures(data),
     attacks: attackFigures(data, captions),
+    cliques: cliqueFigures(data, captions),
     rule,
     labels,
     judged: labels.MV + labels.RV + labels.TV + labels.none,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { runFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
 import { joinCaptions } from './captions.ts';
+import { cliqueImages } from './cliques.ts';
 import { type ReportData, readReportData } from './data.ts';
 import { writeEvidence } from './evidence.ts';
 import { chooseGallery, type GalleryLimits } from './gallery.ts';
@@ -33,10 +34,13 @@ export async function writeReport(
   const captions = joinCaptions(source);
   const summary = summarize(source, captions);
   const galleries = chooseGallery(captions, summary.attacks[0]?.name, limits);
-  const images = await copyImages(folder, galleryImages(galleries));
+  const images = await copyImages(folder, [
+    ...galleryImages(galleries),
+    ...cliqueImages(source.cliques, captions),
+  ]);
   const evidence = await writeEvidence(folder, galleries, limits.evidence);
   const page = join(folder.report, 'index.html');
   await writeJsonAtomic(join(folder.report, 'summary.json'), summary);
-  await writeFileAtomic(page, renderPage(summary, source.run, galleries, images, evidence));
+  await writeFileAtomic(page, renderPage(summary, source, captions, galleries, images, evidence));
   return { page, summary };
 }

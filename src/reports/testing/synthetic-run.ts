@@ -209,6 +209,7 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
       { step: 2, rows: selected },
     ],
     selections,
+    cliques: [],
     generations,
     labels,
     reviews: [],
