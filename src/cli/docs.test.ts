@@ -5,6 +5,7 @@ import { type Summary, writeReport } from '../reports/index.ts';
 import {
   auditConfigSchema,
   candidateColumns,
+  cliqueColumns,
   copyColumns,
   dataOfPlanted,
   familyColumns,
@@ -78,6 +79,7 @@ describe('docs/run-folder.md', () => {
       candidates: candidateColumns,
       'scores/1': scoreColumns,
       'selections/1': selectionColumns,
+      cliques: cliqueColumns,
       generations: generationColumns,
       copies: copyColumns,
       families: familyColumns,
