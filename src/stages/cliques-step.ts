@@ -29,7 +29,13 @@ export function cliquesStep(step: CliquesStepConfig, place: StepPlace): CascadeS
     label,
     attacks,
     plan: ({ count, text }, generator) => {
-      const { samples, sequential, clique } = prepared.options;
+      const { samples, sequential, clique, tiles } = prepared.options;
+      const [height, width] = generator.pictureSize;
+      if (tiles > Math.min(width, height))
+        throw new VerbatimError(
+          `cascade.${number - 1}.options.tiles: pictures of ${width}×${height} pixels cannot be cut into ${tiles}×${tiles} tiles; take fewer`,
+          { exitCode: 2 },
+        );
       const { never, always } = expectedSamples(prepared);
       const saving =
         sequential === false
