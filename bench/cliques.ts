@@ -13,11 +13,12 @@ import { dataOfPlanted, drawn } from '../src/stages/index.ts';
 import { threads } from './miniature.ts';
 import { root } from './program.ts';
 
-const help = `npm run bench -- cliques [--never 150] [--apart 40] [--groups 3] [--keep FILE]
+const help = `npm run bench -- cliques [--never 150] [--apart 40] [--groups 3] [--keep FILE [--kept]]
   --never N    captions that the model never saw, to be judged
   --apart N    others of them, from which another threshold is taken
   --groups N   planted groups of each of 50, 20, 10 and 5 copies, beside all from 100 on
   --keep FILE  distances of the samples of each caption; those that are there are not sampled again
+  --kept       judge the captions that FILE has, and sample none
 `;
 
 /** How the miniature is sampled: what is memorized comes back unguided, in few steps. */
@@ -45,12 +46,18 @@ export async function main(args: readonly string[]): Promise<void> {
       apart: { type: 'string', default: '40' },
       groups: { type: 'string', default: '3' },
       keep: { type: 'string' },
+      kept: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return void process.stdout.write(help);
   const captions = await chooseCaptions(Number(values.never), Number(values.apart), Number(values.groups));
-  const sampled = await sampleAll(captions, values.keep);
+  const known = await readKept(values.keep);
+  const sampled = await sampleAll(
+    values.kept ? captions.filter(({ key }) => known.has(key)) : captions,
+    known,
+    values.keep,
+  );
   const judged = sampled.filter(({ set }) => set !== 'apart');
   const { threshold } = prepareCliques(options).options;
   const full = await replay(judged, { ...options, sequential: false });
@@ -100,15 +107,23 @@ async function chooseCaptions(never: number, apart: number, groups: number): Pro
   return chosen;
 }
 
-async function sampleAll(captions: readonly Caption[], keep: string | undefined): Promise<Sampled[]> {
+/** Distances of the captions that are there, by key; a line that a kill has cut is none. */
+async function readKept(keep: string | undefined): Promise<Map<string, readonly number[]>> {
   const lines = keep === undefined ? '' : await readFile(keep, 'utf8').catch(() => '');
-  const known = new Map(
+  return new Map(
     lines
       .split('\n')
-      .filter(Boolean)
+      .filter((line) => line.endsWith('}'))
       .map((line) => JSON.parse(line) as Sampled)
       .map((row) => [row.key, row.distances]),
   );
+}
+
+async function sampleAll(
+  captions: readonly Caption[],
+  known: ReadonlyMap<string, readonly number[]>,
+  keep: string | undefined,
+): Promise<Sampled[]> {
   const meter = createMeter();
   const pipeline = await openPipeline(join(root, 'models/twin-a'), { meter, threads });
   const generator = localGenerator(pipeline, { meter });
