@@ -80,9 +80,14 @@ export function cutTiles(
   return { width, height, tileValues, groups };
 }
 
-/** The values of a group's pieces: [pieces, pictures, values]. */
-export function gatherPieces(pictures: readonly Picture[], { values, pieces }: PieceGroup): Uint8Array {
-  const out = new Uint8Array(pieces.length * pictures.length * values);
+/** The values of a group's pieces, [pieces, pictures, values], in memory that may be used again where it fits. */
+export function gatherPieces(
+  pictures: readonly Picture[],
+  { values, pieces }: PieceGroup,
+  spare?: Uint8Array,
+): Uint8Array {
+  const length = pieces.length * pictures.length * values;
+  const out = spare?.length === length ? spare : new Uint8Array(length);
   let to = 0;
   for (const { x, y, width, height } of pieces)
     for (const { width: across, data } of pictures)

@@ -17,8 +17,8 @@ export interface TileProducts {
     first: Tensor,
     second: Tensor,
   ): Promise<{ readonly products: Int32Array; readonly first: Tensor; readonly second: Tensor }>;
-  /** The memory of a second factor, as bytes. */
-  bytes(second: Tensor): Uint8Array;
+  /** The memory of a factor, as bytes. */
+  bytes(factor: Tensor): Uint8Array;
   /** A picture that was put together of such bytes, as it was before; changes and returns it. */
   original(picture: Picture): Picture;
   close(): Promise<void>;
@@ -81,10 +81,10 @@ function products(session: Session, coding: Coding): TileProducts {
   return {
     first: (data, shape) => ({ dtype: 'uint8', shape, data }),
     second({ shape, data }) {
-      const copy = (data as Uint8Array).slice();
-      if (coding === 'uint8') return { dtype: 'uint8', shape, data: copy };
-      flipSigns(copy);
-      return { dtype: 'int8', shape, data: new Int8Array(copy.buffer) };
+      if (coding === 'uint8') return { dtype: 'uint8', shape, data: (data as Uint8Array).slice() };
+      const copy = new Int8Array(data.length);
+      flipSigns(data as Uint8Array, copy);
+      return { dtype: 'int8', shape, data: copy };
     },
     async multiply(a, b) {
       const result = await session.run({ a, b }, { lend: ['a', 'b'] });
@@ -92,16 +92,17 @@ function products(session: Session, coding: Coding): TileProducts {
     },
     bytes: ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     original(picture) {
-      if (coding === 'int8') flipSigns(picture.data);
+      if (coding === 'int8') flipSigns(picture.data, picture.data);
       return picture;
     },
     close: () => session.close(),
   };
 }
 
-/** v − 128 for v + 128 and back, in place: the highest bit of each byte turned. The bytes fill a buffer of their own. */
-function flipSigns(bytes: Uint8Array): void {
-  const words = new Int32Array(bytes.buffer, 0, bytes.length >> 2);
-  for (let at = 0; at < words.length; at++) words[at]! ^= 0x80808080;
-  for (let at = 4 * words.length; at < bytes.length; at++) bytes[at]! ^= 0x80;
+/** v − 128 for v and back: the highest bit of each byte turned. Both fill buffers of their own, and may be the same. */
+function flipSigns(from: Uint8Array, to: Uint8Array | Int8Array): void {
+  const words = new Int32Array(from.buffer, 0, from.length >> 2);
+  const flipped = new Int32Array(to.buffer, 0, words.length);
+  for (let at = 0; at < words.length; at++) flipped[at] = words[at]! ^ 0x80808080;
+  for (let at = 4 * words.length; at < from.length; at++) to[at] = from[at]! ^ 0x80;
 }

@@ -7,7 +7,7 @@ import { openTileProducts, type TileProducts } from './tile-products.ts';
 export interface TiledDistanceOptions {
   /** Threads of the matrix product; default: the number of cores. Does not change results. */
   readonly threads?: number;
-  /** Pictures that are added together; does not change results. Default 128. */
+  /** Pictures that are added together; does not change results. Default 256. */
   readonly blockPictures?: number;
   /** Bytes of tiles that one product takes together; does not change results. Default 24 MiB. */
   readonly groupBytes?: number;
@@ -50,7 +50,7 @@ export interface TiledPictures {
  * two blocks.
  */
 export async function openTiledDistances(options: TiledDistanceOptions = {}): Promise<TiledDistances> {
-  const { blockPictures = 128, groupBytes = 24 << 20 } = options;
+  const { blockPictures = 256, groupBytes = 24 << 20 } = options;
   const products = await openTileProducts(options);
   return {
     collect: (tiles = 4) => {
@@ -95,6 +95,8 @@ function createSet(
     const sums = createSums(tileValues, groups, largest);
     const last = groups.length - 1;
     let next = gatherPieces(pictures, groups[0]!);
+    // New memory costs as much as filling it: that of a group is used again two groups later.
+    let spare: Uint8Array | undefined;
     for (const [g, group] of groups.entries()) {
       signal?.throwIfAborted();
       let first = products.first(next, [group.pieces.length, pictures.length, group.values]);
@@ -103,7 +105,7 @@ function createSet(
       const own = products.multiply(first, block.stored[g]!);
       // Kept from failing unseen while the next group is gathered.
       own.catch(() => {});
-      if (g < last) next = gatherPieces(pictures, groups[g + 1]!);
+      if (g < last) next = gatherPieces(pictures, groups[g + 1]!, spare);
       let result = await own;
       block.norms.push(diagonals(result.products, group.pieces.length, pictures.length));
       for (const other of [block, ...blocks.slice(0, -1)]) {
@@ -112,6 +114,7 @@ function createSet(
         other.stored[g] = result.second;
         sums.add(group, result.products, block.norms[g]!, other, other.norms[g]!, all);
       }
+      spare = products.bytes(first);
     }
     const grown = new Float64Array((all * (all - 1)) / 2);
     grown.set(distances);
