@@ -43,6 +43,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'exact nearest neighbours against faiss-cpu, queries per second',
     load: () => import('./exactSearch.ts'),
   },
+  'tiled-distance': {
+    about: "all pairs of 500 samples under Carlini's tiled distance against NumPy and PyTorch, seconds",
+    load: () => import('./tiledDistance.ts'),
+  },
   'dedup-vectors': {
     about: 'all pairs of similar vectors, up to a million, against faiss-cpu, seconds and recall',
     load: () => import('./dedupVectors.ts'),
@@ -71,6 +75,11 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   budget: {
     about: "an audit with a budget against the paper's cascade: evaluations per extracted training image",
     load: () => import('./budget.ts'),
+  },
+  cliques: {
+    about:
+      'generate-and-filter on twin A: recall, false positives, and samples that the sequential test saves',
+    load: () => import('./cliques.ts'),
   },
   'http-audit': {
     about: 'the miniature audited through each HTTP protocol against the local audit: images found',

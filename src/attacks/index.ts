@@ -1,3 +1,21 @@
+export {
+  type CliqueSearch,
+  type CliquesDecision,
+  type CliquesOptions,
+  type CliquesResult,
+  cliquesOptionsSchema,
+  createCliqueSearch,
+  expectedSamples,
+  type PreparedCliques,
+  prepareCliques,
+} from './cliques.ts';
+export {
+  captionsTogether,
+  type SampleSupply,
+  type SampleTask,
+  type SearchCliquesOptions,
+  searchCliques,
+} from './cliques-run.ts';
 export { type AttackDefinition, defineAttack } from './define.ts';
 export { edgeConsistency } from './ecs.ts';
 export { guidanceOption, seedsOption, sigmaOption } from './options.ts';

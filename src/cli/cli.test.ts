@@ -133,7 +133,7 @@ describe('the command line', () => {
     [['audit', 'audit.yaml', '--max-evaluations', '9'], 'and maxEvaluations is 9'],
     [
       ['audit', 'audit.yaml', '--budget', '100'],
-      'cascade: budget plans what each step keeps; leave out its keep and budget, or budget\n',
+      'cascade: budget plans what each step keeps; leave out its keep and budget (and a step of cliques), or budget\n',
     ],
     [
       ['audit', 'audit.yaml', '--budget', '5', '--set', 'cascade=[{attack: dcs-antithetic}]'],

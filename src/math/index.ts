@@ -8,6 +8,9 @@ export {
   sampleLength,
   sliceBatch,
 } from './batch.ts';
+export { type BottleneckClique, bottleneckClique } from './bottleneck.ts';
+export { type Clique, type CliqueOptions, maximumClique } from './clique.ts';
+export { type Graph, graphBelow, meanPairDistance, medoid, pairIndex } from './clique-graph.ts';
 export { betaQuantile, logGamma, normalQuantile, regularizedBeta } from './distributions.ts';
 export { toFloat16, toFloat32 } from './float16.ts';
 export {
@@ -28,6 +31,19 @@ export {
   spearman,
   tprAtFpr,
 } from './ranking.ts';
+export {
+  type Characteristics,
+  characteristicsAt,
+  type Decision,
+  decideLook,
+  defaultRate,
+  growingLooks,
+  type Known,
+  type Look,
+  type SequentialOptions,
+  type SequentialTest,
+  sequentialTest,
+} from './sequential.ts';
 export { dot, mean, quantile, squaredDistance, standardDeviation } from './summary.ts';
 export {
   type DType,

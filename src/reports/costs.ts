@@ -47,6 +47,19 @@ function stageRows(data: ReportData): StageRows[] {
       })),
     },
     ...data.scores.map(({ step, rows }) => ({ name: `scores/${step}`, rows: scores(rows) })),
+    ...(data.cliques.length === 0
+      ? []
+      : [
+          {
+            name: 'cliques',
+            rows: data.cliques.map((row) => ({
+              item: row.key,
+              key: row.key,
+              error: row.error,
+              evaluations: row.evaluations,
+            })),
+          },
+        ]),
     {
       name: 'generations',
       rows: data.generations.map((row) => ({

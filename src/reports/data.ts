@@ -1,7 +1,9 @@
 import type { Mask } from '../images/index.ts';
 import {
   type CandidateRow,
+  type CliqueRow,
   candidateColumns,
+  cliqueColumns,
   type GenerationRow,
   generationColumns,
   type LabelRow,
@@ -42,6 +44,8 @@ export interface ReportData {
   readonly selections: readonly SelectionRow[];
   /** Of a run with a budget: what its rounds were planned to do. Else empty. */
   readonly rounds: readonly RoundRow[];
+  /** What generate-and-filter said; empty without such a step. */
+  readonly cliques: readonly CliqueRow[];
   readonly generations: readonly GenerationRow[];
   readonly labels: readonly LabelRow[];
   /** What was decided by hand, the oldest first. */
@@ -82,6 +86,7 @@ export async function readReportData(path: string): Promise<ReportData> {
       (a, b) => a.step - b.step || a.rank - b.rank,
     ),
     rounds: await rows('rounds', roundColumns),
+    cliques: await rows('cliques', cliqueColumns),
     generations: await rows('generations', generationColumns),
     labels,
     reviews: await readReviews(folder),

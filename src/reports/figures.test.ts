@@ -11,6 +11,7 @@ import { chooseGallery } from './gallery.ts';
 import { type Summary, summarize } from './summary.ts';
 import { alignedRun } from './testing/aligned-run.ts';
 import { syntheticRun, writeRun } from './testing/synthetic-run.ts';
+import { withCliques } from './testing/with-cliques.ts';
 
 const documentation = await readFile(new URL('../../docs/report.md', import.meta.url), 'utf8');
 const folder = temporaryFolder("report's figures");
@@ -79,9 +80,11 @@ describe('summarize', () => {
         }
     };
     walk(summary, '');
-    // With families, which the other run has not.
+    // With families and cliques, which the other run has not.
     const aligned = await alignedRun({ side: 16, synthesized: 20 });
     walk(summarize(aligned, joinCaptions(aligned)), '');
+    const filtered = withCliques(await syntheticRun({}));
+    walk(summarize(filtered, joinCaptions(filtered)), '');
     const table = documentation
       .split('## From the tables')[0]!
       .split('\n')

@@ -1,4 +1,6 @@
-import type { RunDescription } from '../stages/index.ts';
+import type { Caption } from './captions.ts';
+import { cliquesSection } from './cliques-section.ts';
+import type { ReportData } from './data.ts';
 import type { EvidenceByKey } from './evidence.ts';
 import { foundSection } from './found-section.ts';
 import type { Gallery } from './gallery.ts';
@@ -20,6 +22,7 @@ import type { Summary } from './summary.ts';
 
 const contents = [
   ['funnel', 'Funnel'],
+  ['cliques', 'Generate and filter'],
   ['gallery', 'Gallery'],
   ['recall', 'Recall'],
   ['roc', 'ROC'],
@@ -36,7 +39,8 @@ const contents = [
  */
 export function renderPage(
   summary: Summary,
-  run: RunDescription,
+  { run, cliques }: Pick<ReportData, 'run' | 'cliques'>,
+  captions: readonly Caption[],
   galleries: readonly Gallery[],
   images: CopiedImages,
   evidence: EvidenceByKey,
@@ -47,8 +51,9 @@ export function renderPage(
     header: html`<p class="name"><b>${summary.model}</b> audited over <b>${summary.dataset}</b></p>
 ${verdict(summary)}
 ${lead(summary)}`,
-    contents,
+    contents: contents.filter(([id]) => id !== 'cliques' || summary.cliques !== null),
     main: html`${funnelSection(summary)}
+${cliquesSection(summary, cliques, captions, images)}
 ${gallerySection(galleries, images, evidence, attackNames)}
 ${recallSection(summary)}
 ${rocSection(summary)}

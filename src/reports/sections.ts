@@ -71,17 +71,19 @@ ${stated} ${cost}</p>`;
 
 const stageTitles: Readonly<Record<string, string>> = {
   candidates: 'Candidates',
+  cliques: 'Sampled many times',
   generations: 'Pictures generated',
   calibration: 'Held-out pictures compared',
   labels: 'Pictures judged',
 };
 
 /** What a stage is called; those of the scores by the attack that decides, where there is one. */
-function stageTitle(name: string, { selected }: Summary): string {
+function stageTitle(name: string, { selected, attacks }: Summary): string {
   const step = /^scores\/(\d+)$/.exec(name)?.[1];
   if (step === undefined) return stageTitles[name] ?? name;
   const attack = selected.find((one) => one.step === Number(step))?.attack;
-  return attack === undefined ? 'Scored' : `Scored by ${attack}`;
+  // A step that generates and filters has scored nothing: what stands there are the attacks of `alsoScore`.
+  return !attacks.some(({ name }) => name === attack) ? 'Scored' : `Scored by ${attack}`;
 }
 
 /** Stages whose items are pictures; the others count captions only. */
@@ -105,7 +107,11 @@ export function funnelSection(summary: Summary): Markup {
   }</p>
 <div class="scroll"><table class="funnel"><thead><tr><th>Stage</th><th>Captions</th><th>Pictures</th><th>Failed</th><th>Evaluations</th><th>Time</th><th></th></tr></thead>
 <tbody>${rows}<tr><th scope="row">Total</th><td></td><td></td><td></td><td>${integer(summary.evaluations)}</td><td class="line">${duration(summary.seconds)}</td><td></td></tr></tbody></table></div>
-<p class="note"><span class="wide">The bars count captions. Failed are captions where captions are scored, and pictures where pictures are made or judged. </span>Besides its samples each caption has one picture of a single step.</p>
+<p class="note"><span class="wide">The bars count captions. Failed are captions where captions are scored, and pictures where pictures are made or judged. </span>${
+    summary.cliques?.extracts === true
+      ? 'The pictures that are judged are those that generate-and-filter has extracted: they cost nothing more.'
+      : 'Besides its samples each caption has one picture of a single step.'
+  }</p>
 ${failures(summary)}</section>`;
 }
 

@@ -2,6 +2,7 @@ import type { Rule } from '../labels/index.ts';
 import type { LabelRow, RunCalibration } from '../stages/index.ts';
 import { type AttackFigures, attackFigures } from './attacks.ts';
 import { type Caption, decidingRule, rules, verdictOf } from './captions.ts';
+import { type CliqueFigures, cliqueFigures } from './cliques.ts';
 import {
   type CarliniCost,
   carliniCost,
@@ -49,6 +50,8 @@ export interface Summary {
   /** How many captions each step of the cascade kept. */
   readonly selected: readonly { readonly step: number; readonly attack: string; readonly captions: number }[];
   readonly attacks: readonly AttackFigures[];
+  /** Null without a step that generates and filters. */
+  readonly cliques: CliqueFigures | null;
   /** Whose verdicts all figures count that name no other: see `decidingRule`. Null before any label. */
   readonly rule: Rule | null;
   readonly labels: VerdictCounts;
@@ -97,6 +100,7 @@ export function summarize(
     stages,
     selected: selectionFigures(data),
     attacks: attackFigures(data, captions),
+    cliques: cliqueFigures(data, captions),
     rule,
     labels,
     judged: labels.MV + labels.RV + labels.TV + labels.none,

@@ -3,6 +3,7 @@ import { VerbatimError } from '../errors.ts';
 import { runFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
 import { joinCaptions } from './captions.ts';
+import { cliqueImages } from './cliques.ts';
 import { type ReportData, readReportData } from './data.ts';
 import { writeEvidence } from './evidence.ts';
 import { type FoundCurve, foundCsv, foundCurve } from './found-curve.ts';
@@ -55,7 +56,10 @@ export async function writeReport(
   const beside = await curvesOf(options.beside ?? []);
   const summary = summarize(source, captions, beside);
   const galleries = chooseGallery(captions, summary.attacks[0]?.name, options);
-  const images = await copyImages(folder, galleryImages(galleries));
+  const images = await copyImages(folder, [
+    ...galleryImages(galleries),
+    ...cliqueImages(source.cliques, captions),
+  ]);
   const evidence = await writeEvidence(folder, galleries, options.evidence);
   const page = join(folder.report, 'index.html');
   await writeJsonAtomic(join(folder.report, 'summary.json'), summary);
@@ -63,6 +67,6 @@ export async function writeReport(
     join(folder.report, 'found-against-evaluations.csv'),
     foundCsv(summary.foundAgainstEvaluations),
   );
-  await writeFileAtomic(page, renderPage(summary, source.run, galleries, images, evidence));
+  await writeFileAtomic(page, renderPage(summary, source, captions, galleries, images, evidence));
   return { page, summary };
 }

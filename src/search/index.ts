@@ -28,6 +28,12 @@ export {
   trainPartition,
 } from './partition.ts';
 export { memoryRows, openNpyRows } from './rows.ts';
+export {
+  openTiledDistances,
+  type TiledDistanceOptions,
+  type TiledDistances,
+  type TiledPictures,
+} from './tiled-distance.ts';
 export type { SimilarPairs } from './tiles.ts';
 export type {
   CodedBlock,

@@ -93,8 +93,9 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
     await runCandidates(input, candidates);
     if (budgeted !== undefined) await runRounds(input, budgeted, sound, until);
     else {
-      const chosen = await runCascade(input, prepareCascade(config), sound);
-      if (until !== 'scores') await runGenerations(input, chosen);
+      const cascade = prepareCascade(config);
+      const chosen = await runCascade(input, cascade, sound);
+      if (until !== 'scores') await (cascade.steps.at(-1)?.pictures ?? runGenerations)(input, chosen);
     }
     if (until !== 'labels') return folder;
     await runLabels(input);

@@ -39,8 +39,20 @@ const attackStepSchema = z
   })
   .describe('A step: {attack, as, options, keep, budget}.');
 
+/** A step that generates many samples of each caption, and lets those go on whose samples are one picture. */
+const cliquesStepSchema = z
+  .strictObject({
+    attack: z.literal('cliques').describe('Generate and filter (Carlini et al. 2023).'),
+    as: attackKeys.as,
+    options: attackKeys.options.describe('samples, clique, threshold, tiles, sequential, searchLimit.'),
+    keep: positive
+      .default(100)
+      .describe('At most so many of the flagged captions go on: those whose samples are most alike.'),
+  })
+  .describe('A step: {attack: cliques, as, options, keep}.');
+
 /** One step of the cascade, of any kind. */
-export const cascadeStepSchema = attackStepSchema;
+export const cascadeStepSchema = z.discriminatedUnion('attack', [attackStepSchema, cliquesStepSchema]);
 
 /** The steps from all candidates to those that are synthesized. */
 export const cascadeSchema = z
@@ -64,4 +76,9 @@ export const budgetCascade: readonly CascadeStepConfig[] = [{ attack: 'noise-dif
 
 export type AttackConfig = z.output<typeof attackSchema>;
 export type AttackStepConfig = z.output<typeof attackStepSchema>;
+export type CliquesStepConfig = z.output<typeof cliquesStepSchema>;
 export type CascadeStepConfig = z.output<typeof cascadeStepSchema>;
+
+export function isCliquesStep(step: CascadeStepConfig): step is CliquesStepConfig {
+  return step.attack === 'cliques';
+}

@@ -2,6 +2,8 @@ import type { Generator } from '../generators/index.ts';
 import { type NamedAttack, nameAttack, nameAttacks } from './attack-list.ts';
 import { attackStep } from './attack-step.ts';
 import { onlyRound, type Round } from './budget.ts';
+import { isCliquesStep } from './cascade-schema.ts';
+import { cliquesStep } from './cliques-step.ts';
 import type { CandidateRow } from './columns.ts';
 import type { AuditConfig } from './config.ts';
 import type { ModelInput } from './flow.ts';
@@ -34,6 +36,8 @@ export interface CascadeStep {
     entering: readonly CandidateRow[],
     round?: Round,
   ) => Promise<readonly CandidateRow[]>;
+  /** Writes tables/generations of pictures that it has made of what goes on; without it those captions are synthesized. */
+  readonly pictures?: (input: ModelInput, kept: readonly CandidateRow[]) => Promise<void>;
 }
 
 export interface StepPlan {
@@ -73,8 +77,11 @@ export function prepareCascade(config: AuditConfig): Cascade {
   const before: NamedAttack[] = [];
   for (const [i, step] of config.cascade.entries()) {
     const place: StepPlace = { number: i + 1, config, alsoScore, before: [...before] };
-    steps.push(attackStep(step, place));
-    before.push(nameAttack(step));
+    if (isCliquesStep(step)) steps.push(cliquesStep(step, place));
+    else {
+      steps.push(attackStep(step, place));
+      before.push(nameAttack(step));
+    }
   }
   const alone = steps.length === 0 ? alsoScore : [];
   return { steps, alone, attacks: [...alone, ...steps.flatMap(({ attacks }) => attacks)] };

@@ -97,6 +97,36 @@ export const verdictColumns = {
 } as const;
 export type VerdictRow = Row<typeof verdictColumns>;
 
+/** What generate-and-filter says of a caption: one row each. Folder: tables/cliques. */
+export const cliqueColumns = {
+  key: column('VARCHAR'),
+  /** Samples that were asked for, and those of them that failed. */
+  samples: column('INTEGER'),
+  failed: column('INTEGER'),
+  /** Members of the largest clique that was found. */
+  size: column('INTEGER'),
+  /** Whether none is larger: false where the search gave up. */
+  proven: column('BOOLEAN'),
+  /** Of the members' pairs, values in [0, 1]; null for fewer than two members. */
+  mean_distance: nullable('DOUBLE'),
+  /** The smallest threshold at which there would be a clique of the size that is asked for. */
+  bottleneck: nullable('DOUBLE'),
+  /** 2 − mean_distance where flagged, else 1 − bottleneck. Null when it failed. */
+  score: nullable('DOUBLE'),
+  /** 'clique' (flagged) | 'futile' | 'exhausted' | 'failed': docs/attacks.md. */
+  decision: column('VARCHAR'),
+  /** The sample nearest to the other members: the extracted picture. Null where not flagged, as the next two. */
+  medoid: nullable('INTEGER'),
+  seed: nullable('BIGINT'),
+  /** SHA-256 of its PNG in images/. */
+  image: nullable('VARCHAR'),
+  /** JSON [{sample, image}], ascending; image is null for those that are not kept. */
+  members: column('VARCHAR'),
+  evaluations: column('INTEGER'),
+  error: nullable('VARCHAR'),
+} as const;
+export type CliqueRow = Row<typeof cliqueColumns>;
+
 /** One row per generated picture. Folder: tables/generations. (key, sample) is unique. */
 export const generationColumns = {
   key: column('VARCHAR'),

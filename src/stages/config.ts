@@ -176,10 +176,12 @@ export const auditConfigSchema = auditConfigObject
   })
   .refine(
     ({ budget, cascade = [] }) =>
-      budget === undefined || cascade.every((step) => step.keep === undefined && step.budget === undefined),
+      budget === undefined ||
+      cascade.every((step) => step.keep === undefined && !('budget' in step && step.budget !== undefined)),
     {
       path: ['cascade'],
-      error: 'budget plans what each step keeps; leave out its keep and budget, or budget',
+      error:
+        'budget plans what each step keeps; leave out its keep and budget (and a step of cliques), or budget',
     },
   )
   .refine(

@@ -1,10 +1,11 @@
-import type { Generator, MadePicture } from '../generators/index.ts';
+import type { Generator } from '../generators/index.ts';
 import { encodePng, isPicture } from '../images/index.ts';
 import { putFile } from '../tables/index.ts';
 import { type CandidateRow, type GenerationRow, generationColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';
 import type { ModelInput } from './flow.ts';
-import { cutShards, errorText, mayEndRun, rethrowFatal, runStage, type ShardContext } from './stage.ts';
+import { type Made, makePictures, makingOf, seedOf } from './make-pictures.ts';
+import { cutShards, errorText, mayEndRun, runStage, type ShardContext } from './stage.ts';
 
 /** One picture to make. Sample -1 is the one-step picture. */
 interface Task {
@@ -51,9 +52,6 @@ export function captionsPerShard(
   return Math.min(shardSize, Math.max(1, Math.ceil((2 * batch) / Math.max(1, samples))));
 }
 
-/** A picture with what it cost, or why there is none; `thrown`: nothing was computed to the end. */
-type Made = MadePicture | { readonly thrown: unknown };
-
 /**
  * One shard. Samples of one seed are made together, because they share their first unconditional call.
  * When all of the shard's calls throw, the model is at fault and the error ends the run.
@@ -64,13 +62,20 @@ async function generateShard(
   samples: readonly number[],
   context: ShardContext,
 ): Promise<GenerationRow[]> {
-  const { generator } = input;
+  const { config, generator } = input;
   const tasks = samples.flatMap((sample) => captions.map((candidate) => ({ candidate, sample })));
   const rows = new Map<Task, GenerationRow>();
   const failures: unknown[] = [];
   for (const part of batches(tasks, generator.together ?? tasks.length)) {
     context.signal?.throwIfAborted();
-    const made = await makeBatch(input, part);
+    const made = await makePictures(
+      input,
+      part.map(({ candidate, sample }) => ({
+        caption: candidate.caption,
+        seed: seedOf(config.synthesis, sample),
+      })),
+      part[0]!.sample < 0 ? 1 : config.synthesis.steps,
+    );
     for (const [i, task] of part.entries()) {
       const result = made[i]!;
       if ('thrown' in result) failures.push(result.thrown);
@@ -102,60 +107,12 @@ function* batches(tasks: readonly Task[], size: number): Iterable<Task[]> {
     for (let from = 0; from < kind.length; from += size) yield kind.slice(from, from + size);
 }
 
-/**
- * When a batch throws, its pictures are tried one by one, so that one bad caption costs its own rows only. A
- * picture that is not a number fails alone as it is: nothing is computed again.
- */
-async function makeBatch(input: ModelInput, tasks: readonly Task[]): Promise<Made[]> {
-  const { config, generator, signal } = input;
-  const { synthesis } = config;
-  const settings = {
-    steps: tasks[0]!.sample < 0 ? 1 : synthesis.steps,
-    sampler: synthesis.sampler,
-    guidance: synthesis.guidance ?? generator.guidance,
-    firstSeed: synthesis.seed,
-  };
-  const wanted = tasks.map(({ candidate, sample }) => ({
-    caption: candidate.caption,
-    seed: seedOf(synthesis, sample),
-  }));
-  try {
-    return [...(await generator.pictures(wanted, settings, signal))];
-  } catch (error) {
-    rethrowFatal(error, signal);
-    if (tasks.length === 1) return [{ thrown: error }];
-    const made: Made[] = [];
-    for (const task of tasks) made.push(...(await makeBatch(input, [task])));
-    return made;
-  }
-}
-
 /** A disk that cannot be written to is no item's fault: it ends the run. */
 async function store(input: ModelInput, task: Task, made: Made): Promise<GenerationRow> {
-  const row = identity(input, task);
+  const row = { key: task.candidate.key, sample: task.sample, ...makingOf(input, task.sample) };
   if ('thrown' in made) return { ...row, image: null, evaluations: 0, error: errorText(made.thrown) };
   const { picture, evaluations } = made;
   if (!isPicture(picture)) return { ...row, image: null, evaluations, error: errorText(picture) };
   const image = await putFile(input.folder.images, await encodePng(picture), 'png');
   return { ...row, image, evaluations, error: null };
-}
-
-function seedOf(synthesis: AuditConfig['synthesis'], sample: number): number {
-  return synthesis.seed + Math.max(0, sample);
-}
-
-/** What a generator cannot be told is null: nobody knows it. */
-function identity({ config, generator }: ModelInput, { candidate, sample }: Task) {
-  const { synthesis } = config;
-  const { capabilities } = generator;
-  return {
-    key: candidate.key,
-    sample,
-    seed: BigInt(seedOf(synthesis, sample)),
-    steps: capabilities.steps ? (sample < 0 ? 1 : synthesis.steps) : null,
-    // One step of Heun's method is Euler's.
-    sampler: capabilities.sampler ? (sample < 0 ? 'euler' : synthesis.sampler) : null,
-    guidance: capabilities.guidance ? (synthesis.guidance ?? generator.guidance) : null,
-    noise: generator.noise,
-  };
 }

@@ -1,9 +1,9 @@
-import { refuseGuidance, samplerCalls } from '../diffusion/index.ts';
+import { refuseGuidance } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
-import { planCascade, prepareCascade } from './cascade.ts';
+import { type Cascade, type Entering, planCascade, prepareCascade } from './cascade.ts';
 import type { AuditConfig } from './config.ts';
-import type { PlannedStage } from './planned.ts';
+import { counted, guidanceText, type PlannedStage, picturesText, sampleCost } from './planned.ts';
 import { type BudgetedAudit, budgetedAudit } from './rounds.ts';
 import { requireAttacks } from './subject.ts';
 
@@ -37,7 +37,7 @@ function prepared(config: AuditConfig, generator: Generator) {
   // Unguided is what a model without a condition is anyway, and what budgets have by default.
   if (pipeline !== undefined && !(config.budget !== undefined && guidance === 1))
     refuseGuidance(name, pipeline.conditions, guidance, 'synthesis.guidance');
-  return { cascade, guidance: guidance ?? generator.guidance };
+  return { cascade };
 }
 
 /** With a budget: the steps over the captions that it pays for, then pictures for as many as it pays for. */
@@ -46,7 +46,7 @@ function budgetStages(
   generator: Generator,
   candidates: number,
 ): PlannedStage[] {
-  const { cascade, guidance } = prepared(config, generator);
+  const { cascade } = prepared(config, generator);
   const { counts, spare } = plan;
   const [scored] = counts;
   const { stages, kept } = planCascade(
@@ -66,7 +66,7 @@ function budgetStages(
     ...stages,
     {
       name: 'generations',
-      what: `${picturesText(generator, one, guidance, false)} for ${kept.text}, in ${counted(rounds, 'round')}${further > 0 ? `; then up to ${counted(further, 'further picture')} of those that are not verified` : ''}`,
+      what: `${picturesText(generator, one)}${guidanceText(generator, one)} for ${kept.text}, in ${counted(rounds, 'round')}${further > 0 ? `; then up to ${counted(further, 'further picture')} of those that are not verified` : ''}`,
       items: kept.count + further,
       evaluations: (kept.count + further) * picture,
       pictures: 0,
@@ -75,25 +75,39 @@ function budgetStages(
 }
 
 function plainStages(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
-  const { cascade, guidance } = prepared(config, generator);
-  const { synthesis } = config;
+  const { cascade } = prepared(config, generator);
   const { stages: scores, kept } = planCascade(cascade, generator, candidates);
-  const made = kept.count * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0));
-  const stages: PlannedStage[] = [
-    ...scores,
-    {
-      name: 'generations',
-      what: `${picturesText(generator, synthesis, guidance)} for ${cascade.steps.length === 0 ? `all ${kept.count} captions` : kept.text}`,
-      items: made,
-      evaluations: kept.count * evaluationsPerCaption(generator, synthesis, guidance),
-      pictures: generator.pipeline === undefined ? made : 0,
-    },
-  ];
-  return stages;
+  return [...scores, plannedGenerations(cascade, kept, config, generator)];
 }
 
-function counted(count: number, thing: string): string {
-  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+function plannedGenerations(
+  { steps }: Cascade,
+  { count, text }: Entering,
+  { synthesis }: AuditConfig,
+  generator: Generator,
+): PlannedStage {
+  const last = steps.at(-1);
+  // What it has extracted is there already.
+  if (last?.pictures !== undefined)
+    return {
+      name: 'generations',
+      what: `one picture each of at most ${count} flagged by ${last.label}`,
+      items: count,
+      evaluations: 0,
+      pictures: 0,
+    };
+  const oneStep = generator.capabilities.oneStep ? 1 : 0;
+  const made = count * (synthesis.samples + oneStep);
+  return {
+    name: 'generations',
+    what: `${picturesText(generator, synthesis)}${oneStep ? ' and one of one step' : ''}${guidanceText(generator, synthesis)} for ${steps.length === 0 ? `all ${count} captions` : text}`,
+    items: made,
+    evaluations:
+      count *
+      (synthesis.samples * sampleCost(generator, synthesis) +
+        oneStep * sampleCost(generator, { ...synthesis, sampler: 'euler', steps: 1 })),
+    pictures: generator.pipeline === undefined ? made : 0,
+  };
 }
 
 /** What a plan may cost at most. */
@@ -117,30 +131,4 @@ export function plannedPrice(
   if (price <= moneyLimit * (1 + 1e-9)) return `${text}, within generator.moneyLimit ${moneyLimit}`;
   const allowed = Math.floor((moneyLimit * (1 + 1e-9)) / pricePerPicture);
   return `${text}; the run stops at generator.moneyLimit ${moneyLimit}, after ${counted(allowed, 'picture')}`;
-}
-
-type Synthesis = AuditConfig['synthesis'];
-
-/** What is made of each caption, as far as the generator can be told. */
-function picturesText(
-  { capabilities }: Generator,
-  { samples, steps, sampler }: Synthesis,
-  guidance: number,
-  oneStep = capabilities.oneStep,
-) {
-  const how = capabilities.steps
-    ? ` of ${counted(steps, `${capabilities.sampler ? `${sampler} ` : ''}step`)}`
-    : '';
-  const quick = oneStep ? ' and one of one step' : '';
-  return `${counted(samples, 'picture')}${how}${quick},${capabilities.guidance ? ` guidance ${guidance},` : ''}`;
-}
-
-/** 0 where nobody can say how many steps a service takes. */
-function evaluationsPerCaption({ capabilities }: Generator, synthesis: Synthesis, guidance: number): number {
-  if (!capabilities.steps) return 0;
-  const halves = guidance === 1 ? 1 : 2;
-  return (
-    halves *
-    ((capabilities.oneStep ? 1 : 0) + synthesis.samples * samplerCalls(synthesis.sampler, synthesis.steps))
-  );
 }

@@ -1,5 +1,7 @@
+import { samplerCalls } from '../diffusion/index.ts';
 import type { Generator } from '../generators/index.ts';
 import type { NamedAttack } from './attack-list.ts';
+import type { AuditConfig } from './config.ts';
 
 /** What a stage will do and what it may cost at most. */
 export interface PlannedStage {
@@ -50,4 +52,35 @@ export function scoringCost(
 function picturesFor(attacks: readonly NamedAttack[], captions: number, { pipeline }: Generator): number {
   if (pipeline !== undefined) return 0;
   return attacks.reduce((sum, { attack }) => sum + attack.cost.perCaption * captions, 0);
+}
+
+type Synthesis = AuditConfig['synthesis'];
+
+export function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+}
+
+/** The full samples of a caption, as far as the generator can be told: '4 pictures of 16 heun steps'. */
+export function picturesText(
+  { capabilities }: Generator,
+  { samples, steps, sampler }: Pick<Synthesis, 'samples' | 'steps' | 'sampler'>,
+): string {
+  const how = capabilities.steps
+    ? ` of ${counted(steps, `${capabilities.sampler ? `${sampler} ` : ''}step`)}`
+    : '';
+  return `${counted(samples, 'picture')}${how}`;
+}
+
+/** ', guidance 7.5,', or a comma where it cannot be told. */
+export function guidanceText(generator: Generator, { guidance }: Pick<Synthesis, 'guidance'>): string {
+  return generator.capabilities.guidance ? `, guidance ${guidance ?? generator.guidance},` : ',';
+}
+
+/** Evaluations of a full sample at most. 0 where nobody can say how many steps a service takes. */
+export function sampleCost(
+  generator: Generator,
+  { guidance = generator.guidance, sampler, steps }: Pick<Synthesis, 'guidance' | 'sampler' | 'steps'>,
+): number {
+  if (!generator.capabilities.steps) return 0;
+  return (guidance === 1 ? 1 : 2) * samplerCalls(sampler, steps);
 }

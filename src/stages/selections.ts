@@ -43,9 +43,25 @@ export interface Keep {
 
 /** What a step keeps of the captions that it scored: tables/selections/N, a shard per round. Returns them, the best first. */
 export async function keepTop(
-  { folder, signal, onProgress }: StageInput,
+  input: StageInput,
   { number, label, keep, kept, round }: Keep,
   scored: readonly CandidateRow[],
+): Promise<CandidateRow[]> {
+  return writeSelection(input, { number, label, kept, round }, scored, async () => {
+    // Its own table holds what it scored and nothing else; without one its attack was scored by the first step.
+    const own = await runTable(input.folder, `scores/${number}`);
+    if (own.length > 0 && round.count === 1) return topScores(own, label, keep);
+    const among = scored.map(({ key }) => key);
+    return topScores(own.length > 0 ? own : await runTable(input.folder, 'scores/1'), label, keep, among);
+  });
+}
+
+/** Writes tables/selections/N, unless it is there: what `choose` gives, the best first. Returns those captions. */
+export async function writeSelection(
+  { folder, signal, onProgress }: StageInput,
+  { number, label, kept, round }: Omit<Keep, 'keep'>,
+  entered: readonly CandidateRow[],
+  choose: () => Promise<readonly { readonly key: string; readonly score: number }[]>,
 ): Promise<CandidateRow[]> {
   const name = `selections/${number}`;
   await runStage({
@@ -57,19 +73,8 @@ export async function keepTop(
     items: () => 1,
     signal,
     onProgress,
-    process: async () => {
-      // Its own table holds what it scored and nothing else; without one its attack was scored by the first step.
-      const own = await runTable(folder, `scores/${number}`);
-      const top =
-        own.length > 0 && round.count === 1
-          ? await topScores(own, label, keep)
-          : await topScores(
-              own.length > 0 ? own : await runTable(folder, 'scores/1'),
-              label,
-              keep,
-              scored.map(({ key }) => key),
-            );
-      return top.map(
+    process: async () =>
+      (await choose()).map(
         ({ key, score }, i): SelectionRow => ({
           step: number,
           attack: label,
@@ -77,10 +82,9 @@ export async function keepTop(
           key,
           score,
         }),
-      );
-    },
+      ),
   });
-  const byKey = new Map(scored.map((row) => [row.key, row]));
+  const byKey = new Map(entered.map((row) => [row.key, row]));
   const rows = await readTable(join(folder.tables, name, shardName(round.index)), selectionColumns);
   return rows.flatMap(({ key }) => byKey.get(key) ?? []);
 }

@@ -54,12 +54,14 @@ export function linear(x: Value, weight: Value, bias?: Value): Value {
 }
 
 /**
- * Matrix product of whole numbers, exact in int32: (a − zeroPoint) · b for a uint8 [.., m, k] and b int8 or uint8
- * [.., k, n]. Processors without a dot product of bytes add products in pairs of 16 bits and cut off what does not
- * fit: exact on all of them is what keeps a ≤ 127.
+ * Matrix product of whole numbers, exact in int32: (a − zeroPoint) · (b − zeroPointB) for a uint8 [.., m, k] and b int8
+ * or uint8 [.., k, n]. Processors without a dot product of bytes add products with int8 in pairs of 16 bits and cut off
+ * what does not fit: exact on all of them is what keeps a ≤ 127, or a b of uint8.
  */
-export function matmulInteger(a: Value, b: Value, zeroPoint = 0): Value {
-  return addOne(a.graph, 'MatMulInteger', [a, b, scalar(a.graph, zeroPoint, a.dtype)]);
+export function matmulInteger(a: Value, b: Value, zeroPoint = 0, zeroPointB = 0): Value {
+  const zeros = [scalar(a.graph, zeroPoint, a.dtype)];
+  if (zeroPointB !== 0) zeros.push(scalar(b.graph, zeroPointB, b.dtype));
+  return addOne(a.graph, 'MatMulInteger', [a, b, ...zeros]);
 }
 
 function matmulShape(call: { readonly op: string }, a: Shape, b: Shape): Shape {

@@ -210,6 +210,7 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
     ],
     selections,
     rounds: [],
+    cliques: [],
     generations,
     labels,
     reviews: [],
