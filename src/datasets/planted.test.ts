@@ -55,6 +55,35 @@ describe('plantedSet', () => {
     expect(plantedSet(sceneSource(2), plantedConfigSchema.parse({})).digest).not.toBe(set.digest);
   });
 
+  it('describes further pictures that no twin sees, under captions of their own', () => {
+    const further = set.beyond(2500);
+    expect(further).toHaveLength(2500);
+    expect(new Set([...further, ...set.truth].map(({ caption }) => caption)).size).toBe(
+      2500 + set.truth.length,
+    );
+    expect(new Set(further.map(({ key }) => key)).size).toBe(2500);
+    expect(set.beyond(300)).toEqual(further.slice(0, 300));
+    // The first picture behind those of the set that are no variants of a family.
+    const planted = set.truth.filter(({ kind }) => kind !== 'template').map((row) => row.pictureIndex);
+    const next = Math.max(...planted) + 1;
+    expect(further.slice(0, 20).map(({ caption }) => caption)).toEqual(
+      Array.from({ length: 20 }, (_, i) => source.describe(next + i).caption),
+    );
+  });
+
+  it('has no more of them than the source has pictures, without those of the families', () => {
+    const config = plantedConfigSchema.parse({
+      uniques: 20,
+      heldOut: 10,
+      copyCounts: [5],
+      groupsPerCopyCount: 2,
+      familiesPerTwin: 2,
+    });
+    const small = plantedSet({ ...source, count: 60 }, config);
+    expect(small.beyond(1000)).toHaveLength(60 - 20 - 10 - 4 - 4);
+    expect(plantedSet({ ...source, count: 38 }, config).beyond(5)).toEqual([]);
+  });
+
   it('draws the pictures that the truth names', async () => {
     const template = set.truth.find((row) => row.key === 'template-001-v003')!;
     expect(await set.picture(template.pictureIndex)).toEqual(await source.pictureVariant(1, 3));

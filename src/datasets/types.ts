@@ -112,6 +112,12 @@ export interface PlantedSet {
   readonly size: number;
   readonly pictureCount: number;
   readonly truth: readonly TruthRow[];
+  /**
+   * Further captions of the same source whose pictures stand nowhere in the set: neither twin sees them, like held-out ones.
+   * All differ from each other and from those of the set; more of them begin with the same. Fewer than `count` where the source
+   * has no more pictures.
+   */
+  beyond(count: number): readonly { readonly key: string; readonly caption: string }[];
   /** Deterministic: the same index gives the same bytes on every machine. */
   picture(index: number): Promise<Picture>;
 }

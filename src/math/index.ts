@@ -8,6 +8,14 @@ export {
   sampleLength,
   sliceBatch,
 } from './batch.ts';
+export {
+  benjaminiHochberg,
+  type Discoveries,
+  type DiscoveryOptions,
+  empiricalPValues,
+  fewestDiscoveries,
+  smallestPValue,
+} from './discoveries.ts';
 export { betaQuantile, logGamma, normalQuantile, regularizedBeta } from './distributions.ts';
 export { toFloat16, toFloat32 } from './float16.ts';
 export {

@@ -134,6 +134,8 @@ export function fakePlantedSet(): PlantedSet {
     size: side,
     pictureCount: truth.length,
     truth,
+    beyond: (count) =>
+      Array.from({ length: count }, (_, i) => ({ key: `beyond-${i}`, caption: `beyond ${i}` })),
     picture: async (index) => toPicture(pattern(truth[index]!.caption)),
   };
 }
