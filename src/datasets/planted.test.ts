@@ -55,23 +55,26 @@ describe('plantedSet', () => {
     expect(plantedSet(sceneSource(2), plantedConfigSchema.parse({})).digest).not.toBe(set.digest);
   });
 
-  it('describes further pictures that no twin sees, under captions of their own', () => {
-    const further = set.beyond(2500);
+  it.each(['single', 'template'] as const)('describes further pictures that no twin sees: %s', (kind) => {
+    const further = set.beyond(2500, kind);
     expect(further).toHaveLength(2500);
     expect(new Set([...further, ...set.truth].map(({ caption }) => caption)).size).toBe(
       2500 + set.truth.length,
     );
     expect(new Set(further.map(({ key }) => key)).size).toBe(2500);
-    expect(set.beyond(300)).toEqual(further.slice(0, 300));
-    // The first picture behind those of the set that are no variants of a family.
-    const planted = set.truth.filter(({ kind }) => kind !== 'template').map((row) => row.pictureIndex);
-    const next = Math.max(...planted) + 1;
+    expect(set.beyond(300, kind)).toEqual(further.slice(0, 300));
+    // The first picture, or family, behind those of the set.
+    const planted = set.truth.filter((row) => row.kind !== 'template').map((row) => row.pictureIndex);
+    const expected =
+      kind === 'single'
+        ? (i: number) => source.describe(Math.max(...planted) + 1 + i)
+        : (i: number) => source.describeVariant(24 + i, 0);
     expect(further.slice(0, 20).map(({ caption }) => caption)).toEqual(
-      Array.from({ length: 20 }, (_, i) => source.describe(next + i).caption),
+      Array.from({ length: 20 }, (_, i) => expected(i).caption),
     );
   });
 
-  it('has no more of them than the source has pictures, without those of the families', () => {
+  it('has no more of them than the source has pictures, half of what is left for each kind', () => {
     const config = plantedConfigSchema.parse({
       uniques: 20,
       heldOut: 10,
@@ -79,9 +82,10 @@ describe('plantedSet', () => {
       groupsPerCopyCount: 2,
       familiesPerTwin: 2,
     });
-    const small = plantedSet({ ...source, count: 60 }, config);
-    expect(small.beyond(1000)).toHaveLength(60 - 20 - 10 - 4 - 4);
-    expect(plantedSet({ ...source, count: 38 }, config).beyond(5)).toEqual([]);
+    const small = plantedSet({ ...source, count: 61 }, config);
+    expect(small.beyond(1000, 'single')).toHaveLength((60 - 20 - 10 - 4 - 4) / 2);
+    expect(small.beyond(1000, 'template')).toHaveLength((60 - 20 - 10 - 4 - 4) / 2);
+    expect(plantedSet({ ...source, count: 38 }, config).beyond(5, 'single')).toEqual([]);
   });
 
   it('draws the pictures that the truth names', async () => {

@@ -158,8 +158,9 @@ export function plantedSet(source: PictureSource, config: PlantedConfig): Plante
 
   const variants: { family: number; variant: number }[] = [];
   const firstVariant = next;
-  // Photographs of families are taken from the far end of a source.
-  const unplanted = source.count - firstVariant - familiesPerTwin * 2;
+  const families = familiesPerTwin * 2;
+  // Photographs of families are taken from the far end of a source: the two kinds go towards each other, half of what is left each.
+  const left = Math.floor((source.count - firstVariant - families) / 2);
   const random = randomFor('planted templates', config.seed);
   halves(random, familiesPerTwin).forEach((twin, family) => {
     const group = `template-${padded(family, 3)}`;
@@ -190,11 +191,15 @@ export function plantedSet(source: PictureSource, config: PlantedConfig): Plante
     size: source.size,
     pictureCount,
     truth,
-    beyond(count) {
+    beyond(count, kind) {
       const taken = new Set(used);
-      return Array.from({ length: Math.min(count, unplanted) }, (_, i) => ({
-        key: `beyond-${padded(i, 6)}`,
-        caption: captionOf(firstVariant + i, 0, taken),
+      const caption = (i: number) =>
+        kind === 'single'
+          ? captionOf(firstVariant + i, 0, taken)
+          : claim((v) => source.describeVariant(families + i, v).caption, 0, taken);
+      return Array.from({ length: Math.min(count, left) }, (_, i) => ({
+        key: `beyond-${kind}-${padded(i, 6)}`,
+        caption: caption(i),
       }));
     },
     picture: async (index): Promise<Picture> => {

@@ -4,15 +4,21 @@ import type { Generator } from '../generators/index.ts';
 import { planCascade, prepareCascade } from './cascade.ts';
 import type { AuditConfig } from './config.ts';
 import type { PlannedStage } from './planned.ts';
+import { plannedNulls } from './significance.ts';
 import { requireAttacks } from './subject.ts';
 
 /**
- * The plan of an audit over so many candidates.
+ * The plan of an audit over so many candidates, and so many captions never trained on whose scores theirs are held against.
  *
  * @throws VerbatimError (exit code 2) when it may cost more than `maxEvaluations`, or an attack cannot be run on
  *   this model, or guidance is given and it has no condition.
  */
-export function planAudit(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
+export function planAudit(
+  config: AuditConfig,
+  generator: Generator,
+  candidates: number,
+  nulls = 0,
+): PlannedStage[] {
   const cascade = prepareCascade(config);
   requireAttacks(generator, cascade.attacks, config);
   const { synthesis } = config;
@@ -24,6 +30,7 @@ export function planAudit(config: AuditConfig, generator: Generator, candidates:
   const made = kept.count * (synthesis.samples + (generator.capabilities.oneStep ? 1 : 0));
   const stages: PlannedStage[] = [
     ...scores,
+    ...plannedNulls(config, nulls, generator),
     {
       name: 'generations',
       what: `${picturesText(generator, synthesis, guidance)} for ${cascade.steps.length === 0 ? `all ${kept.count} captions` : kept.text}`,

@@ -15,13 +15,23 @@ export async function runScores(
   attacks: readonly NamedAttack[],
   captions: readonly CandidateRow[],
 ): Promise<void> {
+  await scoreStage(input, `scores/${step}`, attacks, captions);
+}
+
+/** The same, into a table of another name. */
+export async function scoreStage(
+  input: ModelInput,
+  name: string,
+  attacks: readonly NamedAttack[],
+  captions: readonly CandidateRow[],
+): Promise<void> {
   if (attacks.length === 0) return;
   const { config, folder, generator, signal, onProgress } = input;
   // One subject for the whole stage: what all captions share is computed once.
   const subject = subjectOf(generator, config, signal);
   await runStage({
     folder,
-    name: `scores/${step}`,
+    name,
     columns: scoreColumns,
     shards: cutShards(captions, config.shardSize),
     items: (rows) => rows.length,
