@@ -47,6 +47,8 @@ function stageRows(data: ReportData): StageRows[] {
       })),
     },
     ...data.scores.map(({ step, rows }) => ({ name: `scores/${step}`, rows: scores(rows) })),
+    // Only where they were asked for: they are no part of the cascade.
+    ...(data.nulls.length > 0 ? [{ name: 'nulls', rows: scores(data.nulls) }] : []),
     {
       name: 'generations',
       rows: data.generations.map((row) => ({

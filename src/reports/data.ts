@@ -17,15 +17,18 @@ import {
   runTable,
   type ScoreRow,
   type SelectionRow,
+  type SignificanceRow,
   type StageCost,
   scoreColumns,
   selectionColumns,
+  significanceColumns,
   stageCosts,
   type TruthTableRow,
   tableSteps,
   truthColumns,
 } from '../stages/index.ts';
 import { type Columns, type Row, readTable } from '../tables/index.ts';
+import { readSamePrompt } from './duplication.ts';
 import { familyLabels } from './families.ts';
 import { readMasks } from './images.ts';
 
@@ -40,6 +43,13 @@ export interface ReportData {
   readonly selections: readonly SelectionRow[];
   readonly generations: readonly GenerationRow[];
   readonly labels: readonly LabelRow[];
+  /** Scores of captions never trained on, and what the candidates' scores are worth beside them; empty where none were asked for. */
+  readonly nulls: readonly ScoreRow[];
+  readonly significance: readonly SignificanceRow[];
+  /** Keys of the captions that another look confirms, as cliques of samples do; null where nobody took one. */
+  readonly confirmed: ReadonlySet<string> | null;
+  /** By key: the share of a caption's duplicate group that has the same caption; null without a dedup folder. */
+  readonly samePrompt: ReadonlyMap<string, number> | null;
   /** What was decided by hand, the oldest first. */
   readonly reviews: readonly ReviewRow[];
   /** Empty where the truth is not known. */
@@ -79,6 +89,10 @@ export async function readReportData(path: string): Promise<ReportData> {
     ),
     generations: await rows('generations', generationColumns),
     labels,
+    nulls: await rows('nulls', scoreColumns),
+    significance: await rows('significance', significanceColumns),
+    confirmed: null,
+    samePrompt: await readSamePrompt(run),
     reviews: await readReviews(folder),
     truth,
     calibration: (await readCalibration(folder)) ?? null,

@@ -1,4 +1,5 @@
 import type { RunDescription } from '../stages/index.ts';
+import { duplicationSection } from './duplication-section.ts';
 import type { EvidenceByKey } from './evidence.ts';
 import type { Gallery } from './gallery.ts';
 import { gallerySection } from './gallery-section.ts';
@@ -15,6 +16,7 @@ import {
   verdict,
 } from './sections.ts';
 import { pageText, reproduceSection } from './shell.ts';
+import { significanceSection } from './significance-section.ts';
 import type { Summary } from './summary.ts';
 
 const contents = [
@@ -23,6 +25,8 @@ const contents = [
   ['recall', 'Recall'],
   ['roc', 'ROC'],
   ['precision', 'Precision'],
+  ['sure', 'How sure'],
+  ['copies', 'Verbatims and copies'],
   ['rules', 'Rules and threshold'],
   ['cost', 'Cost'],
   ['reproduce', 'Reproduce'],
@@ -51,6 +55,8 @@ ${gallerySection(galleries, images, evidence, attackNames)}
 ${recallSection(summary)}
 ${rocSection(summary)}
 ${precisionSection(summary)}
+${significanceSection(summary)}
+${duplicationSection(summary)}
 ${rulesSection(summary)}
 ${costSection(summary)}
 ${reproduceSection(

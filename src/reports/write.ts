@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { runFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
 import { joinCaptions } from './captions.ts';
+import { chartData } from './chart-data.ts';
+import { writeChartData } from './csv.ts';
 import { type ReportData, readReportData } from './data.ts';
 import { writeEvidence } from './evidence.ts';
 import { chooseGallery, type GalleryLimits } from './gallery.ts';
@@ -16,7 +18,7 @@ export interface WrittenReport {
 }
 
 /**
- * Writes report/index.html, report/summary.json, report/evidence and the pictures that the page shows into a run folder,
+ * Writes report/index.html, report/summary.json, report/data, report/evidence and the pictures that the page shows into a run folder,
  * replacing an older report's page. The page comes last: when it is there, what it names is there too.
  *
  * @param runPath the run folder
@@ -36,6 +38,7 @@ export async function writeReport(
   const images = await copyImages(folder, galleryImages(galleries));
   const evidence = await writeEvidence(folder, galleries, limits.evidence);
   const page = join(folder.report, 'index.html');
+  await writeChartData(folder.report, chartData(summary));
   await writeJsonAtomic(join(folder.report, 'summary.json'), summary);
   await writeFileAtomic(page, renderPage(summary, source.run, galleries, images, evidence));
   return { page, summary };
