@@ -68,6 +68,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: '`verbatim demo` as a whole process: seconds, evaluations, resident memory',
     load: () => import('./demo.ts'),
   },
+  calibration: {
+    about: 'p-values and false discoveries of three attacks on the miniature: observed against nominal',
+    load: () => import('./calibration.ts'),
+  },
   'http-audit': {
     about: 'the miniature audited through each HTTP protocol against the local audit: images found',
     load: () => import('./httpAudit.ts'),
