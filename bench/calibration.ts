@@ -13,12 +13,13 @@ import { type PlantedGroup, type Resampled, resample, type Stratum } from './cal
 import { threads } from './miniature.ts';
 import { root, whole } from './program.ts';
 
-const help = `npm run bench -- calibration [--nulls 2000] [--negatives 400] [--pool 4000] [--resamples 200] [--scores FILE]
+const help = `npm run bench -- calibration [--nulls 2000] [--negatives 400] [--pool 4000] [--resamples 200] [--scores FILE] [--fixture FILE]
   --nulls       null scores of a split
   --negatives   captions never trained on that are tested beside the planted ones
   --pool        captions never trained on that are scored, and split anew each time
   --resamples   how often
   --scores      keeps the scores in this file (JSON), or takes them from there
+  --fixture     writes those of 1,000 captions never trained on and of the planted groups for test/calibration.test.ts
 `;
 
 const attacks = ['dcs', 'dcs-antithetic', 'seed-variance'] as const;
@@ -59,6 +60,7 @@ export async function main(args: readonly string[]): Promise<void> {
       pool: { type: 'string', default: '4000' },
       resamples: { type: 'string', default: '200' },
       scores: { type: 'string' },
+      fixture: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -74,6 +76,7 @@ export async function main(args: readonly string[]): Promise<void> {
   if (nulls + negatives > pool)
     throw new VerbatimError('--nulls and --negatives together must not exceed --pool', { exitCode: 2 });
   const scores = await readScores(values.scores, pool);
+  if (values.fixture !== undefined) await writeFixture(values.fixture, scores);
   process.stdout.write(
     `twin A of the miniature; ${whole(scores.evaluations)} evaluations for ${attacks.length} attacks over ${whole(pool)} captions never trained on and those of both twins' planted items\n` +
       `${whole(nulls)} null scores, ${resamples} splits; power: groups of ${powerCopies} copies or more\n\n`,
@@ -130,6 +133,21 @@ export async function main(args: readonly string[]): Promise<void> {
   process.stdout.write(
     `calibration: ratio ${(worst.rate / worst.observed).toFixed(2)} (ours ${worst.observed.toFixed(4)} false discoveries, limit ${worst.rate} nominal)\n`,
   );
+}
+
+/** What the unit test takes: a part of the scores, with six digits. */
+async function writeFixture(path: string, { attacks: scores }: Scores): Promise<void> {
+  const short = (list: readonly number[]) => list.map((score) => Number(score.toPrecision(6)));
+  const part = Object.fromEntries(
+    Object.entries(scores).map(([name, { neverSeen, groups }]) => [
+      name,
+      {
+        neverSeen: short(neverSeen.slice(0, 1000)),
+        groups: groups.map(({ copies, scores: own }) => ({ copies, scores: short(own) })),
+      },
+    ]),
+  );
+  await writeFileAtomic(path, `${JSON.stringify(part)}\n`);
 }
 
 function interval({ mean, low, high }: { mean: number; low: number; high: number }): string {

@@ -14,6 +14,7 @@ import {
   runAudit,
   scoreColumns,
   selectionColumns,
+  significanceColumns,
   truthColumns,
 } from '../stages/index.ts';
 import { fakeAuditConfig } from '../stages/testing/fake-config.ts';
@@ -31,7 +32,11 @@ describe('docs/run-folder.md', () => {
   beforeAll(async () => {
     const { pipeline, meter } = fakeModel();
     const run = await runAudit({
-      config: auditConfigSchema.parse({ ...fakeAuditConfig, output: join(folder, 'run') }),
+      config: auditConfigSchema.parse({
+        ...fakeAuditConfig,
+        significance: { captions: 40 },
+        output: join(folder, 'run'),
+      }),
       data: dataOfPlanted(fakePlantedSet(), 'A'),
       pipeline,
       meter,
@@ -77,6 +82,7 @@ describe('docs/run-folder.md', () => {
       truth: truthColumns,
       candidates: candidateColumns,
       'scores/1': scoreColumns,
+      significance: significanceColumns,
       'selections/1': selectionColumns,
       generations: generationColumns,
       copies: copyColumns,
