@@ -119,6 +119,7 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
       process.stdout.write(
         `false    ${count(neverSeen.falsePositives)} among ${count(neverSeen.captions)} captions that the model never saw (${count(neverSeen.judged)} judged)\n`,
       );
+    if (summary.significance !== null) process.stdout.write(`${sureLine(summary.significance)}\n`);
     process.stdout.write(`report   ${page}\n`);
     for (const line of warnings(summary)) process.stdout.write(`${line}\n`);
   }
@@ -143,6 +144,12 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
     return exitCodes.gate;
   }
   return exitCodes.fine;
+}
+
+/** How sure the scores are. */
+function sureLine(figures: NonNullable<Summary['significance']>): string {
+  const { discoveries, tested, rate, findings, findingsDiscovered, attack } = figures;
+  return `sure     ${count(discoveries)} of ${counted(tested, 'caption')} ${discoveries === 1 ? 'is a discovery' : 'are discoveries'} by ${attack} at a rate of ${rate}, ${count(findingsDiscovered)} of ${counted(findings, 'finding')} among them`;
 }
 
 /** What a reader of the two lines above must know to trust them. */

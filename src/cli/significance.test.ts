@@ -82,8 +82,11 @@ describe('an audit that is asked how sure it is', { timeout: 240_000 }, () => {
   });
 
   it('writes the tables, the section and the data, and goes on where the captions have moved', async () => {
-    const { code, stderr } = await run('audit', 'data/audit.yaml', '-o', 'runs/sure');
+    const { code, stdout, stderr } = await run('audit', 'data/audit.yaml', '-o', 'runs/sure');
     expect([code, stderr.match(/^verbatim.*/m)]).toEqual([0, null]);
+    expect(stdout).toMatch(
+      /^sure {5}\d of 6 captions (is a discovery|are discoveries) by dcs at a rate of 0\.05, \d of \d findings? among them$/m,
+    );
     const nulls = await readTable(await runTable(runFolder('runs/sure'), 'nulls'), scoreColumns);
     expect(nulls).toHaveLength(25);
     const summary = JSON.parse(await readFile('runs/sure/report/summary.json', 'utf8')) as Summary;

@@ -113,7 +113,8 @@ export function precisionChart(attacks: readonly AttackFigures[]): Svg {
             y1: 'low',
             y2: 'high',
             fill: seriesColour(i),
-            fillOpacity: 0.1,
+            // Where many lie over each other, all must still be seen.
+            fillOpacity: Math.min(0.16, 0.3 / attacks.length),
           }),
         ),
         ...attacks.flatMap((attack, i) => [

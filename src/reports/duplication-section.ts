@@ -34,7 +34,7 @@ function facets(
   return draw(
     {
       height: 90 + 84 * kinds.length,
-      marginRight: 96,
+      marginRight: 112,
       x: {
         label: axis,
         domain: names,
@@ -98,7 +98,7 @@ export function duplicationSection(summary: Summary): Markup {
     duplication.rates.length === 0
       ? empty('How often the audited pictures stand in the training set is not known.')
       : pair(
-          html`${facets(duplication.rates, rateName, 'Copies in the training set', 'Histograms of the copies of what was found, by its kind, and of what was not')}${dataLink('duplication')}`,
+          html`${facets(duplication.rates, ({ low }) => integer(low), 'Copies in the training set, from', 'Histograms of the copies of what was found, by its kind, and of what was not')}${dataLink('duplication')}`,
           countsTable(duplication.rates, 'Copies', rateName),
         );
   return html`<section id="copies">${heading}

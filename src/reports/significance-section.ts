@@ -1,10 +1,13 @@
 import * as Plot from '@observablehq/plot';
 import { dataLink } from './csv.ts';
-import { captionText, counted, integer, percentage, score } from './format.ts';
+import { captionText, counted, integer, list, percentage, score } from './format.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
 import { draw, type Svg } from './plot.ts';
 import type { RankedKind, SignificanceFigures } from './significance.ts';
 import type { Summary } from './summary.ts';
+
+/** Findings beside the chart; summary.json has twice as many, the tables all. */
+const mostShown = 10;
 
 /** What a dot of the chart is; drawn in this order, so that findings lie on top. */
 const rankedKinds: readonly { readonly kind: RankedKind; readonly title: string; readonly fill: string }[] = [
@@ -37,6 +40,8 @@ export function significanceChart({ ranked, tested, rate, smallestP }: Significa
       y: {
         type: 'log',
         label: 'p-value',
+        // The scale is turned; an arrow would say which way p grows, and not what is good.
+        labelArrow: 'none',
         domain: [1, floor],
         ticks: powers.map((at) => 1 / at).filter((at) => at >= floor),
         tickFormat: (at: number) => String(Number(at.toPrecision(1))),
@@ -76,10 +81,12 @@ export function significanceSection({ significance, truthKnown }: Summary): Mark
   const table =
     top.length === 0
       ? html`<p class="note">No finding has a p-value.</p>`
-      : html`<table><thead><tr><th>Finding</th><th class="text">Verdict</th><th>Score</th><th>p</th><th>q</th></tr></thead><tbody>${top.map(
-          (one) =>
-            html`<tr><td class="said"><bdi>${captionText(one.caption, Number.POSITIVE_INFINITY, 60)}</bdi></td><td class="text">${one.verdict}</td><td>${score(one.score)}</td><td>${pText(one.p)}</td><td>${one.discovery ? pText(one.q) : html`<span class="weak">${pText(one.q)}</span>`}</td></tr>`,
-        )}</tbody></table>${findings > top.length ? html`<p class="note">${integer(top.length)} of ${counted(findings, 'finding')}; the table <code>significance</code> has all.</p>` : null}`;
+      : html`<table><thead><tr><th>Finding</th><th class="text">Verdict</th><th class="wide">Score</th><th>p</th><th>q</th></tr></thead><tbody>${top
+          .slice(0, mostShown)
+          .map(
+            (one) =>
+              html`<tr><td class="said"><bdi>${captionText(one.caption, Number.POSITIVE_INFINITY, 60)}</bdi></td><td class="text">${one.verdict}</td><td class="wide">${score(one.score)}</td><td>${pText(one.p)}</td><td>${one.discovery ? pText(one.q) : html`<span class="weak">${pText(one.q)}</span>`}</td></tr>`,
+          )}</tbody></table>${findings > mostShown ? html`<p class="note">${integer(mostShown)} of ${counted(findings, 'finding')}; the table <code>significance</code> has all.</p>` : null}`;
   return html`<section id="sure">${heading}
 <p>${discoveryText(significance)}</p>
 <p>${meaningText(significance)}</p>
@@ -96,10 +103,11 @@ function discoveryText({
   findingsDiscovered,
   kinds,
 }: SignificanceFigures): string {
-  const against = kinds
-    .map(({ nulls, kind }) => `${integer(nulls)}${kinds.length > 1 ? ` ${kindText(kind)}` : ''}`)
-    .join(' and ');
-  const asked = `The ${attack} scores of ${counted(tested, 'caption')} were held against those of ${against} captions that the model was never trained on, with the same noise. At a rate of false discoveries of ${percentage(rate)}, ${integer(discoveries)} ${discoveries === 1 ? 'is a discovery' : 'are discoveries'}`;
+  const several = kinds.length > 1;
+  const against = kinds.map(({ nulls, kind }, i) =>
+    several ? `${integer(nulls)}${i === 0 ? ' captions' : ''} ${kindText(kind)}` : counted(nulls, 'caption'),
+  );
+  const asked = `The ${attack} scores of ${counted(tested, 'caption')} were held against those of ${list(against)} that the model was never trained on, with the same noise${several ? ', each against its own kind' : ''}. At a rate of false discoveries of ${percentage(rate)}, ${integer(discoveries)} ${discoveries === 1 ? 'is a discovery' : 'are discoveries'}`;
   if (findings === 0) return `${asked}.`;
   return `${asked}, ${findingsDiscovered === findings ? (findings === 1 ? 'the one finding' : `all ${integer(findings)} findings`) : `${integer(findingsDiscovered)} of the ${counted(findings, 'finding')}`} among them.`;
 }
@@ -147,10 +155,10 @@ function warnings(figures: SignificanceFigures, truthKnown: boolean): Markup {
   return html`<p class="note">${notes.map((note, i) => html`${i === 0 ? '' : ' '}${note}`)}</p>`;
 }
 
-/** A p- or q-value with two digits: '0.00050', '0.37', '1'. */
+/** A p- or q-value with two digits: '0.00050', '0.053', '1'. */
 export function pText(p: number): string {
-  if (p >= 0.9995) return '1';
-  if (p >= 0.01) return p.toFixed(2);
+  if (p >= 0.995) return '1';
+  if (p >= 0.1) return p.toFixed(2);
   return p < 1e-6
     ? p.toExponential(1).replace('-', '−')
     : p.toFixed(Math.min(7, 1 - Math.floor(Math.log10(p))));
