@@ -169,7 +169,7 @@ export function dataOfDataset(
 }
 
 /** The captions of a dataset, with or without pictures. */
-export function captionsOf(dataset: Dataset): NeverTrainedSource {
+function captionsOf(dataset: Dataset): NeverTrainedSource {
   return {
     name: dataset.name,
     isMade: false,

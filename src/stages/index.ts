@@ -23,6 +23,8 @@ export {
   dataOfDataset,
   dataOfPlanted,
   drawn,
+  type NeverTrainedCaption,
+  type NeverTrainedSource,
   requirePictures,
 } from './data.ts';
 export {
