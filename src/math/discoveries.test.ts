@@ -6,6 +6,7 @@ import {
   createRandom,
   empiricalPValues,
   fewestDiscoveries,
+  fewestNullScores,
   smallestPValue,
 } from './index.ts';
 
@@ -163,15 +164,21 @@ describe('fewestDiscoveries', () => {
         fc.integer({ min: 1, max: 60 }),
         fc.integer({ min: 1, max: 40 }),
         fc.constantFrom(0.05, 0.1, 0.2),
-        (nulls, tests, at) => {
-          const fewest = fewestDiscoveries(nulls, tests, at);
+        fc.constantFrom('positive' as const, 'any' as const),
+        (nulls, tests, at, dependence) => {
+          const fewest = fewestDiscoveries(nulls, tests, at, { dependence });
           const with_ = (k: number) =>
             benjaminiHochberg(
               Array.from({ length: tests }, (_, i) => (i < k ? smallestPValue(nulls) : 1)),
               at,
+              { dependence },
             ).count;
           // Not where a rounding decides.
-          const edge = tests / (nulls + 1) / at;
+          const harmonic = Array.from({ length: tests }, (_, i) => 1 / (i + 1)).reduce(
+            (sum, one) => sum + one,
+            0,
+          );
+          const edge = (tests / (nulls + 1) / at) * (dependence === 'any' ? harmonic : 1);
           if (Math.abs(edge - Math.round(edge)) < 1e-9 && fewest !== tests) return;
           if (fewest <= tests) expect(with_(fewest)).toBe(fewest);
           if (fewest > 1 && fewest <= tests + 1) expect(with_(fewest - 1)).toBe(0);
@@ -180,5 +187,11 @@ describe('fewestDiscoveries', () => {
     );
     expect(fewestDiscoveries(19, 1000, 0.05)).toBe(1000);
     expect(fewestDiscoveries(18, 1000, 0.05)).toBeGreaterThan(1000);
+    expect(fewestNullScores(1000, 0.05)).toBe(19);
+    for (const dependence of ['positive', 'any'] as const) {
+      const least = fewestNullScores(66, 0.1, { dependence });
+      expect(fewestDiscoveries(least, 66, 0.1, { dependence })).toBeLessThanOrEqual(66);
+      expect(fewestDiscoveries(least - 1, 66, 0.1, { dependence })).toBeGreaterThan(66);
+    }
   });
 });

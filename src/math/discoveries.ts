@@ -90,8 +90,7 @@ export function benjaminiHochberg(
     if (!(pValues[i]! >= 0 && pValues[i]! <= 1))
       throw new RangeError(`A p-value lies within [0, 1]; value ${i} is ${pValues[i]}.`);
   order.sort((a, b) => pValues[a]! - pValues[b]! || a - b);
-  let penalty = 1;
-  if (dependence === 'any') for (let k = 2; k <= m; k++) penalty += 1 / k;
+  const penalty = penaltyOf(m, dependence);
   const qValues = new Float64Array(m);
   let smallest = 1;
   for (let k = m; k >= 1; k--) {
@@ -105,11 +104,33 @@ export function benjaminiHochberg(
   return { rejected, count: rejected.reduce((sum, one) => sum + one, 0), qValues };
 }
 
+/** By what the bound is divided: 1 + 1/2 + … + 1/m where nothing is known of the dependence. */
+function penaltyOf(tests: number, dependence: DiscoveryOptions['dependence']): number {
+  let penalty = 1;
+  if (dependence === 'any') for (let k = 2; k <= tests; k++) penalty += 1 / k;
+  return penalty;
+}
+
 /**
  * How many of m scores must exceed all n null scores before the procedure can believe any of them: the least k with
- * 1 / (n + 1) ≤ rate · k / m. More than m: no data whatever can make a discovery.
+ * 1 / (n + 1) ≤ rate · k / m (`dependence: 'any'`: over the penalty). More than m: no data whatever can make a discovery.
  */
-export function fewestDiscoveries(nullScores: number, tests: number, rate: number): number {
+export function fewestDiscoveries(
+  nullScores: number,
+  tests: number,
+  rate: number,
+  { dependence = 'positive' }: DiscoveryOptions = {},
+): number {
+  const least = (tests * smallestPValue(nullScores) * penaltyOf(tests, dependence)) / rate;
   // 1 / (19 + 1) is .05 but for the last bit.
-  return Math.max(1, Math.ceil((tests * smallestPValue(nullScores) * (1 - 1e-12)) / rate));
+  return Math.max(1, Math.ceil(least * (1 - 1e-12)));
+}
+
+/** The least number of null scores with which m scores can make a discovery at all: 1 / rate − 1, and more with a penalty. */
+export function fewestNullScores(
+  tests: number,
+  rate: number,
+  { dependence = 'positive' }: DiscoveryOptions = {},
+): number {
+  return Math.max(1, Math.ceil((penaltyOf(tests, dependence) / rate) * (1 - 1e-12)) - 1);
 }

@@ -14,6 +14,7 @@ export {
   type DiscoveryOptions,
   empiricalPValues,
   fewestDiscoveries,
+  fewestNullScores,
   smallestPValue,
 } from './discoveries.ts';
 export { betaQuantile, logGamma, normalQuantile, regularizedBeta } from './distributions.ts';

@@ -32,7 +32,7 @@ export interface SignificanceFigures {
   readonly attack: string;
   /** The rate of false discoveries that was asked for, and what it holds for. */
   readonly rate: number;
-  readonly dependence: string;
+  readonly dependence: 'positive' | 'any';
   /** Captions never trained on that were scored, and those whose score failed. */
   readonly nulls: number;
   readonly nullsFailed: number;
@@ -100,7 +100,7 @@ export function significanceFigures(
     tested: tested.length,
     untested: data.significance.length - tested.length,
     smallestP: smallestPValue(most),
-    fewest: fewestDiscoveries(most, tested.length, rate),
+    fewest: fewestDiscoveries(most, tested.length, rate, { dependence }),
     discoveries: discovered.length,
     falseDiscoveries: wrong,
     falseShare:
@@ -136,10 +136,13 @@ function kindOf(caption: Caption): RankedKind {
   return caption.neverSeen ? 'neverSeen' : 'others';
 }
 
-function settingsOf(value: unknown): { readonly rate: number; readonly dependence: string } {
+function settingsOf(value: unknown): {
+  readonly rate: number;
+  readonly dependence: 'positive' | 'any';
+} {
   const { rate, dependence } = (value ?? {}) as { readonly rate?: unknown; readonly dependence?: unknown };
   return {
     rate: typeof rate === 'number' ? rate : 0.05,
-    dependence: typeof dependence === 'string' ? dependence : 'positive',
+    dependence: dependence === 'any' ? 'any' : 'positive',
   };
 }

@@ -1,6 +1,6 @@
 import { normalCaption } from '../dedup/index.ts';
 import { VerbatimError } from '../errors.ts';
-import { fewestDiscoveries, smallestPValue } from '../math/index.ts';
+import { fewestDiscoveries, fewestNullScores, smallestPValue } from '../math/index.ts';
 import { sha256 } from '../tables/index.ts';
 import type { CandidateRow } from './columns.ts';
 import type { AuditConfig } from './config.ts';
@@ -28,8 +28,9 @@ function folded(caption: string): string {
 
 /**
  * The captions whose scores a run takes for the null hypothesis, so many of each kind that is audited; undefined where the
- * config asks for no significance. They differ from each other, from every caption of the training set and from every candidate. Where a lab makes them, those that
- * do not are passed over; where somebody names them, that is an error. Reads the captions of the training set once.
+ * config asks for no significance. They differ from each other, from every caption of the training set and from every
+ * candidate. Where a lab makes them, those that do not are passed over; where somebody names them, that is an error. Reads the
+ * captions of the training set once.
  *
  * @param candidates what is audited
  * @throws VerbatimError (exit code 2) where there are none, some were trained on or are audited, or so few that no
@@ -78,7 +79,7 @@ export async function listNeverTrained(
   );
   const chosen = ofKind.flat();
   const tests = candidates.filter(({ error }) => error === null).length;
-  refuseTooFew(Math.min(...ofKind.map(({ length }) => length)), tests, significance.rate);
+  refuseTooFew(Math.min(...ofKind.map(({ length }) => length)), tests, significance);
   return {
     name: source.name,
     digest: sha256(JSON.stringify(chosen.map(({ key, caption }) => [key, caption]))),
@@ -113,15 +114,13 @@ function refuseOverlap(
   );
 }
 
-/** The least number of null scores with which anything can be a discovery: 1 / rate − 1. */
-function leastNulls(rate: number): number {
-  return Math.ceil((1 / rate) * (1 - 1e-12)) - 1;
-}
+type Significance = NonNullable<AuditConfig['significance']>;
 
-function refuseTooFew(nulls: number, tests: number, rate: number): void {
-  if (nulls > 0 && fewestDiscoveries(nulls, tests, rate) <= Math.max(1, tests)) return;
+function refuseTooFew(nulls: number, tests: number, { rate, dependence }: Significance): void {
+  if (nulls > 0 && fewestDiscoveries(nulls, tests, rate, { dependence }) <= Math.max(1, tests)) return;
+  const least = fewestNullScores(tests, rate, { dependence });
   throw refused(
-    `significance: with ${counted(nulls)} never trained on the smallest p-value is ${shownP(smallestPValue(nulls))}, so at a rate of ${rate} no discovery is possible at all; give ${leastNulls(rate).toLocaleString('en-US')} at least, better ${enough.toLocaleString('en-US')}, or raise significance.rate`,
+    `significance: with ${counted(nulls)} never trained on the smallest p-value is ${shownP(smallestPValue(nulls))}, so at a rate of ${rate} no discovery is possible at all; give ${least.toLocaleString('en-US')} at least, better ${Math.max(least, enough).toLocaleString('en-US')}, or raise significance.rate`,
   );
 }
 
@@ -136,8 +135,8 @@ export function nullsWarning(
   for (const kind of neverTrained.kinds.values()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const nulls = Math.min(...counts.values());
   if (nulls >= enough) return undefined;
-  const { rate } = significance;
-  const fewest = fewestDiscoveries(nulls, candidates, rate);
+  const { rate, dependence } = significance;
+  const fewest = fewestDiscoveries(nulls, candidates, rate, { dependence });
   return `${counted(nulls)} never trained on, fewer than ${enough.toLocaleString('en-US')}: the smallest p-value is ${shownP(smallestPValue(nulls))}, and at a rate of ${rate} nothing is a discovery unless ${fewest === 1 ? '1 of the audited captions scores' : `${fewest.toLocaleString('en-US')} of the ${candidates.toLocaleString('en-US')} audited captions score`} above all of them`;
 }
 
