@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../tables/index.ts';
 import { html, type Markup } from './markup.ts';
 
 /** What a cell may hold. A number that is not finite, and null, is an empty cell. */
-export type CsvValue = string | number | bigint | boolean | null;
+export type CsvCell = string | number | bigint | boolean | null;
 
 /** The numbers behind one chart. */
 export interface ChartData {
@@ -12,7 +12,7 @@ export interface ChartData {
   readonly name: ChartName;
   readonly columns: readonly string[];
   /** As many values as there are columns. */
-  readonly rows: readonly (readonly CsvValue[])[];
+  readonly rows: readonly (readonly CsvCell[])[];
 }
 
 /** Every chart that a page may have, in no order: files of other names in report/data are nobody's business here. */
@@ -37,7 +37,7 @@ export type ChartName = (typeof chartNames)[number];
  *
  * @throws RangeError for a row of another length than the header
  */
-export function csvText(columns: readonly string[], rows: readonly (readonly CsvValue[])[]): string {
+export function csvText(columns: readonly string[], rows: readonly (readonly CsvCell[])[]): string {
   const lines = [columns, ...rows].map((row, i) => {
     if (row.length !== columns.length)
       throw new RangeError(`Row ${i - 1} has ${row.length} values for ${columns.length} columns.`);
@@ -48,7 +48,7 @@ export function csvText(columns: readonly string[], rows: readonly (readonly Csv
 
 const formula = /^[=+\-@\t\r\n＝＋－＠]/;
 
-function cell(value: CsvValue): string {
+function cell(value: CsvCell): string {
   if (value === null) return '';
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : '';
   if (typeof value !== 'string') return String(value);
