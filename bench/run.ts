@@ -81,6 +81,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
       'generate-and-filter on twin A: recall, false positives, and samples that the sequential test saves',
     load: () => import('./cliques.ts'),
   },
+  calibration: {
+    about: 'p-values and false discoveries of three attacks on the miniature: observed against nominal',
+    load: () => import('./calibration.ts'),
+  },
   'http-audit': {
     about: 'the miniature audited through each HTTP protocol against the local audit: images found',
     load: () => import('./httpAudit.ts'),

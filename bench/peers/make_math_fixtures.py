@@ -1,10 +1,11 @@
-"""Golden values for src/math from scikit-learn, scipy and numpy."""
+"""Golden values for src/math from scikit-learn, scipy, statsmodels and numpy."""
 import json
 import pathlib
 
 import numpy as np
 from scipy import special, stats
 from sklearn import metrics
+from statsmodels.stats.multitest import multipletests
 
 rng = np.random.default_rng(7)
 sets = {
@@ -32,6 +33,25 @@ halves = np.r_[
 ].astype(np.float32)
 with np.errstate(over="ignore"):
     bits = halves.astype(np.float16).view(np.uint16)
+# A stream of its own: what was drawn before stays as it is.
+draws = np.random.default_rng(11)
+nulls = np.round(draws.normal(0, 1, 199), 1) + 0.0
+scores = np.round(np.r_[draws.normal(0, 1, 60), draws.normal(3, 1, 25)], 1) + 0.0
+p_sets = {
+    # scipy's Monte Carlo test uses the same estimate, (1 + count) / (n + 1).
+    "shared null": (1 + (nulls[None] >= scores[:, None]).sum(1)) / (len(nulls) + 1),
+    "independent": np.r_[draws.uniform(0, 1, 80), draws.uniform(0, 1e-3, 12)],
+    "ties": np.array([0.01] * 5 + [0.04] * 3 + [0.2, 0.2, 0.9, 1.0, 0.0]),
+    "one": np.array([0.03]),
+    "none of them": np.linspace(0.3, 1, 20),
+}
+discoveries = []
+for name, p in p_sets.items():
+    for rate in (0.05, 0.2):
+        for method, dependence in (("fdr_bh", "positive"), ("fdr_by", "any")):
+            rejected, q, _, _ = multipletests(p, rate, method=method)
+            np.testing.assert_allclose(q, stats.false_discovery_control(p, method=method[-2:]), rtol=1e-12)
+            discoveries.append(dict(name=name, rate=rate, dependence=dependence, p=p.tolist(), rejected=rejected.astype(int).tolist(), q=q.tolist()))
 out = dict(
     ranking=ranking,
     summary=dict(
@@ -45,6 +65,8 @@ out = dict(
         [k, n, level, *map(float, stats.binomtest(k, n).proportion_ci(level, method="wilson")), *map(float, stats.binomtest(k, n).proportion_ci(level, method="exact"))]
         for k, n, level in ((0, 300, 0.95), (3, 10, 0.95), (30, 30, 0.9), (117, 500, 0.99), (1, 10000, 0.95))
     ],
+    empirical=dict(nulls=nulls.tolist(), scores=scores.tolist(), p=p_sets["shared null"].tolist()),
+    discoveries=discoveries,
     halves=dict(values=halves.tolist(), bits=bits.tolist()),
 )
 path = pathlib.Path(__file__).parents[2] / "src/math/fixtures/golden.json"

@@ -40,6 +40,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
   // The cheapest to refuse comes first: attacks and their options, then data, then the model.
   const { attacks } = stages.prepareCascade(config);
   if (config.model !== undefined) requireDenoiser(config.model);
+  stages.significanceAttack(config);
   const data = await openAuditData(config, signal);
   const generator = await openAuditSource(config, signal, progress.note);
   try {
@@ -53,7 +54,10 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
       if (warning !== undefined) progress.note(`warning  ${warning}`);
     if (options.dryRun === true) {
       const candidates = await stages.listCandidates(data, config, generator);
-      const plan = stages.planAudit(config, generator, candidates.length);
+      const neverTrained = await stages.listNeverTrained(config, data, candidates, signal);
+      const warning = stages.nullsWarning(config, neverTrained, candidates.length);
+      if (warning !== undefined) progress.note(`warning  ${warning}`);
+      const plan = stages.planAudit(config, generator, candidates.length, neverTrained?.rows.length);
       process.stdout.write(planText(plan, ...totals(plan)));
       return exitCodes.fine;
     }
@@ -66,6 +70,7 @@ export async function auditCommand(config: AuditConfig, options: AuditRunOptions
       signal,
       ...(until !== undefined && { until }),
       ...(options.again === true && { relabel: true }),
+      onWarning: (warning) => progress.note(`warning  ${warning}`),
       onPlan: (plan, resumed) => {
         progress.note(`folder   ${config.output}${resumed ? ', going on with it' : ''}`);
         progress.note(planText(plan, ...totals(plan)).trimEnd());
@@ -114,6 +119,7 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
       process.stdout.write(
         `false    ${count(neverSeen.falsePositives)} among ${count(neverSeen.captions)} captions that the model never saw (${count(neverSeen.judged)} judged)\n`,
       );
+    if (summary.significance !== null) process.stdout.write(`${sureLine(summary.significance)}\n`);
     process.stdout.write(`report   ${page}\n`);
     for (const line of warnings(summary)) process.stdout.write(`${line}\n`);
   }
@@ -138,6 +144,12 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
     return exitCodes.gate;
   }
   return exitCodes.fine;
+}
+
+/** How sure the scores are. */
+function sureLine(figures: NonNullable<Summary['significance']>): string {
+  const { discoveries, tested, rate, findings, findingsDiscovered, attack } = figures;
+  return `sure     ${count(discoveries)} of ${counted(tested, 'caption')} ${discoveries === 1 ? 'is a discovery' : 'are discoveries'} by ${attack} at a rate of ${rate}, ${count(findingsDiscovered)} of ${counted(findings, 'finding')} among them`;
 }
 
 /** What a reader of the two lines above must know to trust them. */

@@ -18,6 +18,7 @@ import {
   runAudit,
   scoreColumns,
   selectionColumns,
+  significanceColumns,
   truthColumns,
   verdictColumns,
 } from '../stages/index.ts';
@@ -36,7 +37,11 @@ describe('docs/run-folder.md', () => {
   beforeAll(async () => {
     const { pipeline, meter } = fakeModel();
     const run = await runAudit({
-      config: auditConfigSchema.parse({ ...fakeAuditConfig, output: join(folder, 'run') }),
+      config: auditConfigSchema.parse({
+        ...fakeAuditConfig,
+        significance: { captions: 40 },
+        output: join(folder, 'run'),
+      }),
       data: dataOfPlanted(fakePlantedSet(), 'A'),
       pipeline,
       meter,
@@ -82,6 +87,7 @@ describe('docs/run-folder.md', () => {
       truth: truthColumns,
       candidates: candidateColumns,
       'scores/1': scoreColumns,
+      significance: significanceColumns,
       'selections/1': selectionColumns,
       rounds: roundColumns,
       cliques: cliqueColumns,

@@ -66,7 +66,7 @@ export async function openAuditSource(
  *   no held-out pictures that can be read.
  */
 export async function openAuditData(
-  config: Pick<AuditConfig, 'dataset' | 'labels' | 'candidates'>,
+  config: Pick<AuditConfig, 'dataset' | 'labels' | 'candidates' | 'significance'>,
   signal?: AbortSignal,
 ): Promise<AuditData & { close(): Promise<void> }> {
   const { dataOfDataset, dataOfPlanted, readChosen, requireReadableHeldOut } = await import(
@@ -75,6 +75,7 @@ export async function openAuditData(
   const { openDataset } = await import('../datasets/index.ts');
   const heldOutConfig = config.labels.heldOut;
   const heldOut = heldOutConfig === undefined ? undefined : await openPlain(heldOutConfig);
+  const neverTrained = await openNeverTrained(config);
   const lab = labSet(config.dataset);
   const { from } = config.candidates;
   if (lab !== undefined) {
@@ -82,20 +83,46 @@ export async function openAuditData(
       throw new VerbatimError('candidates.from: a lab set brings its own captions; leave this key out', {
         exitCode: 2,
       });
-    const data = dataOfPlanted(await openLabConfig(lab.path), lab.twin);
+    const data = dataOfPlanted(await openLabConfig(lab.path), lab.twin, neverTrained);
     await requireReadableHeldOut(config, heldOut ?? data.heldOut, signal);
-    return { ...data, heldOut: heldOut ?? data.heldOut, close: async () => heldOut?.close() };
+    return {
+      ...data,
+      heldOut: heldOut ?? data.heldOut,
+      close: async () => {
+        await Promise.all([heldOut?.close(), neverTrained?.close()]);
+      },
+    };
   }
   // Before the training set is opened: its digest reads all of its bytes.
   await requireReadableHeldOut(config, heldOut, signal);
   const dataset = await openDataset(config.dataset);
   const chosen = from === undefined ? undefined : await readChosen(from, dataset);
   return {
-    ...dataOfDataset(dataset, heldOut, chosen),
+    ...dataOfDataset(dataset, heldOut, chosen, neverTrained),
     close: async () => {
-      await Promise.all([dataset.close(), heldOut?.close()]);
+      await Promise.all([dataset.close(), heldOut?.close(), neverTrained?.close()]);
     },
   };
+}
+
+/** The captions never trained on, which need no pictures; undefined where a lab set makes its own, or none are asked for. */
+async function openNeverTrained({ dataset, significance }: Pick<AuditConfig, 'dataset' | 'significance'>) {
+  const { openDataset } = await import('../datasets/index.ts');
+  if (significance === undefined) return undefined;
+  const { neverTrained } = significance;
+  if (neverTrained === undefined) {
+    if (labSet(dataset) !== undefined) return undefined;
+    throw new VerbatimError(
+      'significance.neverTrained: name a dataset of captions that the model was never trained on, of the same kind as the audited ones; only a lab set makes its own',
+      { exitCode: 2 },
+    );
+  }
+  if (labSet(neverTrained) !== undefined)
+    throw new VerbatimError(
+      'significance.neverTrained: a lab set makes its own captions that were never trained on; leave this key out',
+      { exitCode: 2 },
+    );
+  return openDataset(neverTrained);
 }
 
 async function openPlain(config: AuditDatasetConfig) {

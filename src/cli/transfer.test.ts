@@ -46,6 +46,12 @@ describe('several models over one list of candidates', { timeout: 120_000 }, () 
     for (const { model, verdict } of rows)
       if (model === 'twin-a') expect(verdict).toBe('MV');
       else expect([null, 'none']).toContain(verdict);
+    const [header, ...lines] = (await readFile(join(output, 'verbatims.csv'), 'utf8'))
+      .trimEnd()
+      .split('\r\n');
+    expect(header).toBe('model,rule,captions,judged,MV,RV,TV,images');
+    expect(lines[0]).toBe(`twin-a,${a!.rule},16,2,${a!.MV},${a!.RV},${a!.TV},${a!.images}`);
+    expect(lines).toHaveLength(2);
   });
 
   it('goes on where it was, and says the same', async () => {

@@ -15,6 +15,7 @@ export {
   twinDataset,
 } from './twins.ts';
 export type {
+  BeyondKind,
   CopyOptions,
   Dataset,
   DatasetEmbeddings,

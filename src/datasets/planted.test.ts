@@ -55,6 +55,39 @@ describe('plantedSet', () => {
     expect(plantedSet(sceneSource(2), plantedConfigSchema.parse({})).digest).not.toBe(set.digest);
   });
 
+  it.each(['single', 'template'] as const)('describes further pictures that no twin sees: %s', (kind) => {
+    const further = set.beyond(2500, kind);
+    expect(further).toHaveLength(2500);
+    expect(new Set([...further, ...set.truth].map(({ caption }) => caption)).size).toBe(
+      2500 + set.truth.length,
+    );
+    expect(new Set(further.map(({ key }) => key)).size).toBe(2500);
+    expect(set.beyond(300, kind)).toEqual(further.slice(0, 300));
+    // The first picture, or family, behind those of the set.
+    const planted = set.truth.filter((row) => row.kind !== 'template').map((row) => row.pictureIndex);
+    const expected =
+      kind === 'single'
+        ? (i: number) => source.describe(Math.max(...planted) + 1 + i)
+        : (i: number) => source.describeVariant(24 + i, 0);
+    expect(further.slice(0, 20).map(({ caption }) => caption)).toEqual(
+      Array.from({ length: 20 }, (_, i) => expected(i).caption),
+    );
+  });
+
+  it('has no more of them than the source has pictures, half of what is left for each kind', () => {
+    const config = plantedConfigSchema.parse({
+      uniques: 20,
+      heldOut: 10,
+      copyCounts: [5],
+      groupsPerCopyCount: 2,
+      familiesPerTwin: 2,
+    });
+    const small = plantedSet({ ...source, count: 61 }, config);
+    expect(small.beyond(1000, 'single')).toHaveLength((60 - 20 - 10 - 4 - 4) / 2);
+    expect(small.beyond(1000, 'template')).toHaveLength((60 - 20 - 10 - 4 - 4) / 2);
+    expect(plantedSet({ ...source, count: 38 }, config).beyond(5, 'single')).toEqual([]);
+  });
+
   it('draws the pictures that the truth names', async () => {
     const template = set.truth.find((row) => row.key === 'template-001-v003')!;
     expect(await set.picture(template.pictureIndex)).toEqual(await source.pictureVariant(1, 3));

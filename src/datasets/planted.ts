@@ -84,19 +84,19 @@ export function plantedSet(source: PictureSource, config: PlantedConfig): Plante
   }
   const used = new Set<string>();
   /** The first caption not used yet: variant `first`, or one far behind. */
-  const claim = (caption: (variant: number) => string, first: number): string => {
+  const claim = (caption: (variant: number) => string, first: number, among: Set<string>): string => {
     for (let attempt = 0; attempt < 1000; attempt++) {
       const candidate = caption(attempt === 0 ? first : 1000 + attempt);
-      if (used.has(candidate)) continue;
-      used.add(candidate);
+      if (among.has(candidate)) continue;
+      among.add(candidate);
       return candidate;
     }
     throw new VerbatimError(
       `${source.name}: no new caption could be made in 1000 attempts ("${caption(first)}").`,
     );
   };
-  const captionOf = (index: number, variant = 0) =>
-    claim((v) => (v === 0 ? source.describe(index).caption : source.recaption(index, v)), variant);
+  const captionOf = (index: number, variant = 0, among = used) =>
+    claim((v) => (v === 0 ? source.describe(index).caption : source.recaption(index, v)), variant, among);
 
   const truth: TruthRow[] = [];
   const single = (
@@ -158,13 +158,16 @@ export function plantedSet(source: PictureSource, config: PlantedConfig): Plante
 
   const variants: { family: number; variant: number }[] = [];
   const firstVariant = next;
+  const families = familiesPerTwin * 2;
+  // Photographs of families are taken from the far end of a source: the two kinds go towards each other, half of what is left each.
+  const left = Math.floor((source.count - firstVariant - families) / 2);
   const random = randomFor('planted templates', config.seed);
   halves(random, familiesPerTwin).forEach((twin, family) => {
     const group = `template-${padded(family, 3)}`;
     const copies = integer(random, config.variantsMin, config.variantsMax);
     for (let variant = 0; variant < copies; variant++) {
       const { scene, region } = source.describeVariant(family, variant);
-      const caption = claim((v) => source.describeVariant(family, v).caption, variant);
+      const caption = claim((v) => source.describeVariant(family, v).caption, variant, used);
       truth.push({
         key: `${group}-v${padded(variant, 3)}`,
         kind: 'template',
@@ -188,6 +191,17 @@ export function plantedSet(source: PictureSource, config: PlantedConfig): Plante
     size: source.size,
     pictureCount,
     truth,
+    beyond(count, kind) {
+      const taken = new Set(used);
+      const caption = (i: number) =>
+        kind === 'single'
+          ? captionOf(firstVariant + i, 0, taken)
+          : claim((v) => source.describeVariant(families + i, v).caption, 0, taken);
+      return Array.from({ length: Math.min(count, left) }, (_, i) => ({
+        key: `beyond-${kind}-${padded(i, 6)}`,
+        caption: caption(i),
+      }));
+    },
     picture: async (index): Promise<Picture> => {
       if (!Number.isInteger(index) || index < 0 || index >= pictureCount) {
         throw new VerbatimError(

@@ -104,6 +104,9 @@ export interface TruthRow {
   readonly region: readonly [number, number, number, number] | undefined;
 }
 
+/** Whether a picture stands alone, or is a variant of a family. */
+export type BeyondKind = 'single' | 'template';
+
 /** A planted set: distinct pictures, their captions, and which twin sees each how often. */
 export interface PlantedSet {
   readonly name: string;
@@ -112,6 +115,12 @@ export interface PlantedSet {
   readonly size: number;
   readonly pictureCount: number;
   readonly truth: readonly TruthRow[];
+  /**
+   * Further captions of the same source whose pictures stand nowhere in the set: neither twin sees them. Of single pictures, as
+   * held-out ones are, or of template families, one of each: those have captions of another make. All differ from each other
+   * and from those of the set; more of them begin with the same. Fewer than `count` where the source has no more pictures.
+   */
+  beyond(count: number, kind: BeyondKind): readonly { readonly key: string; readonly caption: string }[];
   /** Deterministic: the same index gives the same bytes on every machine. */
   picture(index: number): Promise<Picture>;
 }

@@ -11,6 +11,15 @@ export {
 export { type BottleneckClique, bottleneckClique } from './bottleneck.ts';
 export { type Clique, type CliqueOptions, maximumClique } from './clique.ts';
 export { type Graph, graphBelow, meanPairDistance, medoid, pairIndex } from './clique-graph.ts';
+export {
+  benjaminiHochberg,
+  type Discoveries,
+  type DiscoveryOptions,
+  empiricalPValues,
+  fewestDiscoveries,
+  fewestNullScores,
+  smallestPValue,
+} from './discoveries.ts';
 export { betaQuantile, logGamma, normalQuantile, regularizedBeta } from './distributions.ts';
 export { toFloat16, toFloat32 } from './float16.ts';
 export {

@@ -1,4 +1,11 @@
-import { bootstrapInterval, rankDescending, rocAuc, rocCurve, tprAtFpr } from '../math/index.ts';
+import {
+  bootstrapInterval,
+  rankDescending,
+  rocAuc,
+  rocCurve,
+  tprAtFpr,
+  wilsonInterval,
+} from '../math/index.ts';
 import type { ScoreRow } from '../stages/index.ts';
 import { type Caption, verdictOf } from './captions.ts';
 import type { ReportData } from './data.ts';
@@ -27,11 +34,20 @@ export interface AttackFigures {
   /** Empty where auc is null. */
   readonly roc: readonly { readonly falsePositiveRate: number; readonly truePositiveRate: number }[];
   /** One point per finding, down the ranking of the judged captions. */
-  readonly precision: readonly {
-    readonly found: number;
-    readonly rank: number;
-    readonly precision: number;
-  }[];
+  readonly precision: readonly PrecisionPoint[];
+  /** The same over the captions alone that cliques of samples confirm (Carlini 2023); null where nobody looked for cliques. */
+  readonly confirmed: readonly PrecisionPoint[] | null;
+}
+
+/** Down a ranking of judged captions, where a finding is reached. */
+export interface PrecisionPoint {
+  readonly found: number;
+  /** Captions passed so far. */
+  readonly rank: number;
+  /** found / rank, and its Wilson 95% interval. */
+  readonly precision: number;
+  readonly low: number;
+  readonly high: number;
 }
 
 /** Copies from which on a planted group is a positive of the ROC. */
@@ -51,7 +67,7 @@ export function attackFigures(data: ReportData, captions: readonly Caption[]): A
       if (seen.has(name)) continue;
       seen.add(name);
       const rows = scored.filter((row) => row.attack === name);
-      figures.push(figuresOf(name, step, rows, captions));
+      figures.push(figuresOf(name, step, rows, captions, data.confirmed));
     }
   }
   return figures;
@@ -62,6 +78,7 @@ function figuresOf(
   step: number,
   rows: readonly ScoreRow[],
   captions: readonly Caption[],
+  confirmed: ReadonlySet<string> | null,
 ): AttackFigures {
   const scored = captions.filter((caption) => caption.scores.has(name));
   const scoresOf = (some: readonly Caption[]) => Float64Array.from(some, (c) => c.scores.get(name)!);
@@ -81,6 +98,13 @@ function figuresOf(
     positives: positives.length,
     negatives: negatives.length,
     precision: precisionPoints(scored, name),
+    confirmed:
+      confirmed === null
+        ? null
+        : precisionPoints(
+            scored.filter(({ key }) => confirmed.has(key)),
+            name,
+          ),
   };
 }
 
@@ -124,11 +148,12 @@ function corners(points: AttackFigures['roc']): AttackFigures['roc'] {
  */
 function precisionPoints(scored: readonly Caption[], name: string): AttackFigures['precision'] {
   const judged = scored.filter((caption) => verdictOf(caption) !== null);
-  const points: { found: number; rank: number; precision: number }[] = [];
+  const points: PrecisionPoint[] = [];
   rankDescending(judged.map((caption) => caption.scores.get(name)!)).forEach((index, i) => {
     if (!isFound(judged[index]!)) return;
     const found = points.length + 1;
-    points.push({ found, rank: i + 1, precision: found / (i + 1) });
+    const rank = i + 1;
+    points.push({ found, rank, precision: found / rank, ...wilsonInterval(found, rank) });
   });
   return points;
 }

@@ -1,5 +1,5 @@
 import type { Rule, Verdict } from '../labels/index.ts';
-import type { GenerationRow, LabelRow, TruthTableRow } from '../stages/index.ts';
+import type { GenerationRow, LabelRow, SignificanceRow, TruthTableRow } from '../stages/index.ts';
 import type { ReportData } from './data.ts';
 import { groupBy } from './group.ts';
 import { type Review, reviewsBySample } from './reviews.ts';
@@ -30,6 +30,8 @@ export interface Caption {
   readonly neverSeen: boolean;
   /** By attack; failed scores are absent. */
   readonly scores: ReadonlyMap<string, number>;
+  /** How unusual its score is among those of captions never trained on; undefined where that was not asked, or failed. */
+  readonly significance: Significance | undefined;
   readonly oneStep: string | null;
   readonly samples: readonly Sample[];
   /** What the rules say. */
@@ -42,6 +44,13 @@ export interface Caption {
   readonly own: Near | undefined;
   /** What there is to look at; undefined before the caption was judged. */
   readonly shown: Shown | undefined;
+}
+
+/** See `significanceColumns`. */
+export interface Significance {
+  readonly p: number;
+  readonly q: number;
+  readonly discovery: boolean;
 }
 
 /** A picture that a sample was compared with. */
@@ -106,6 +115,7 @@ export function joinCaptions(data: ReportData): Caption[] {
   const generations = groupBy(data.generations, (row) => row.key);
   const labels = groupBy(data.labels.map(withRetrieval), (row) => row.key);
   const reviewOf = reviewsBySample(data.reviews);
+  const significance = new Map(data.significance.map((row) => [row.key, row]));
   return data.candidates.map((candidate) => {
     const { key } = candidate;
     const ownLabels = groupBy(labels.get(key) ?? [], (label) => label.sample);
@@ -139,6 +149,7 @@ export function joinCaptions(data: ReportData): Caption[] {
       truth: ownTruth,
       neverSeen: ownTruth !== undefined && !ownTruth.member,
       scores: ownScores,
+      significance: significanceOf(significance.get(key)),
       oneStep: pictures.find((row) => row.sample === -1)?.image ?? null,
       samples,
       verdicts: strongest(samples),
@@ -150,6 +161,11 @@ export function joinCaptions(data: ReportData): Caption[] {
       shown: strongestOf(standing, rule) ?? strongestOf(samples, rule),
     };
   });
+}
+
+function significanceOf(row: SignificanceRow | undefined): Significance | undefined {
+  if (row === undefined || row.p_value === null || row.q_value === null) return undefined;
+  return { p: row.p_value, q: row.q_value, discovery: row.discovery === true };
 }
 
 function strongest(samples: readonly Sample[]): Verdicts {

@@ -95,7 +95,10 @@ export function rocChart(attacks: readonly AttackFigures[]): Svg {
   );
 }
 
-/** Precision against number found, one line per attack. */
+/**
+ * Precision against number found, one line per attack within its pointwise 95% interval; over the confirmed captions alone
+ * a thin line of the same colour.
+ */
 export function precisionChart(attacks: readonly AttackFigures[]): Svg {
   const most = Math.max(1, ...attacks.map((attack) => attack.precision.length));
   return draw(
@@ -104,7 +107,23 @@ export function precisionChart(attacks: readonly AttackFigures[]): Svg {
       y: { label: 'Precision', domain: [0, 1], tickFormat: percent, ticks: 5, grid: true },
       marks: [
         Plot.ruleY([0]),
+        ...attacks.map((attack, i) =>
+          Plot.areaY(attack.precision, {
+            x: 'found',
+            y1: 'low',
+            y2: 'high',
+            fill: seriesColour(i),
+            // Where many lie over each other, all must still be seen.
+            fillOpacity: Math.min(0.16, 0.3 / attacks.length),
+          }),
+        ),
         ...attacks.flatMap((attack, i) => [
+          Plot.line(attack.confirmed ?? [], {
+            x: 'found',
+            y: 'precision',
+            stroke: seriesColour(i),
+            strokeWidth: 1,
+          }),
           Plot.line(attack.precision, {
             x: 'found',
             y: 'precision',
@@ -113,7 +132,7 @@ export function precisionChart(attacks: readonly AttackFigures[]): Svg {
             strokeDasharray: seriesDash(i),
           }),
           // A single finding draws no line.
-          Plot.dot(attack.precision.slice(-1), {
+          Plot.dot([...attack.precision.slice(-1), ...(attack.confirmed ?? []).slice(-1)], {
             x: 'found',
             y: 'precision',
             r: 3,
@@ -122,7 +141,7 @@ export function precisionChart(attacks: readonly AttackFigures[]): Svg {
         ]),
       ],
     },
-    'Precision against the number of captions found, for each attack',
+    'Precision against the number of captions found, for each attack, with 95% intervals',
   );
 }
 

@@ -60,6 +60,8 @@ function stageRows(data: ReportData): StageRows[] {
             })),
           },
         ]),
+    // Only where they were asked for: they are no part of the cascade.
+    ...(data.nulls.length > 0 ? [{ name: 'nulls', rows: scores(data.nulls) }] : []),
     {
       name: 'generations',
       rows: data.generations.map((row) => ({

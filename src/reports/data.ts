@@ -21,15 +21,18 @@ import {
   runTable,
   type ScoreRow,
   type SelectionRow,
+  type SignificanceRow,
   type StageCost,
   scoreColumns,
   selectionColumns,
+  significanceColumns,
   stageCosts,
   type TruthTableRow,
   tableSteps,
   truthColumns,
 } from '../stages/index.ts';
 import { type Columns, type Row, readTable } from '../tables/index.ts';
+import { readSamePrompt } from './duplication.ts';
 import { familyLabels } from './families.ts';
 import { readMasks } from './images.ts';
 
@@ -48,6 +51,13 @@ export interface ReportData {
   readonly cliques: readonly CliqueRow[];
   readonly generations: readonly GenerationRow[];
   readonly labels: readonly LabelRow[];
+  /** Scores of captions never trained on, and what the candidates' scores are worth beside them; empty where none were asked for. */
+  readonly nulls: readonly ScoreRow[];
+  readonly significance: readonly SignificanceRow[];
+  /** Keys of the captions that another look confirms, as cliques of samples do; null where nobody took one. */
+  readonly confirmed: ReadonlySet<string> | null;
+  /** By key: the share of a caption's duplicate group that has the same caption; null without a dedup folder. */
+  readonly samePrompt: ReadonlyMap<string, number> | null;
   /** What was decided by hand, the oldest first. */
   readonly reviews: readonly ReviewRow[];
   /** Empty where the truth is not known. */
@@ -72,6 +82,7 @@ export async function readReportData(path: string): Promise<ReportData> {
     readTable(await runTable(folder, name), columns);
   const labels = await rows('labels', labelColumns);
   const truth = await rows('truth', truthColumns);
+  const cliques = await rows('cliques', cliqueColumns);
   return {
     run,
     costs: stageCosts(await readLog(folder.log)),
@@ -86,9 +97,16 @@ export async function readReportData(path: string): Promise<ReportData> {
       (a, b) => a.step - b.step || a.rank - b.rank,
     ),
     rounds: await rows('rounds', roundColumns),
-    cliques: await rows('cliques', cliqueColumns),
+    cliques,
     generations: await rows('generations', generationColumns),
     labels,
+    nulls: await rows('nulls', scoreColumns),
+    significance: await rows('significance', significanceColumns),
+    confirmed:
+      cliques.length === 0
+        ? null
+        : new Set(cliques.flatMap(({ key, decision }) => (decision === 'clique' ? [key] : []))),
+    samePrompt: await readSamePrompt(run),
     reviews: await readReviews(folder),
     truth,
     calibration: (await readCalibration(folder)) ?? null,

@@ -209,6 +209,7 @@ describe('report/evidence', () => {
     const generations = rows.generations.map((row) => ({ ...row, image: '../../../etc/passwd' }));
     await writeReport(other, { ...rows, labels, generations });
     expect(await readdir(join(other, 'report')).then((names) => names.sort())).toEqual([
+      'data',
       'index.html',
       'summary.json',
     ]);

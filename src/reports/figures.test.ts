@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { rocAuc } from '../math/index.ts';
+import { benjaminiHochberg, rocAuc, wilsonInterval } from '../math/index.ts';
 import { sql, textLiteral } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { joinCaptions, verdictOf } from './captions.ts';
@@ -85,6 +85,11 @@ describe('summarize', () => {
     walk(summarize(aligned, joinCaptions(aligned)), '');
     const filtered = withCliques(await syntheticRun({}));
     walk(summarize(filtered, joinCaptions(filtered)), '');
+    // With captions never trained on, and what dedup knows of prompts.
+    const sure = await syntheticRun({ synthesized: 20, nulls: 2500 });
+    const samePrompt = new Map(sure.candidates.map(({ key }) => [key, 0.5]));
+    const confirmed = new Set(sure.candidates.map(({ key }) => key));
+    walk(summarize({ ...sure, samePrompt, confirmed }, joinCaptions(sure)), '');
     const table = documentation
       .split('## From the tables')[0]!
       .split('\n')
@@ -180,8 +185,83 @@ describe('summarize', () => {
       expect(precision.map((point) => point.rank)).toEqual(
         ranked.flatMap((caption, i) => (isFound(caption) ? [i + 1] : [])),
       );
-      for (const point of precision) expect(point.precision).toBe(point.found / point.rank);
+      for (const point of precision) {
+        expect(point.precision).toBe(point.found / point.rank);
+        expect(point).toMatchObject(wilsonInterval(point.found, point.rank));
+      }
     }
+  });
+
+  it('walks the confirmed captions alone, in the same order', () => {
+    const captions = joinCaptions(data);
+    const confirmed = new Set(captions.filter((c) => isFound(c)).map(({ key }) => key));
+    const missed = captions.find((c) => !isFound(c) && c.verdicts.calibrated !== null)!;
+    const figures = summarize({ ...data, confirmed: new Set([...confirmed, missed.key]) }, captions);
+    for (const { name, confirmed: points, precision } of figures.attacks) {
+      const place = captions
+        .filter((c) => (confirmed.has(c.key) || c === missed) && c.scores.has(name))
+        .sort((a, b) => b.scores.get(name)! - a.scores.get(name)!)
+        .indexOf(missed);
+      expect(points!.map(({ found }) => found)).toEqual(precision.map(({ found }) => found));
+      for (const { found, rank } of points!)
+        expect(rank).toBe(place >= 0 && found > place ? found + 1 : found);
+    }
+    expect(summary.attacks.every((attack) => attack.confirmed === null)).toBe(true);
+  });
+
+  it('counts copies of what was found, by its kind, and of everything else that was trained on', () => {
+    const found = new Set(
+      joinCaptions(data)
+        .filter((c) => isFound(c))
+        .map(({ key }) => key),
+    );
+    const { rates, samePrompt } = summary.duplication;
+    const captions = joinCaptions(data).filter(({ neverSeen }) => !neverSeen);
+    const sum = (kind: 'exact' | 'retrieved' | 'template' | 'others') =>
+      rates.reduce((total, bin) => total + bin[kind], 0);
+    expect(sum('exact')).toBe(summary.found.byVerdict.MV);
+    expect(sum('others')).toBe(captions.length - summary.found.captions);
+    const hundreds = rates.find(({ low, high }) => low <= 100 && high >= 100)!;
+    expect(hundreds.exact).toBe(captions.filter((c) => c.copies === 100 && isFound(c)).length);
+    expect(samePrompt).toBeNull();
+    const shares = new Map(captions.map(({ key }) => [key, found.has(key) ? 1 : 0.25]));
+    const known = summarize({ ...data, samePrompt: shares }, joinCaptions(data)).duplication;
+    expect(known.samePrompt!.map(({ exact }) => exact)).toEqual([...Array(9).fill(0), sum('exact')]);
+    expect(known.samePrompt!.map(({ others }) => others)).toEqual([0, 0, sum('others'), ...Array(7).fill(0)]);
+    expect(known.meanSamePrompt).toEqual({ exact: 1, retrieved: null, template: null, others: 0.25 });
+  });
+
+  it('recomputes p-values and discoveries from the tables', async () => {
+    const sure = await syntheticRun({ synthesized: 60, nulls: 2500 });
+    const captions = joinCaptions(sure);
+    const figures = summarize(sure, captions).significance!;
+    const nulls = sure.nulls.map(({ score }) => score!);
+    const tested = captions.filter((c) => c.scores.has('seed-variance'));
+    const p = tested.map(
+      (c) => (1 + nulls.filter((one) => one >= c.scores.get('seed-variance')!).length) / 2501,
+    );
+    const { rejected, count } = benjaminiHochberg(p, 0.05);
+    expect(count).toBeGreaterThan(2);
+    expect(figures).toMatchObject({
+      attack: 'seed-variance',
+      rate: 0.05,
+      nulls: 2500,
+      nullsFailed: 0,
+      tested: tested.length,
+      untested: captions.length - tested.length,
+      smallestP: 1 / 2501,
+      discoveries: count,
+      falseDiscoveries: tested.filter((c, i) => c.neverSeen && rejected[i] === 1).length,
+      findings: tested.filter((c) => isFound(c)).length,
+      findingsDiscovered: tested.filter((c, i) => isFound(c) && rejected[i] === 1).length,
+    });
+    expect(figures.ranked.map((one) => one.rank)).toEqual(
+      [...new Set(figures.ranked.map((one) => one.rank))].sort((a, b) => a - b),
+    );
+    const sorted = [...p].sort((a, b) => a - b);
+    for (const { rank, p: value } of figures.ranked) expect(value).toBe(sorted[rank - 1]);
+    expect(figures.ranked.at(-1)!.rank).toBe(tested.length);
+    expect(summary.significance).toBeNull();
   });
 
   it('says null, not 0, where nothing can be known', async () => {

@@ -68,18 +68,23 @@ const stackedMarks = /(\p{M}{4})\p{M}+/gu;
 /**
  * A caption for the page: control characters (NUL, line feeds, and the direction overrides that could turn
  * the text around it) become visible or blanks, marks that pile up on one letter end after four, and what is longer than 220 characters is cut with its
- * length (with `readAtMost`, a text that has so many characters may have been cut before). Escaping is the template's work, not this function's.
+ * length (with `readAtMost`, a text that has so many characters may have been cut before). With a smaller `longest` it is cut there, without its length. Escaping is the template's work, not this function's.
  */
-export function captionText(caption: string, readAtMost = Number.POSITIVE_INFINITY): string {
+export function captionText(
+  caption: string,
+  readAtMost = Number.POSITIVE_INFINITY,
+  longest = longestCaption,
+): string {
   const visible = [...caption.slice(0, 4 * longestCaption)]
     .map(visibleCharacter)
     .join('')
     .replace(stackedMarks, '$1');
   const characters = [...visible];
-  if (characters.length <= longestCaption && caption.length <= 4 * longestCaption)
+  if (characters.length <= longest && caption.length <= 4 * longestCaption)
     return visible.trim() === '' ? '(empty caption)' : visible;
   const { length } = [...caption];
-  return `${characters.slice(0, longestCaption).join('')}… (${length >= readAtMost ? `${integer(length)} characters or more` : counted(length, 'character')})`;
+  if (longest < longestCaption) return `${characters.slice(0, longest).join('')}…`;
+  return `${characters.slice(0, longest).join('')}… (${length >= readAtMost ? `${integer(length)} characters or more` : counted(length, 'character')})`;
 }
 
 function visibleCharacter(character: string): string {

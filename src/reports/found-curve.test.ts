@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../testing/folder.ts';
 import { joinCaptions } from './captions.ts';
 import type { ReportData } from './data.ts';
-import { evaluationsAt, foundCsv, foundCurve, recipes } from './found-curve.ts';
+import { evaluationsAt, foundCurve, recipes } from './found-curve.ts';
 import { summarize } from './summary.ts';
 import { syntheticRun } from './testing/synthetic-run.ts';
 import { writeReport } from './write.ts';
@@ -113,8 +113,7 @@ describe('the report', () => {
     const { page, summary } = await writeReport(one, undefined, { beside: [other] });
     const { curves } = summary.foundAgainstEvaluations;
     expect(curves.map(({ name }) => name)).toEqual(['this run', 'a, "b"']);
-    const csv = await readFile(join(one, 'report/found-against-evaluations.csv'), 'utf8');
-    expect(csv).toBe(foundCsv(summary.foundAgainstEvaluations));
+    const csv = await readFile(join(one, 'report/data/found-against-evaluations.csv'), 'utf8');
     const { points, captions } = curves[1]!;
     expect(csv).toContain(`"a, ""b""",${captions},${points[1]!.evaluations},${points[1]!.found}\r\n`);
     expect(await readFile(page, 'utf8')).toMatch(/<section id="spent">[\s\S]*<svg[\s\S]*a, &quot;b&quot;/);

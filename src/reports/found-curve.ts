@@ -1,5 +1,4 @@
 import type { Caption } from './captions.ts';
-import { csvText } from './csv.ts';
 import type { ReportData } from './data.ts';
 import { imagesFound } from './findings.ts';
 
@@ -121,17 +120,4 @@ export function recipes(captions: number): Recipe[] {
 /** When so many had been found; undefined where they never were. */
 export function evaluationsAt({ points }: FoundCurve, found: number): number | undefined {
   return points.find((point) => point.found >= found)?.evaluations;
-}
-
-/** The chart's data: a row per point, and a row for each recipe with what it would spend. */
-export function foundCsv({ curves, recipes: published }: FoundAgainstEvaluations): string {
-  return csvText(
-    ['curve', 'captions', 'evaluations', 'found'],
-    [
-      ...curves.flatMap(({ name, captions, points }) =>
-        points.map(({ evaluations, found }) => [name, captions, evaluations, found]),
-      ),
-      ...published.map(({ name, evaluations }) => [name, curves[0]?.captions ?? 0, evaluations, null]),
-    ],
-  );
 }

@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import { seriesColour, seriesDash } from './charts.ts';
+import { dataLink } from './csv.ts';
 import { counted, integer } from './format.ts';
 import { evaluationsAt, type FoundPoint, type Recipe } from './found-curve.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
@@ -82,5 +83,5 @@ ${pair(
   foundChart(foundAgainstEvaluations),
   html`<table><thead><tr><th>Run</th><th>Captions</th><th>Until the first</th><th>Until ${half === 0 ? 'half' : integer(half)}</th><th>In all</th><th>Found</th></tr></thead><tbody>${rows}${published}</tbody></table>`,
 )}
-<p class="note">The chart’s data lie in <code>found-against-evaluations.csv</code> beside this page.</p></section>`;
+${dataLink('found-against-evaluations')}</section>`;
 }

@@ -7,6 +7,7 @@ import { captionText, distance, integer, score } from './format.ts';
 import type { GallerySection } from './gallery.ts';
 import type { CopiedImage, CopiedImages } from './images.ts';
 import { html, type Markup } from './markup.ts';
+import { pText } from './significance-section.ts';
 import { labelWords } from './words.ts';
 
 /** One caption: what to look at in a row, the figures beside it, and every rule's rows to unfold. */
@@ -23,7 +24,7 @@ export function item(
     const value = caption.scores.get(name);
     return fact(name, value === undefined ? '–' : score(value));
   });
-  const known = html`${caption.copies === null ? null : fact('copies', integer(caption.copies))}${caption.role === null ? null : fact('kind', caption.role)}`;
+  const known = html`${caption.copies === null ? null : fact('copies', integer(caption.copies))}${caption.role === null ? null : fact('kind', caption.role)}${caption.significance === undefined ? null : html`${fact('p', pText(caption.significance.p))}${fact('q', pText(caption.significance.q))}`}`;
   // Without a picture there is nothing to look at: one line of figures.
   if (own === undefined && caption.oneStep === null && samples.length === 0)
     return html`<article class="item plain">${text}<dl>${known}${scores}</dl></article>`;

@@ -1,6 +1,7 @@
 import type { Caption } from './captions.ts';
 import { cliquesSection } from './cliques-section.ts';
 import type { ReportData } from './data.ts';
+import { duplicationSection } from './duplication-section.ts';
 import type { EvidenceByKey } from './evidence.ts';
 import { foundSection } from './found-section.ts';
 import type { Gallery } from './gallery.ts';
@@ -18,6 +19,7 @@ import {
   verdict,
 } from './sections.ts';
 import { pageText, reproduceSection } from './shell.ts';
+import { significanceSection } from './significance-section.ts';
 import type { Summary } from './summary.ts';
 
 const contents = [
@@ -27,6 +29,8 @@ const contents = [
   ['recall', 'Recall'],
   ['roc', 'ROC'],
   ['precision', 'Precision'],
+  ['sure', 'How sure'],
+  ['copies', 'Verbatims and copies'],
   ['rules', 'Rules and threshold'],
   ['spent', 'Found against evaluations'],
   ['cost', 'Cost'],
@@ -58,6 +62,8 @@ ${gallerySection(galleries, images, evidence, attackNames)}
 ${recallSection(summary)}
 ${rocSection(summary)}
 ${precisionSection(summary)}
+${significanceSection(summary)}
+${duplicationSection(summary)}
 ${rulesSection(summary)}
 ${foundSection(summary)}
 ${costSection(summary)}

@@ -1,6 +1,7 @@
 import type { Rule } from '../labels/index.ts';
 import type { RunCalibration } from '../stages/index.ts';
 import { distanceChart, distanceKinds } from './charts.ts';
+import { dataLink } from './csv.ts';
 import { counted, distance, integer, list, percentage } from './format.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
 import type { Summary } from './summary.ts';
@@ -28,8 +29,16 @@ export function rulesSection(summary: Summary): Markup {
 <table style="margin-top:18px"><tbody>${counts}</tbody></table>`;
   return html`<section id="rules">${heading}
 <p>${ruleText(rule, rules)}</p>
-${pair(html`${distanceChart(distances, threshold, rule)}<ul class="legend">${legend}</ul>`, table)}
+${pair(html`${distanceChart(distances, threshold, rule)}<ul class="legend">${legend}</ul>${dataLink('distances')}`, table)}
+${neverSeenNote(summary)}
 ${rule === 'reference' || (rule === 'aligned' && calibration === null) ? null : calibration === null ? empty('This run has no calibration; its threshold cannot be accounted for.') : calibrationNote(calibration, rule)}</section>`;
+}
+
+/** What false positives among so many captions say of the rate; also where there is none. */
+function neverSeenNote({ neverSeen, truthKnown }: Summary): Markup | null {
+  const { captions, falsePositives, falsePositiveRateHigh } = neverSeen;
+  if (!truthKnown || falsePositiveRateHigh === null) return null;
+  return html`<p class="note">${falsePositives === 0 ? 'No' : integer(falsePositives)} false ${falsePositives === 1 ? 'positive' : 'positives'} among ${counted(captions, 'caption')} that the model never saw: with 95% confidence the audit’s rate of them is below ${percentage(falsePositiveRateHigh)} (Clopper and Pearson).</p>`;
 }
 
 /** What the deciding rule asks, and what stands beside it. */

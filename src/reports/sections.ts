@@ -1,5 +1,6 @@
-import type { AttackFigures } from './attacks.ts';
+import type { AttackFigures, PrecisionPoint } from './attacks.ts';
 import { precisionChart, recallChart, rocChart, seriesColour, seriesDash } from './charts.ts';
+import { dataLink } from './csv.ts';
 import { familyTable } from './family-table.ts';
 import { area, counted, duration, integer, list, percentage, times } from './format.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
@@ -72,6 +73,7 @@ ${stated} ${cost}</p>`;
 const stageTitles: Readonly<Record<string, string>> = {
   candidates: 'Candidates',
   cliques: 'Sampled many times',
+  nulls: 'Scored, never trained on',
   generations: 'Pictures generated',
   calibration: 'Held-out pictures compared',
   labels: 'Pictures judged',
@@ -93,10 +95,12 @@ function picturesOf({ name, items }: Summary['stages'][number]): string {
 
 /** The funnel: what went into each stage, what it cost. */
 export function funnelSection(summary: Summary): Markup {
-  const largest = Math.max(1, ...summary.stages.map((stage) => stage.captions));
+  // Those never trained on are no part of what narrows from stage to stage.
+  const barOf = ({ name, captions }: Summary['stages'][number]) => (name === 'nulls' ? 0 : captions);
+  const largest = Math.max(1, ...summary.stages.map(barOf));
   const rows = summary.stages.map(
     (stage) =>
-      html`<tr><th scope="row">${stageTitle(stage.name, summary)}</th><td>${stage.captions === 0 && stage.items > 0 ? '' : integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td>${stage.captions === 0 ? null : html`<span class="bar" style="width:${((stage.captions / largest) * 100).toFixed(1)}%"></span>`}</td></tr>`,
+      html`<tr><th scope="row">${stageTitle(stage.name, summary)}</th><td>${stage.captions === 0 && stage.items > 0 ? '' : integer(stage.captions)}</td><td>${picturesOf(stage)}</td><td>${integer(stage.failed)}</td><td>${integer(stage.evaluations)}</td><td class="line">${duration(stage.seconds)}</td><td>${barOf(stage) === 0 ? null : html`<span class="bar" style="width:${((barOf(stage) / largest) * 100).toFixed(1)}%"></span>`}</td></tr>`,
   );
   const kept = summary.selected.map(
     ({ attack, captions }) => `${attack} kept ${counted(captions, 'caption')}`,
@@ -137,19 +141,25 @@ export function precisionSection(summary: Summary): Markup {
     return html`<section id="precision">${heading}${empty('No caption has been scored yet.')}</section>`;
   if (summary.found.captions === 0)
     return html`<section id="precision">${heading}${empty('Nothing was found, so there is no precision to plot.')}</section>`;
+  const someConfirmed = attacks.some(({ confirmed }) => confirmed !== null);
   const rows = attacks.map((attack, i) => {
     const { precision } = attack;
     const half = precision[Math.ceil(summary.found.captions / 2) - 1];
     const last = precision.at(-1);
     const pure = precision.filter((point) => point.precision === 1).length;
-    return html`<tr><td class="line">${swatch(i)} ${attack.name}</td><td>${pure}</td><td>${half === undefined ? '–' : percentage(half.precision)}</td><td>${last === undefined ? '–' : percentage(last.precision)}</td></tr>`;
+    return html`<tr><td class="line">${swatch(i)} ${attack.name}</td><td>${pure}</td><td>${precisionText(half)}</td><td>${precisionText(last)}</td>${someConfirmed ? html`<td>${precisionText(attack.confirmed?.at(-1))}</td>` : null}</tr>`;
   });
   return html`<section id="precision">${heading}
-<p>Going down each attack’s ranking of the ${counted(judged, 'caption')} that ${judged === 1 ? 'was' : 'were'} judged: the share of findings among all captions passed so far. Captions that the cascade did not let through are not judged and not counted.</p>
+<p>Going down each attack’s ranking of the ${counted(judged, 'caption')} that ${judged === 1 ? 'was' : 'were'} judged: the share of findings among all captions passed so far. Captions that the cascade did not let through are not judged and not counted. Bands and brackets are Wilson’s 95% intervals, for each place in the ranking by itself.${someConfirmed ? ' “+ Carlini”, the thin lines: among the captions alone that a clique of alike samples confirms.' : ''}</p>
 ${pair(
-  precisionChart(attacks),
-  html`<table><thead><tr><th>Attack</th><th>Found before the first miss</th><th>Precision at half of all</th><th>Precision at its last</th></tr></thead><tbody>${rows}</tbody></table>`,
+  html`${precisionChart(attacks)}${dataLink('precision')}`,
+  html`<table><thead><tr><th>Attack</th><th>Found before the first miss</th><th>Precision at half of all</th><th>Precision at its last</th>${someConfirmed ? html`<th>+ Carlini, at its last</th>` : null}</tr></thead><tbody>${rows}</tbody></table>`,
 )}</section>`;
+}
+
+function precisionText(point: PrecisionPoint | undefined): Markup | string {
+  if (point === undefined) return '–';
+  return html`${percentage(point.precision)} <small>[${percentage(point.low)}, ${percentage(point.high)}]</small>`;
 }
 
 /** Recall against copy count. */
@@ -173,7 +183,7 @@ export function recallSection(summary: Summary): Markup {
   return html`<section id="recall">${heading}
 <p>Duplicate groups planted in the training set of the audited model; a group is found when a sample for any of its captions matches by the ${rule} rule.${whole ? null : ' Only groups with a caption in this audit count; the others were left out by its limits.'} Lines are Wilson’s 95% intervals.</p>
 ${pair(
-  recallChart(recall),
+  html`${recallChart(recall)}${dataLink('recall')}`,
   html`<table><thead><tr><th>Copies</th><th>Planted</th>${whole ? null : html`<th>Audited</th>`}<th>Found</th><th>Recall</th>${reference === undefined ? null : html`<th>Found by the reference rule</th>`}</tr></thead><tbody>${rows}</tbody></table>${
     reference === undefined || reference.falsePositives === 0
       ? null
@@ -197,7 +207,7 @@ export function rocSection({ attacks, truthKnown }: Summary): Markup {
   return html`<section id="roc">${heading}
 <p>Positives: every audited caption of a planted group with at least 50 copies. Negatives: audited captions that the model never saw, that is held-out ones and those of the other twin’s planted items. Brackets are 95% bootstrap intervals. TPR at 1% FPR is the last point with a rate strictly below 1%. Cost is in evaluations per caption.</p>
 ${pair(
-  rocChart(attacks),
+  html`${rocChart(attacks)}${dataLink('roc')}`,
   html`<table><thead><tr><th>Attack</th><th>AUC</th><th>TPR at 1% FPR</th><th>Positives</th><th>Negatives</th><th>Cost</th></tr></thead><tbody>${rows}</tbody></table>${
     selected
       ? html`<p class="note">* Scored only captions that other attacks had selected, so its two sets are smaller and harder; not comparable with the others.</p>`

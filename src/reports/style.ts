@@ -60,6 +60,10 @@ td small { color: var(--muted); font-size: 12px; white-space: nowrap; }
 .chart text { white-space: pre; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 4px 0 0; padding: 0; list-style: none; font-size: 13px; color: var(--muted); }
 .legend svg { vertical-align: middle; margin-right: 5px; }
+.data { margin: 4px 0 0; font-size: 13px; }
+.data a { color: var(--muted); text-underline-offset: 3px; }
+td.said { text-align: left; overflow-wrap: anywhere; }
+.weak { color: var(--muted); }
 .bar { display: block; height: 9px; background: var(--neutral); min-width: 1px; }
 .funnel td:last-child, .funnel th:last-child { width: 34%; text-align: left; }
 .items { display: grid; grid-template-columns: minmax(0, 1fr); margin-top: 8px; }

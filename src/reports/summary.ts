@@ -13,6 +13,7 @@ import {
 } from './costs.ts';
 import type { ReportData } from './data.ts';
 import { type DistanceBin, distanceBins } from './distances.ts';
+import { type Duplication, duplicationFigures } from './duplication.ts';
 import { type FamilyRecall, recallByFamily } from './families.ts';
 import {
   countFound,
@@ -27,6 +28,7 @@ import {
   type VerdictCounts,
 } from './findings.ts';
 import { type FoundAgainstEvaluations, type FoundCurve, foundCurve, recipes } from './found-curve.ts';
+import { type SignificanceFigures, significanceFigures } from './significance.ts';
 
 /** One rule's outcome, for those that ran side by side. */
 export interface RuleFigures extends Found {
@@ -66,6 +68,9 @@ export interface Summary {
   readonly recall: readonly Recall[];
   readonly families: readonly FamilyRecall[];
   readonly distances: readonly DistanceBin[];
+  /** How sure the scores are; null where the run does not ask. */
+  readonly significance: SignificanceFigures | null;
+  readonly duplication: Duplication;
   readonly calibration: RunCalibration | null;
   readonly carlini: CarliniCost;
   readonly foundAgainstEvaluations: FoundAgainstEvaluations;
@@ -113,6 +118,8 @@ export function summarize(
     recall: recallByCopies(data.truth, captions),
     families: recallByFamily(data.truth, captions, data.labels, data.masks),
     distances: distanceBins(captions, ran[0]?.threshold ?? null),
+    significance: significanceFigures(data, captions),
+    duplication: duplicationFigures(data, captions),
     calibration: data.calibration,
     carlini: carliniCost(captions.length, evaluations),
     foundAgainstEvaluations: {

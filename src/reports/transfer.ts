@@ -1,8 +1,17 @@
 import { join } from 'node:path';
 import { VerbatimError } from '../errors.ts';
 import type { Rule } from '../labels/index.ts';
-import { column, nullable, type Row, sha256, writeJsonAtomic, writeTable } from '../tables/index.ts';
+import {
+  column,
+  nullable,
+  type Row,
+  sha256,
+  writeFileAtomic,
+  writeJsonAtomic,
+  writeTable,
+} from '../tables/index.ts';
 import { type Caption, decidingRule, joinCaptions } from './captions.ts';
+import { csvText } from './csv.ts';
 import { readReportData } from './data.ts';
 import { countFound, findingOf, foundPictures } from './findings.ts';
 
@@ -94,7 +103,7 @@ export async function compareRuns(paths: readonly string[]): Promise<Transfer> {
   return { models, shared, findings };
 }
 
-/** Writes transfer.json and transfer.parquet: a row per finding and model. */
+/** Writes transfer.json, transfer.parquet with a row per finding and model, and verbatims.csv with a row per model. */
 export async function writeTransfer(folder: string, transfer: Transfer): Promise<void> {
   const { models, findings } = transfer;
   const rows = findings.flatMap(({ key, caption, verdicts }) =>
@@ -108,6 +117,12 @@ export async function writeTransfer(folder: string, transfer: Transfer): Promise
     ),
   );
   await writeTable(join(folder, 'transfer.parquet'), transferColumns, rows);
+  const columns = ['name', 'rule', 'captions', 'judged', 'MV', 'RV', 'TV', 'images'] as const;
+  const table = csvText(
+    columns.map((column) => (column === 'name' ? 'model' : column)),
+    models.map((model) => columns.map((column) => model[column])),
+  );
+  await writeFileAtomic(join(folder, 'verbatims.csv'), table);
   await writeJsonAtomic(join(folder, 'transfer.json'), transfer);
 }
 

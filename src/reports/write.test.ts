@@ -35,7 +35,7 @@ const all = (page: Page, selector: string) => [...page.querySelectorAll(selector
 
 describe('writeReport', () => {
   it('writes a page with every section, a chart beside each table, and its figures in summary.json', async () => {
-    const { path, document, summary, text } = await reportOf({ side: 16, synthesized: 40 });
+    const { path, document, summary, text } = await reportOf({ side: 16, synthesized: 40, nulls: 500 });
     expect(document.querySelector('h1')!.textContent).toBe(
       `Found ${summary.found.images} training images among ${summary.captions} captions; 0 false positives among ${summary.neverSeen.captions} captions that the model never saw.`,
     );
@@ -45,12 +45,14 @@ describe('writeReport', () => {
       'recall',
       'roc',
       'precision',
+      'sure',
+      'copies',
       'rules',
       'spent',
       'cost',
       'reproduce',
     ]);
-    for (const id of ['recall', 'roc', 'precision', 'rules', 'spent']) {
+    for (const id of ['recall', 'roc', 'precision', 'sure', 'copies', 'rules', 'spent']) {
       const chart = document.querySelector(`#${id} .pair svg.chart`)!;
       expect(chart.getAttribute('aria-label')).toBeTruthy();
       expect([...chart.querySelectorAll('text')].length).toBeGreaterThan(5);
@@ -62,6 +64,58 @@ describe('writeReport', () => {
     );
     // Nothing that was not computed reaches the reader.
     expect(text).not.toMatch(/\b(NaN|undefined|Infinity|\[object Object\])\b/);
+  });
+
+  it('has the data of every chart beside the page, and links no others', async () => {
+    const { path, document, summary } = await reportOf({ side: 8, synthesized: 40, nulls: 500 });
+    const links = all(document, 'a[href$=".csv"]').map((link) => link.getAttribute('href')!);
+    const files = (await readdir(join(path, 'report/data'))).map((name) => `data/${name}`);
+    expect([...links].sort()).toEqual(files.sort());
+    expect(links).toHaveLength(all(document, 'svg.chart').length + 1);
+    const rows = async (name: string) => {
+      const text = await readFile(join(path, `report/data/${name}.csv`), 'utf8');
+      const [header, ...lines] = text.trimEnd().split('\r\n');
+      return lines.map((line) => {
+        const cells = line.split(',');
+        return Object.fromEntries(header!.split(',').map((column, i) => [column, cells[i]]));
+      });
+    };
+    expect((await rows('recall')).map(({ copies, found }) => [Number(copies), Number(found)])).toEqual(
+      summary.recall.map(({ copies, found }) => [copies, found]),
+    );
+    const [dcs] = summary.attacks;
+    const precision = (await rows('precision')).filter(({ attack }) => attack === dcs!.name);
+    expect(precision.map((row) => [row['precision'], row['low'], row['high']].map(Number))).toEqual(
+      dcs!.precision.map((point) => [point.precision, point.low, point.high]),
+    );
+    expect((await rows('significance')).map(({ p_value }) => Number(p_value))).toEqual(
+      summary.significance!.ranked.map(({ p }) => p),
+    );
+    expect(await rows('verbatims')).toHaveLength(summary.rules.length);
+    // Of a report that has fewer charts nothing of the older one stays.
+    const data = await syntheticRun({ side: 8, synthesized: 0 });
+    await writeReport(path, data);
+    expect(await readdir(join(path, 'report/data'))).toEqual(['roc.csv']);
+  });
+
+  it('says how sure it is, in words that follow from the figures', async () => {
+    const { document, summary } = await reportOf({ side: 8, synthesized: 40, nulls: 1900 });
+    const sure = document.querySelector('#sure')!.textContent;
+    const { discoveries, falseDiscoveries, tested, findings, top } = summary.significance!;
+    expect(discoveries).toBeGreaterThan(2);
+    expect(sure).toContain(
+      `The seed-variance scores of ${tested} captions were held against those of 1,900 captions`,
+    );
+    expect(sure).toContain(`At a rate of false discoveries of 5%, ${discoveries} are discoveries`);
+    expect(sure).toMatch(/on average at most 5 in 100 were never trained on/);
+    expect(sure).toMatch(/1,900 are few/);
+    expect(sure).toContain(
+      `${falseDiscoveries} of the ${discoveries} ${falseDiscoveries === 1 ? 'was' : 'were'} never seen`,
+    );
+    expect(all(document, '#sure tbody tr')).toHaveLength(Math.min(10, findings));
+    expect(top.map(({ p }) => p)).toEqual([...top.map(({ p }) => p)].sort((a, b) => a - b));
+    const facts = [...document.querySelector('#gallery .item')!.querySelectorAll('dt')];
+    expect(facts.map((term) => term.textContent)).toEqual(expect.arrayContaining(['p', 'q']));
   });
 
   it('is a folder of its own: every picture lies in it, and nothing points outside', async () => {
@@ -253,7 +307,7 @@ describe('empty states', () => {
     expect(document.querySelector('h1')!.textContent).toMatch(/^No verdict yet/);
     expect(document.querySelector('#roc svg.chart')).not.toBeNull();
     expect(document.querySelector('#recall svg.chart')).toBeNull();
-    expect(emptyTexts(document)).toHaveLength(5);
+    expect(emptyTexts(document)).toHaveLength(7);
     // A caption without any picture is a line of figures, not a row of empty frames.
     expect(document.querySelector('#gallery .missing')).toBeNull();
     const plain = all(document, '#gallery .item.plain');
@@ -272,7 +326,7 @@ describe('empty states', () => {
       truth: [],
       calibration: null,
     }));
-    expect(emptyTexts(document)).toHaveLength(6);
+    expect(emptyTexts(document)).toHaveLength(8);
     expect(text).not.toMatch(/\b(NaN|undefined|Infinity)\b/);
   });
 

@@ -3,10 +3,12 @@ import { VerbatimError } from '../errors.ts';
 import { runFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
 import { joinCaptions } from './captions.ts';
+import { chartData } from './chart-data.ts';
 import { cliqueImages } from './cliques.ts';
+import { writeChartData } from './csv.ts';
 import { type ReportData, readReportData } from './data.ts';
 import { writeEvidence } from './evidence.ts';
-import { type FoundCurve, foundCsv, foundCurve } from './found-curve.ts';
+import { type FoundCurve, foundCurve } from './found-curve.ts';
 import { chooseGallery, type GalleryLimits } from './gallery.ts';
 import { copyImages, galleryImages } from './images.ts';
 import { renderPage } from './page.ts';
@@ -38,7 +40,7 @@ async function curvesOf(paths: readonly string[]): Promise<FoundCurve[]> {
 }
 
 /**
- * Writes report/index.html, report/summary.json, report/found-against-evaluations.csv, report/evidence and the pictures that the page shows into a run folder,
+ * Writes report/index.html, report/summary.json, report/data, report/evidence and the pictures that the page shows into a run folder,
  * replacing an older report's page. The page comes last: when it is there, what it names is there too.
  *
  * @param runPath the run folder
@@ -62,11 +64,8 @@ export async function writeReport(
   ]);
   const evidence = await writeEvidence(folder, galleries, options.evidence);
   const page = join(folder.report, 'index.html');
+  await writeChartData(folder.report, chartData(summary));
   await writeJsonAtomic(join(folder.report, 'summary.json'), summary);
-  await writeFileAtomic(
-    join(folder.report, 'found-against-evaluations.csv'),
-    foundCsv(summary.foundAgainstEvaluations),
-  );
   await writeFileAtomic(page, renderPage(summary, source, captions, galleries, images, evidence));
   return { page, summary };
 }

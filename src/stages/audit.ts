@@ -10,10 +10,12 @@ import type { ModelInput } from './flow.ts';
 import { runGenerations } from './generations.ts';
 import { requireReadableHeldOut } from './held-out.ts';
 import { runLabels } from './labelling.ts';
+import { listNeverTrained, type NeverTrained, nullsWarning } from './never-trained.ts';
 import { planAudit } from './plan.ts';
 import type { PlannedStage } from './planned.ts';
 import { budgetedAudit, runRounds } from './rounds.ts';
 import { openRun, type RunDescription, type RunFolder } from './run-folder.ts';
+import { runNulls, runSignificance, significanceAttack } from './significance.ts';
 import type { StageProgress } from './stage.ts';
 
 /** Where pictures come from: a pipeline with its meter, or any generator. */
@@ -31,6 +33,8 @@ interface CommonOptions {
   readonly onProgress?: (progress: StageProgress) => void;
   /** Called once, before anything is computed. */
   readonly onPlan?: (plan: readonly PlannedStage[], resumed: boolean) => void;
+  /** Called before the plan with what its user should know. */
+  readonly onWarning?: (warning: string) => void;
   /** Which stages to run; the ones before them must be there or are run too. Default: to the end. */
   readonly until?: 'scores' | 'generations' | 'labels';
   /** Make the labels anew, with the config's `labels` and held-out pictures, from the pictures that are there. */
@@ -48,6 +52,7 @@ function generatorOf(options: AuditSource & Pick<CommonOptions, 'config'>): Gene
 /** What run.json says of an audit. */
 export function describeAudit(
   options: Pick<CommonOptions, 'config' | 'data' | 'verbatim' | 'versions'> & AuditSource,
+  neverTrained?: NeverTrained,
 ): RunDescription {
   const { config, data, verbatim, versions } = options;
   const generator = generatorOf(options);
@@ -63,6 +68,9 @@ export function describeAudit(
     },
     dataset: { name: data.name, digest: data.digest, size: data.size },
     heldOut: data.heldOut === undefined ? null : { digest: data.heldOut.digest, size: data.heldOut.size },
+    ...(neverTrained && {
+      neverTrained: { digest: neverTrained.digest, size: neverTrained.rows.length },
+    }),
     // Through JSON: what is undefined is not written, and must not differ from what was read.
     config: JSON.parse(JSON.stringify(plain)) as RunDescription['config'],
   };
@@ -78,13 +86,17 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   const { config, data, signal, until = 'labels' } = options;
   const generator = generatorOf(options);
   // Refuses what cannot work or costs too much before there is a folder.
+  significanceAttack(config);
   await requireReadableHeldOut(config, data.heldOut, signal);
   await (await openDescriptorLabels(config, data))?.close();
   const candidates = await listCandidates(data, config, generator);
   const sound = candidates.filter(({ error }) => error === null);
-  const plan = planAudit(config, generator, sound.length);
+  const neverTrained = await listNeverTrained(config, data, candidates, signal);
+  const plan = planAudit(config, generator, sound.length, neverTrained?.rows.length);
   const budgeted = budgetedAudit(config, generator, sound.length);
-  const { folder, resumed, release } = await openRun(config.output, describeAudit(options), {
+  const warning = nullsWarning(config, neverTrained, sound.length);
+  if (warning !== undefined) options.onWarning?.(warning);
+  const { folder, resumed, release } = await openRun(config.output, describeAudit(options, neverTrained), {
     relabel: options.relabel ?? false,
   });
   try {
@@ -95,6 +107,10 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
     else {
       const cascade = prepareCascade(config);
       const chosen = await runCascade(input, cascade, sound);
+      if (neverTrained !== undefined) {
+        await runNulls(input, neverTrained);
+        await runSignificance(input, neverTrained);
+      }
       if (until !== 'scores') await (cascade.steps.at(-1)?.pictures ?? runGenerations)(input, chosen);
     }
     if (until !== 'labels') return folder;

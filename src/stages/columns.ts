@@ -61,6 +61,28 @@ export const scoreColumns = {
 } as const;
 export type ScoreRow = Row<typeof scoreColumns>;
 
+/**
+ * How unusual a candidate's score is among those of captions never trained on (tables/nulls, with the columns of the scores),
+ * one row per candidate. Folder: tables/significance.
+ */
+export const significanceColumns = {
+  key: column('VARCHAR'),
+  /** The attack whose scores are compared. */
+  attack: column('VARCHAR'),
+  score: nullable('DOUBLE'),
+  /** The kind of captions that it is compared with: 'single' or 'template' for a planted set, else 'any'; and how many have a score. */
+  kind: column('VARCHAR'),
+  nulls: column('INTEGER'),
+  /** (1 + null scores that are as high or higher) / (null scores + 1). Null, as the next two, where the score failed. */
+  p_value: nullable('DOUBLE'),
+  /** The smallest rate of false discoveries at which it is a discovery. */
+  q_value: nullable('DOUBLE'),
+  /** q_value ≤ the rate of the run's config. */
+  discovery: nullable('BOOLEAN'),
+  error: nullable('VARCHAR'),
+} as const;
+export type SignificanceRow = Row<typeof significanceColumns>;
+
 /** What a step of the cascade kept, one row per caption. Folders: tables/selections/1, tables/selections/2, … */
 export const selectionColumns = {
   /** From 1; what the last one kept is synthesized. */

@@ -90,6 +90,37 @@ const auditConfigObject = z.strictObject({
     .array(attackSchema)
     .default([])
     .describe('Attacks that score what the first step scores too, for comparison; they select nothing.'),
+  significance: z
+    .strictObject({
+      neverTrained: auditDatasetSchema
+        .optional()
+        .describe(
+          'A dataset of captions that the model was never trained on, of the same kind as the audited ones. A lab set makes its own.',
+        ),
+      captions: positive
+        .default(2000)
+        .describe('How many of them are scored: more give smaller p-values. Drawn with `seed`.'),
+      attack: z
+        .string()
+        .optional()
+        .describe('The attack whose scores are compared, one that scores every caption; default: the first.'),
+      rate: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .default(0.05)
+        .describe(
+          'The rate of false discoveries: the expected share of wrong ones among what is called a discovery.',
+        ),
+      dependence: z
+        .enum(['positive', 'any'])
+        .default('positive')
+        .describe(
+          'What the rate holds for: p-values that depend on each other positively, as those of different captions do, or in any way (fewer discoveries).',
+        ),
+    })
+    .optional()
+    .describe('How sure the scores are: p-values and rates of false discoveries (docs/significance.md).'),
   synthesis: z
     .strictObject({
       steps: positive.max(1000).optional().describe('Default 16; with budget 4.'),
@@ -192,6 +223,10 @@ export const auditConfigSchema = auditConfigObject
       error: 'goes with at least one step in cascade, and without alsoScore',
     },
   )
+  .refine(({ budget, significance }) => budget === undefined || significance === undefined, {
+    path: ['significance'],
+    error: 'a budget leaves no evaluations for it; leave out one of the two',
+  })
   .transform(withDefaults);
 /** Of a synthesis without a budget, and of one with: few steps, since many captions are tried. */
 const fullSynthesis = { steps: 16, samples: 4, sampler: 'heun' as SamplerName };

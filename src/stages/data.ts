@@ -47,6 +47,27 @@ export interface HeldOut extends PictureCollection {
   readonly digest: string;
 }
 
+/** A caption that the model was never trained on, and its make. */
+export interface NeverTrainedCaption {
+  readonly key: string;
+  readonly caption: string;
+  readonly kind: string;
+}
+
+/** Captions that the model was never trained on. */
+export interface NeverTrainedSource {
+  readonly name: string;
+  /** Whether they are made as they are asked for: what was trained on after all is then passed over, not refused. */
+  readonly isMade: boolean;
+  /** In a fixed order; of made ones enough of each kind to choose `wanted` from, where there are so many. */
+  captions(wanted: number): AsyncIterable<NeverTrainedCaption>;
+  /** Of which kind those are that a candidate is like: its score is held against theirs. */
+  kindOf(candidate: Pick<CandidateRow, 'key'>): string;
+}
+
+/** The only kind of captions, where nobody tells kinds apart. */
+export const anyKind = 'any';
+
 /** What an audit asks of its data, whether it is an ordinary training set or a planted one. */
 export interface AuditData {
   readonly name: string;
@@ -63,6 +84,10 @@ export interface AuditData {
   own(candidate: CandidateRow): readonly CaptionPicture[];
   /** Pictures that the model never saw, for the calibrated rule. */
   readonly heldOut: HeldOut | undefined;
+  /** Every caption that the model was trained on; may repeat. */
+  trainingCaptions(): AsyncIterable<string>;
+  /** Captions that it was not trained on, for the significance of scores. */
+  readonly neverTrained: NeverTrainedSource | undefined;
   /** Undefined where the truth is not known. */
   readonly truth: readonly TruthTableRow[] | undefined;
 }
@@ -91,12 +116,14 @@ const mostOwn = 16;
  * them: the model was not trained on these.
  *
  * @param chosen the captions to audit instead, in that order
+ * @param neverTrained captions that the model was not trained on
  * @throws VerbatimError (exit code 2) when the dataset has no pictures
  */
 export function dataOfDataset(
   dataset: Dataset,
   heldOut?: HeldOut,
   chosen?: readonly ChosenCaption[],
+  neverTrained?: Dataset,
 ): AuditData {
   requirePictures(dataset, 'an audit');
   const rowsOf = new Map<string, readonly number[]>(chosen?.map(({ caption, rows }) => [caption, rows]));
@@ -107,6 +134,10 @@ export function dataOfDataset(
     size: dataset.size,
     training: dataset,
     heldOut,
+    async *trainingCaptions() {
+      for await (const { caption, error } of dataset.rows()) if (error === undefined) yield caption;
+    },
+    neverTrained: neverTrained && captionsOf(neverTrained),
     truth: undefined,
     async *candidates() {
       if (chosen) {
@@ -137,6 +168,18 @@ export function dataOfDataset(
   };
 }
 
+/** The captions of a dataset, with or without pictures. */
+function captionsOf(dataset: Dataset): NeverTrainedSource {
+  return {
+    name: dataset.name,
+    isMade: false,
+    async *captions() {
+      for await (const { key, caption } of dataset.rows()) yield { key, caption, kind: anyKind };
+    },
+    kindOf: () => anyKind,
+  };
+}
+
 /** The caption's role as seen from one twin. */
 function roleOf(row: Pick<TruthRow, 'kind' | 'twin'>, twin: 'A' | 'B'): string {
   if (row.kind === 'held-out') return row.kind;
@@ -164,9 +207,10 @@ function truthTableRow(row: TruthRow, twin: 'A' | 'B'): TruthTableRow {
 /**
  * A planted set as one twin sees it. All its captions are candidates, in the order of the truth: what the
  * twin was trained on, and what it never saw (held-out, and what was planted into the other twin), so that
- * false positives can be counted. Held-out pictures calibrate the labels.
+ * false positives can be counted. Held-out pictures calibrate the labels. Captions never trained on are the held-out ones, and
+ * further ones of the same source, unless others are given.
  */
-export function dataOfPlanted(set: PlantedSet, twin: 'A' | 'B'): AuditData {
+export function dataOfPlanted(set: PlantedSet, twin: 'A' | 'B', neverTrained?: Dataset): AuditData {
   const training = twinDataset(set, twin);
   const members = set.truth.filter((row) => isMember(row, twin));
   const positions = new Map(members.map((row, index) => [row.key, index]));
@@ -178,6 +222,10 @@ export function dataOfPlanted(set: PlantedSet, twin: 'A' | 'B'): AuditData {
     size: members.reduce((sum, row) => sum + row.repeats, 0),
     training,
     heldOut: truthDataset(set, `${set.name}-held-out`, (row) => row.kind === 'held-out'),
+    async *trainingCaptions() {
+      for (const { caption } of members) yield caption;
+    },
+    neverTrained: neverTrained === undefined ? unplantedOf(set) : captionsOf(neverTrained),
     truth: set.truth.map((row) => truthTableRow(row, twin)),
     async *candidates() {
       for (const row of set.truth)
@@ -195,6 +243,26 @@ export function dataOfPlanted(set: PlantedSet, twin: 'A' | 'B'): AuditData {
       if (row === undefined) return [];
       return [{ index: positions.get(key) ?? null, picture: () => set.picture(row.pictureIndex) }];
     },
+  };
+}
+
+/**
+ * What neither twin sees: the held-out captions and those of further pictures. Captions of template families are of another
+ * make, and score higher whether they were trained on or not; so they are a kind of their own, as variants of further families.
+ */
+function unplantedOf(set: PlantedSet): NeverTrainedSource {
+  const templates = new Set(set.truth.filter((row) => row.kind === 'template').map(({ key }) => key));
+  return {
+    name: `${set.name}-never-trained`,
+    isMade: true,
+    async *captions(wanted) {
+      for (const { key, caption, kind } of set.truth)
+        if (kind === 'held-out') yield { key, caption, kind: 'single' };
+      // Twice: every held-out caption may be audited, and some may be spelt like one that was trained on.
+      for (const kind of ['single', 'template'] as const)
+        for (const row of set.beyond(2 * wanted, kind)) yield { ...row, kind };
+    },
+    kindOf: ({ key }) => (templates.has(key) ? 'template' : 'single'),
   };
 }
 

@@ -29,6 +29,8 @@ export {
   dataOfDataset,
   dataOfPlanted,
   drawn,
+  type NeverTrainedCaption,
+  type NeverTrainedSource,
   requirePictures,
 } from './data.ts';
 export {
@@ -72,6 +74,7 @@ export { runLabels } from './labelling.ts';
 export { waitForFolder } from './lock.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
+export { listNeverTrained, type NeverTrained, nullsWarning } from './never-trained.ts';
 export { planAudit, plannedEvaluations, plannedPrice } from './plan.ts';
 export type { PlannedStage } from './planned.ts';
 export { addReview, readReviews } from './reviews.ts';
@@ -80,6 +83,7 @@ export { openRun, readRun, runFolder, runTable, tableSteps } from './run-folder.
 export { type ScoredTable, type ScoreTableOptions, scoreTable } from './score-table.ts';
 export { notFinite, runScores } from './scores.ts';
 export { topScores } from './selections.ts';
+export { runNulls, runSignificance, significanceAttack } from './significance.ts';
 export type { ShardContext, StageOptions, StageProgress, StageResult } from './stage.ts';
 export { cutShards, errorText, runStage, shardName } from './stage.ts';
 export { farNoiseWarning, givesOneStepPictures, requireAttacks, subjectOf } from './subject.ts';

@@ -5,19 +5,25 @@ import { type Cascade, type Entering, planCascade, prepareCascade } from './casc
 import type { AuditConfig } from './config.ts';
 import { counted, guidanceText, type PlannedStage, picturesText, sampleCost } from './planned.ts';
 import { type BudgetedAudit, budgetedAudit } from './rounds.ts';
+import { plannedNulls } from './significance.ts';
 import { requireAttacks } from './subject.ts';
 
 /**
- * The plan of an audit over so many candidates.
+ * The plan of an audit over so many candidates, and so many captions never trained on whose scores theirs are held against.
  *
  * @throws VerbatimError (exit code 2) when it may cost more than `maxEvaluations`, or an attack cannot be run on
  *   this model, or guidance is given and it has no condition.
  */
-export function planAudit(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
+export function planAudit(
+  config: AuditConfig,
+  generator: Generator,
+  candidates: number,
+  nulls = 0,
+): PlannedStage[] {
   const budgeted = budgetedAudit(config, generator, candidates);
   const stages =
     budgeted === undefined
-      ? plainStages(config, generator, candidates)
+      ? plainStages(config, generator, candidates, nulls)
       : budgetStages(budgeted, generator, candidates);
   const total = plannedEvaluations(stages);
   if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
@@ -74,10 +80,19 @@ function budgetStages(
   ];
 }
 
-function plainStages(config: AuditConfig, generator: Generator, candidates: number): PlannedStage[] {
+function plainStages(
+  config: AuditConfig,
+  generator: Generator,
+  candidates: number,
+  nulls: number,
+): PlannedStage[] {
   const { cascade } = prepared(config, generator);
   const { stages: scores, kept } = planCascade(cascade, generator, candidates);
-  return [...scores, plannedGenerations(cascade, kept, config, generator)];
+  return [
+    ...scores,
+    ...plannedNulls(config, nulls, generator),
+    plannedGenerations(cascade, kept, config, generator),
+  ];
 }
 
 function plannedGenerations(

@@ -27,6 +27,8 @@ export interface RunDescription {
   readonly dataset: { readonly name: string; readonly digest: string; readonly size: number };
   /** What the thresholds of all rules but 'reference' come from; null where no such pictures were given. */
   readonly heldOut: { readonly digest: string; readonly size: number } | null;
+  /** The captions never trained on that scores are held against; absent where none were asked for. */
+  readonly neverTrained?: { readonly digest: string; readonly size: number };
   readonly config: { readonly [key: string]: Json };
 }
 
@@ -81,6 +83,7 @@ const freeKeys: ReadonlySet<string> = new Set([
   'config.tokenizer',
   'config.dataset.path',
   'config.labels.heldOut.path',
+  'config.significance.neverTrained.path',
   'config.labels.descriptor.index',
   'config.labels.descriptor.network',
   ...freeGeneratorKeys.map((key) => `config.generator.${key}`),

@@ -19,14 +19,30 @@ export async function runScores(
   step: number,
   attacks: readonly NamedAttack[],
   captions: readonly CandidateRow[],
-  options: { readonly subject?: Subject; readonly firstShard?: number } = {},
+  options: ScoreStageOptions = {},
+): Promise<number> {
+  return scoreStage(input, `scores/${step}`, attacks, captions, options);
+}
+
+export interface ScoreStageOptions {
+  readonly subject?: Subject;
+  readonly firstShard?: number;
+}
+
+/** The same, into a table of another name. */
+export async function scoreStage(
+  input: ModelInput,
+  name: string,
+  attacks: readonly NamedAttack[],
+  captions: readonly CandidateRow[],
+  options: ScoreStageOptions = {},
 ): Promise<number> {
   if (attacks.length === 0) return 0;
   const { config, folder, generator, signal, onProgress } = input;
   const subject = options.subject ?? subjectOf(generator, config, signal);
   const { shards } = await runStage({
     folder,
-    name: `scores/${step}`,
+    name,
     columns: scoreColumns,
     shards: cutShards(captions, config.shardSize),
     firstShard: options.firstShard ?? 0,

@@ -22,6 +22,9 @@ const pathKeys = [
   'dataset.path',
   'dataset.images',
   'candidates.from',
+  'significance.neverTrained',
+  'significance.neverTrained.path',
+  'significance.neverTrained.images',
   'labels.heldOut',
   'labels.heldOut.path',
   'labels.heldOut.images',
@@ -45,7 +48,8 @@ export async function loadAuditConfig(
   overrides: readonly Override[] = [],
 ): Promise<AuditConfig> {
   const { config, folder } = await readConfig(target, fromWorkingFolder(overrides, pathKeys));
-  const { labels } = config;
+  const { labels, significance } = config;
+  const neverTrained = significance?.neverTrained && (await located(significance.neverTrained, folder));
   const heldOut = labels.heldOut === undefined ? undefined : await located(labels.heldOut, folder);
   return {
     ...config,
@@ -56,6 +60,9 @@ export async function loadAuditConfig(
     dataset: await located(config.dataset, folder),
     ...(config.candidates.from !== undefined && {
       candidates: { ...config.candidates, from: resolve(folder, config.candidates.from) },
+    }),
+    ...(significance !== undefined && {
+      significance: { ...significance, ...(neverTrained !== undefined && { neverTrained }) },
     }),
     labels: {
       ...labels,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { encodePng, type Picture } from '../../images/index.ts';
 import { calibrate } from '../../labels/index.ts';
-import { createRandom, type Random } from '../../math/index.ts';
+import { benjaminiHochberg, createRandom, empiricalPValues, type Random } from '../../math/index.ts';
 import {
   type CandidateRow,
   candidateColumns,
@@ -12,8 +12,10 @@ import {
   runFolder,
   type ScoreRow,
   type SelectionRow,
+  type SignificanceRow,
   scoreColumns,
   selectionColumns,
+  significanceColumns,
   type TruthTableRow,
   truthColumns,
   writeCalibration,
@@ -32,6 +34,8 @@ export interface SyntheticOptions {
   readonly truth?: boolean;
   /** No sample matches anything. */
   readonly nothingFound?: boolean;
+  /** Captions never trained on whose scores the others’ are held against. Default 0: nobody asked. */
+  readonly nulls?: number;
   /** Captions that replace the first candidates' captions. */
   readonly captions?: readonly string[];
   /** Also store pictures; without them `image` digests name nothing. */
@@ -60,7 +64,7 @@ interface Planted {
  * When `path` is given the run is also written there as a run folder with pictures.
  */
 export async function syntheticRun(options: SyntheticOptions = {}, path?: string): Promise<ReportData> {
-  const { seed = 1, groups = 6, uniques = 120, heldOut = 60, synthesized = 90 } = options;
+  const { seed = 1, groups = 6, uniques = 120, heldOut = 60, synthesized = 90, nulls = 0 } = options;
   const random = createRandom(seed);
   const planted = plant(groups, uniques, heldOut);
   options.captions?.forEach((caption, i) => {
@@ -186,6 +190,7 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
       );
     }
   }
+  const sure = nulls === 0 ? { nulls: [], significance: [] } : significanceOf(all, nulls, seed);
   const data: ReportData = {
     run: {
       command: 'audit',
@@ -194,7 +199,12 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
       model: { name: 'miniature-A', digest: 'a'.repeat(64) },
       dataset: { name: 'scenes', digest: 'd'.repeat(64), size: 4200 },
       heldOut: { digest: 'h'.repeat(64), size: 1000 },
-      config: { attacks: attacks.map(({ name }) => name), seed: 0, steps: 16 },
+      config: {
+        attacks: attacks.map(({ name }) => name),
+        seed: 0,
+        steps: 16,
+        ...(nulls > 0 && { significance: { captions: nulls, rate: 0.05, dependence: 'positive' } }),
+      },
     },
     costs: new Map([
       ['candidates', { evaluations: 0, seconds: 0.4 }],
@@ -213,6 +223,9 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
     cliques: [],
     generations,
     labels,
+    ...sure,
+    confirmed: null,
+    samePrompt: null,
     reviews: [],
     truth: options.truth === false ? [] : planted.map(({ truth }) => truth),
     calibration,
@@ -220,6 +233,53 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
   };
   if (path !== undefined) await writeRun(path, data);
   return data;
+}
+
+/** Scores of captions never trained on by the strongest attack, and what the others' are worth beside them. */
+function significanceOf(
+  all: readonly ScoreRow[],
+  count: number,
+  seed: number,
+): Pick<ReportData, 'nulls' | 'significance'> {
+  const random = createRandom(seed + 1000);
+  const { name, base, spread, evaluations, guidance } = attacks.at(-1)!;
+  const nulls = Array.from(
+    { length: count },
+    (_, i): ScoreRow => ({
+      key: `beyond-single-${i}`,
+      attack: name,
+      score: base + spread * gaussian(random),
+      evaluations,
+      spent: evaluations,
+      sigma: 14.614641,
+      seeds: '0,1',
+      guidance,
+      error: null,
+    }),
+  );
+  const rows = all.filter(({ attack }) => attack === name);
+  const tested = rows.filter(({ score }) => score !== null);
+  const p = empiricalPValues(
+    nulls.map(({ score }) => score!),
+    tested.map(({ score }) => score!),
+  );
+  const { qValues } = benjaminiHochberg(p, 0.05);
+  const place = new Map(tested.map(({ key }, i) => [key, i]));
+  const significance = rows.map(({ key, attack, score, error }): SignificanceRow => {
+    const i = place.get(key);
+    return {
+      key,
+      attack,
+      score,
+      kind: 'single',
+      nulls: count,
+      p_value: i === undefined ? null : p[i]!,
+      q_value: i === undefined ? null : qValues[i]!,
+      discovery: i === undefined ? null : qValues[i]! <= 0.05,
+      error,
+    };
+  });
+  return { nulls, significance };
 }
 
 function plant(groups: number, uniques: number, heldOut: number): Planted[] {
@@ -313,6 +373,9 @@ export async function writeRun(path: string, data: ReportData): Promise<void> {
   }
   await writeTable(shard('generations'), generationColumns, data.generations);
   await writeTable(shard('labels'), labelColumns, data.labels);
+  if (data.nulls.length > 0) await writeTable(shard('nulls'), scoreColumns, data.nulls);
+  if (data.significance.length > 0)
+    await writeTable(shard('significance'), significanceColumns, data.significance);
   if (data.truth.length > 0) await writeTable(shard('truth'), truthColumns, data.truth);
   const lines = [...data.costs].map(([stage, cost]) =>
     JSON.stringify({ stage, shard: 0, rows: 0, failed: 0, ...cost }),

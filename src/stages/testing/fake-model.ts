@@ -134,6 +134,11 @@ export function fakePlantedSet(): PlantedSet {
     size: side,
     pictureCount: truth.length,
     truth,
+    beyond: (count, kind) =>
+      Array.from({ length: count }, (_, i) => ({
+        key: `beyond-${kind}-${i}`,
+        caption: `beyond ${kind} ${i}`,
+      })),
     picture: async (index) => toPicture(pattern(truth[index]!.caption)),
   };
 }
