@@ -29,6 +29,7 @@ export {
   tprAtFpr,
 } from './ranking.ts';
 export { dot, mean, quantile, squaredDistance, standardDeviation } from './summary.ts';
+export { fewestScores, type ScoreTail, scoreAt, scoreTail } from './tail.ts';
 export {
   type DType,
   type DTypeArrays,
