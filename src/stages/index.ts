@@ -45,6 +45,7 @@ export {
   readChosen,
   readDuplicated,
 } from './dedup/index.ts';
+export * from './extract/index.ts';
 export { type NamedFamily, readFamilies } from './families.ts';
 export type { ModelInput, StageInput } from './flow.ts';
 export { runGenerations } from './generations.ts';

@@ -1,0 +1,168 @@
+import { VerbatimError } from '../../errors.ts';
+import { rmsOf } from '../../labels/index.ts';
+import { openRowFiles } from '../../search/index.ts';
+import { readTable } from '../../tables/index.ts';
+import { runTable } from '../run-folder.ts';
+import { errorText, rethrowFatal, runStage } from '../stage.ts';
+import { extractGenerationColumns, type NeighbourRow, neighbourColumns } from './columns.ts';
+import { generationShards } from './generations.ts';
+import { picturesPath, picturesTogether, pixelsOf, valuesOf } from './pictures.ts';
+import type { TrainingSet } from './training.ts';
+import type { ExtractInput } from './types.ts';
+
+/** Pictures that the engine compares with the training set in one pass. */
+const perPass = 512;
+
+/** What was compared: a picture's pixels, or why there are none. */
+interface Asked {
+  readonly item: number;
+  readonly data: Uint8Array | string;
+}
+
+/**
+ * The normalised distance of Carlini et al. (2023, §5.1): ℓ2(x̂, x) / (α · mean over y ∈ S of ℓ2(x̂, y)), with x the training
+ * picture nearest to the generated one x̂, and S the n distinct training pictures nearest to x̂, x among them. S belongs to the generated
+ * picture, not to x: it says how near any picture would lie that looks like x̂. Between 0 and 1/α; below 1 (α = .5) x̂ is
+ * less than half as far from x as from its surroundings.
+ */
+export function normalisedDistance(distances: readonly number[], alpha: number) {
+  const background = distances.reduce((sum, distance) => sum + distance, 0) / distances.length;
+  return { distance: distances[0]!, background, normalised: distances[0]! / (alpha * background) };
+}
+
+/** Compares generated pictures with the training set: tables/neighbours/generated. */
+export async function runNeighbours(input: ExtractInput, training: TrainingSet): Promise<void> {
+  const { folder, size, config, signal, onProgress } = input;
+  const shards = generationShards(config);
+  const together = Math.max(1, Math.floor(picturesTogether(valuesOf(size)) / config.shardSize));
+  const files = await runTable(folder, 'generations');
+  const groups = Array.from({ length: Math.ceil(shards.length / together) }, (_, i) =>
+    shards.slice(i * together, (i + 1) * together).map((shard, j) => ({ ...shard, at: i * together + j })),
+  );
+  await runStage({
+    folder,
+    name: 'neighbours/generated',
+    columns: neighbourColumns,
+    shards: groups,
+    items: (group) => group.reduce((sum, { from, to }) => sum + to - from, 0),
+    signal,
+    onProgress,
+    process: async (group, { advance }) => {
+      const rows: NeighbourRow[] = [];
+      for (const { at } of group) {
+        const asked = await readGenerations(input, files[at]!, at);
+        rows.push(...(await compare(input, training, asked, advance)));
+      }
+      return rows;
+    },
+  });
+}
+
+/** The pictures of a shard of generations. */
+async function readGenerations(
+  { folder, size }: ExtractInput,
+  table: string,
+  shard: number,
+): Promise<Asked[]> {
+  const rows = await readTable(table, extractGenerationColumns);
+  const values = valuesOf(size);
+  const file = await openRowFiles([picturesPath(folder, 'generated', shard)], ['uint8']);
+  try {
+    const all = new Uint8Array(file.count * values);
+    await file.read(0, all);
+    return rows.map(({ generation, row, error }) => ({
+      item: generation,
+      data: row === null ? (error ?? 'no picture') : all.subarray(row * values, (row + 1) * values),
+    }));
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Compares pictures that the model never saw with its training set, in the same way: tables/neighbours/held-out.
+ *
+ * @throws VerbatimError (exit code 2) where one of them is a training picture, pixel by pixel: then they are not held out
+ */
+export async function runHeldOut(input: ExtractInput, training: TrainingSet): Promise<void> {
+  const { folder, heldOut, size, signal, onProgress } = input;
+  if (heldOut === undefined) return;
+  const perShard = Math.min(picturesTogether(valuesOf(size)), 2 * perPass);
+  await runStage({
+    folder,
+    name: 'neighbours/held-out',
+    columns: neighbourColumns,
+    shards: Array.from({ length: Math.ceil(heldOut.size / perShard) }, (_, i) => ({
+      from: i * perShard,
+      to: Math.min(heldOut.size, (i + 1) * perShard),
+    })),
+    items: ({ from, to }) => to - from,
+    signal,
+    onProgress,
+    process: async ({ from, to }, { advance }) => {
+      const asked: Asked[] = [];
+      for (let item = from; item < to; item++) {
+        signal?.throwIfAborted();
+        try {
+          asked.push({ item, data: pixelsOf(await heldOut.picture(item), size).data });
+        } catch (error) {
+          rethrowFatal(error, signal);
+          asked.push({ item, data: errorText(error) });
+        }
+      }
+      const rows = await compare(input, training, asked, advance);
+      const seen = rows.find(({ distance }) => distance === 0);
+      if (seen !== undefined)
+        throw new VerbatimError(
+          `held-out picture ${seen.item} of ${heldOut.name} is training picture ${seen.training_index} of ${input.training.name}, pixel by pixel; name pictures that the model never saw, and another output folder`,
+          { exitCode: 2 },
+        );
+      return rows;
+    },
+  });
+}
+
+async function compare(
+  { config, size, signal }: ExtractInput,
+  { search, rows: training }: TrainingSet,
+  asked: readonly Asked[],
+  advance: (items: number) => void,
+): Promise<NeighbourRow[]> {
+  const values = valuesOf(size);
+  const rows: NeighbourRow[] = [];
+  for (let from = 0; from < asked.length; from += perPass) {
+    signal?.throwIfAborted();
+    const part = asked.slice(from, from + perPass);
+    const there = part.filter(({ data }) => typeof data !== 'string');
+    const queries = new Uint8Array(there.length * values);
+    there.forEach(({ data }, i) => {
+      queries.set(data as Uint8Array, i * values);
+    });
+    const found = await search.nearest(queries, config.neighbours, { ...(signal && { signal }) });
+    const near = new Map(there.map(({ item }, i) => [item, found[i]!]));
+    for (const { item, data } of part) {
+      const own = near.get(item);
+      if (own === undefined)
+        rows.push({
+          item,
+          training_index: null,
+          distance: null,
+          background: null,
+          normalised: null,
+          error: String(data),
+        });
+      else
+        rows.push({
+          item,
+          training_index: training[own[0]!.index]!.dataset_index,
+          ...normalisedDistance(
+            own.map(({ squared }) => rmsOf(squared, values)),
+            config.alpha,
+          ),
+          error: null,
+        });
+    }
+    advance(part.length);
+  }
+  return rows;
+}
