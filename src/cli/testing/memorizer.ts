@@ -19,13 +19,18 @@ export const side = 8;
 
 /** Smooth pictures: a plane of its own in each channel, so six numbers and some grain say all of a picture. */
 export function smoothPicture(random: Random): Picture {
-  const planes = Array.from({ length: 3 }, () => [random.uniform(), random.uniform() - 0.5, random.uniform() - 0.5]);
+  const planes = Array.from({ length: 3 }, () => [
+    random.uniform(),
+    random.uniform() - 0.5,
+    random.uniform() - 0.5,
+  ]);
   const data = new Uint8Array(side * side * 3);
   for (let y = 0; y < side; y++)
     for (let x = 0; x < side; x++)
       for (let c = 0; c < 3; c++) {
         const [level, dx, dy] = planes[c] as [number, number, number];
-        const value = 50 + 155 * level + 80 * (dx * (x / side - 0.5) + dy * (y / side - 0.5)) + 2 * random.normal();
+        const value =
+          50 + 155 * level + 80 * (dx * (x / side - 0.5) + dy * (y / side - 0.5)) + 2 * random.normal();
         data[(y * side + x) * 3 + c] = Math.max(0, Math.min(255, Math.round(value)));
       }
   return { width: side, height: side, data };
@@ -48,7 +53,11 @@ export async function writeFolder(path: string, pictures: readonly Picture[]): P
  * A generator that has memorized pictures: noise [n, pictures] → softmax(sharpness · noise) · pictures, a mixture that is nearly
  * always nearly one of them.
  */
-export async function writeMemorizer(path: string, pictures: readonly Picture[], sharpness = 60): Promise<string> {
+export async function writeMemorizer(
+  path: string,
+  pictures: readonly Picture[],
+  sharpness = 60,
+): Promise<string> {
   const values = side * side * 3;
   const kept = new Float32Array(pictures.length * values);
   pictures.forEach(({ data }, p) => {

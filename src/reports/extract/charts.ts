@@ -86,9 +86,12 @@ export function growthChart(growth: ExtractSummary['growth']): Svg {
 
 /** Generated pictures within a threshold, and how many unrelated ones would be. */
 export function thresholdsChart({ thresholds, threshold }: ExtractSummary): Svg {
-  const most = Math.max(1, ...thresholds.map(({ generations }) => generations));
+  const most = Math.max(
+    1,
+    ...thresholds.map((row) => Math.max(row.generations, row.expectedFalsePositives ?? 0)),
+  );
+  // A logarithmic axis has no zero: half of one picture is its end.
   const floor = 0.5;
-  const clipped = (value: number) => Math.max(floor, value);
   const expected = thresholds.filter(({ expectedFalsePositives: value }) => value !== null && value >= floor);
   const own = thresholds.filter(({ generations }) => generations > 0);
   return draw(
@@ -105,11 +108,10 @@ export function thresholdsChart({ thresholds, threshold }: ExtractSummary): Svg 
       marks: [
         Plot.line(expected, {
           x: 'threshold',
-          y: (row: ExtractSummary['thresholds'][number]) => clipped(row.expectedFalsePositives!),
+          y: (row: ExtractSummary['thresholds'][number]) => row.expectedFalsePositives!,
           stroke: 'var(--unseen)',
           strokeWidth: 2,
           strokeDasharray: '5 3',
-          clip: true,
         }),
         Plot.line(own, { x: 'threshold', y: 'generations', stroke: 'var(--found)', strokeWidth: 2 }),
         Plot.dot(own, { x: 'threshold', y: 'generations', fill: 'var(--found)', r: 3 }),
