@@ -62,6 +62,7 @@ export { runLabels } from './labelling.ts';
 export { waitForFolder } from './lock.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
+export { type Outlier, type OutlierOptions, type Outliers, rankOutliers, readOutliers } from './outliers.ts';
 export { type PlannedStage, planAudit, plannedEvaluations, plannedPrice } from './plan.ts';
 export { addReview, readReviews } from './reviews.ts';
 export type { RunDescription, RunFolder } from './run-folder.ts';

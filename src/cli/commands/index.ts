@@ -74,6 +74,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./search.ts'),
   },
   {
+    name: 'outliers',
+    summary: 'list the pictures of an index that lie farthest from all others',
+    load: () => import('./outliers.ts'),
+  },
+  {
     name: 'schema',
     summary: 'print the JSON Schema of a config',
     load: () => import('./schema.ts'),

@@ -22,6 +22,7 @@ const pathKeys = [
   'dataset.path',
   'dataset.images',
   'candidates.from',
+  'candidates.outliers',
   'labels.heldOut',
   'labels.heldOut.path',
   'labels.heldOut.images',
@@ -54,9 +55,7 @@ export async function loadAuditConfig(
     ...(config.generator !== undefined && { generator: locatedGenerator(config.generator, folder) }),
     alsoModels: config.alsoModels.map((path) => resolve(folder, path)),
     dataset: await located(config.dataset, folder),
-    ...(config.candidates.from !== undefined && {
-      candidates: { ...config.candidates, from: resolve(folder, config.candidates.from) },
-    }),
+    candidates: locatedCandidates(config.candidates, folder),
     labels: {
       ...labels,
       ...(heldOut !== undefined && { heldOut }),
@@ -70,6 +69,17 @@ function locatedGenerator(config: GeneratorConfig, folder: string): GeneratorCon
   return {
     ...config,
     ...Object.fromEntries(paths.map(([key, path]) => [key, resolve(folder, String(path))])),
+  };
+}
+
+function locatedCandidates(
+  { from, outliers, ...rest }: AuditConfig['candidates'],
+  folder: string,
+): AuditConfig['candidates'] {
+  return {
+    ...(from !== undefined && { from: resolve(folder, from) }),
+    ...(outliers !== undefined && { outliers: resolve(folder, outliers) }),
+    ...rest,
   };
 }
 
