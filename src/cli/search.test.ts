@@ -196,3 +196,37 @@ describe('index and search', () => {
     }
   });
 });
+
+describe('verbatim outliers', () => {
+  it('lists the pictures of an index that are farthest from all others, as CSV and as JSON', async () => {
+    const path = join(folder, 'pairs');
+    await mkdir(path);
+    for (const [i, seed] of [0, 0, 1, 1, 2].entries())
+      await writeFile(join(path, `${i}, "${seed}".png`), await encodePng(drawing(seed)));
+    const to = join(folder, 'pairs index');
+    await run('index', path, '-o', to, '-q', '--threads', '1');
+    const { code, stdout } = await run('outliers', to, '--top', '2', '-q', '--threads', '1');
+    expect(code).toBe(0);
+    const [header, first, second, ...rest] = stdout.trimEnd().split('\n');
+    expect(header).toBe('rank,outlierness,dataset_index,nearest_index,key,caption');
+    expect(first).toMatch(/^1,[01]\.\d+,4,\d,"4, ""2""\.png","4, ""2"""$/);
+    expect(second).toMatch(/^2,/);
+    expect(rest).toEqual([]);
+    const json = JSON.parse((await run('outliers', to, '-q', '--json', '--threads', '1')).stdout) as {
+      rank: number;
+      dataset_index: number;
+      outlierness: number;
+    }[];
+    expect(json).toHaveLength(5);
+    expect(json[0]).toMatchObject({ rank: 1, dataset_index: 4 });
+    for (const { outlierness } of json.slice(1)) expect(Math.abs(outlierness)).toBeLessThan(1e-6);
+  });
+
+  it('refuses what is no index', async () => {
+    const { code, stderr } = await run('outliers', pictures, '-q');
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/^verbatim: .* is not a run folder/),
+    });
+  });
+});

@@ -12,6 +12,13 @@ import {
   thresholdsSection,
 } from './sections.ts';
 
+/** Three pictures side by side, as wide as a phone allows. */
+const extractStyle = `
+@media screen and (max-width: 760px) {
+  .item .pictures { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+}
+`;
+
 /**
  * The page of `verbatim extract`. Captions, keys and reasons are escaped by the templates and cut; the page holds no script
  * and forbids any. The same arguments give the same text.
@@ -43,6 +50,7 @@ ${lead(summary)}`,
     main: html`${there.map(([, , section]) => html`${section}\n`)}`,
     footer: html`model ${run.model.digest}<br>dataset ${run.dataset.digest}${run.heldOut && html`<br>held out ${run.heldOut.digest}`}`,
     run,
+    style: extractStyle,
   });
 }
 

@@ -48,12 +48,9 @@ export async function runNeighbours(input: ExtractInput, training: TrainingSet):
     signal,
     onProgress,
     process: async (group, { advance }) => {
-      const rows: NeighbourRow[] = [];
-      for (const { at } of group) {
-        const asked = await readGenerations(input, files[at]!, at);
-        rows.push(...(await compare(input, training, asked, advance)));
-      }
-      return rows;
+      const asked: Asked[] = [];
+      for (const { at } of group) asked.push(...(await readGenerations(input, files[at]!, at)));
+      return compare(input, training, asked, advance);
     },
   });
 }

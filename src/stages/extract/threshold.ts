@@ -1,4 +1,4 @@
-import { type ScoreTail, scoreAt, scoreTail } from '../../math/index.ts';
+import { type ScoreTail, scoreTail } from '../../math/index.ts';
 
 /** Up to which normalised distance a generated picture counts as extracted, and why. */
 export interface ExtractThreshold {
@@ -49,6 +49,7 @@ export function extractThreshold(
   const tail = scoreTail(
     heldOut.map((distance) => -Math.log(distance)),
     share,
+    Number.NEGATIVE_INFINITY,
   );
   const { median, scale, suspects } = tail;
   const honest = Float64Array.from(heldOut).sort().subarray(suspects);
@@ -83,9 +84,4 @@ export function shareWithin(
   normalised: number,
 ): number {
   return Math.min(0.5, 0.5 * Math.exp(-(-Math.log(normalised) - median) / scale));
-}
-
-/** The inverse of `shareWithin`. */
-export function distanceAt(tail: Pick<ScoreTail, 'median' | 'scale'>, share: number): number {
-  return Math.exp(-scoreAt(tail, share));
 }
