@@ -9,32 +9,47 @@ export const kinds = [
   { name: 'heldOut', title: 'never seen by the model', stroke: 'var(--unseen)', dash: '5 3' },
 ] as const;
 
-/** Normalised distances of generated and held-out pictures, each as shares of its own number, with the threshold. */
+/**
+ * Normalised distances of generated and held-out pictures, each as shares of its own number, with the threshold. The axis is
+ * logarithmic, because what matters are the few at the left; a bin without pictures lies at its lower end, half of one picture.
+ */
 export function distancesChart({ histogram, threshold, heldOut }: ExtractSummary): Svg {
   const drawn = kinds.filter(({ name }) => name === 'generated' || heldOut !== null);
   const end = histogram.at(-1)!.high;
+  const totals = new Map(
+    drawn.map(({ name }) => [
+      name,
+      Math.max(
+        1,
+        histogram.reduce((sum, bin) => sum + bin[name], 0),
+      ),
+    ]),
+  );
+  const floor = 0.5 / Math.max(...totals.values());
+  const decades = Array.from({ length: 8 }, (_, i) => 10 ** -i).filter((share) => share >= floor);
   const lines = drawn.map(({ name, stroke, dash }) => {
-    const total = Math.max(
-      1,
-      histogram.reduce((sum, bin) => sum + bin[name], 0),
-    );
-    const points = histogram.flatMap((bin) => [
-      { x: bin.low, share: bin[name] / total },
-      { x: bin.high, share: bin[name] / total },
-    ]);
+    const points = histogram.flatMap((bin) => {
+      const share = Math.max(floor, bin[name] / totals.get(name)!);
+      return [
+        { x: bin.low, share },
+        { x: bin.high, share },
+      ];
+    });
     return { points, stroke, dash };
   });
+  const right = threshold.value > 0.7 * end;
   return draw(
     {
       x: { label: 'Normalised distance to the nearest training picture', domain: [0, end], ticks: 5 },
       y: {
+        type: 'log',
         label: 'Share of the pictures',
+        domain: [floor, 1],
         grid: true,
-        ticks: 5,
+        ticks: decades,
         tickFormat: (share: number) => `${Number((share * 100).toPrecision(2))}%`,
       },
       marks: [
-        Plot.ruleY([0]),
         ...lines.map(({ points, stroke, dash }) =>
           Plot.line(points, { x: 'x', y: 'share', stroke, strokeWidth: 2, strokeDasharray: dash }),
         ),
@@ -43,9 +58,9 @@ export function distancesChart({ histogram, threshold, heldOut }: ExtractSummary
           x: (value: number) => value,
           text: (value: number) => `threshold ${value.toFixed(3)}`,
           frameAnchor: 'top',
-          textAnchor: threshold.value > end / 2 ? 'end' : 'start',
-          dx: threshold.value > end / 2 ? -5 : 5,
-          dy: -12,
+          textAnchor: right ? 'end' : 'start',
+          dx: right ? -5 : 5,
+          dy: 4,
         }),
       ],
     },

@@ -1,10 +1,11 @@
 import type { ExtractSummary, RunDescription } from '../../stages/index.ts';
-import { counted, integer, score } from '../format.ts';
+import { counted, integer } from '../format.ts';
 import { html, type Markup } from '../markup.ts';
 import { pageText, reproduceSection } from '../shell.ts';
 import {
   distancesSection,
   type ExtractShown,
+  expectedText,
   failuresSection,
   foundSection,
   growthSection,
@@ -58,7 +59,7 @@ function lead({ extracted, generated, dataset }: ExtractSummary): Markup {
   const { expectedFalsePositives: expected } = extracted;
   const parts = [
     `${counted(extracted.generations, 'generated picture')} of ${integer(generated.distinct)} different ones ${extracted.generations === 1 ? 'lies' : 'lie'} far nearer to one of ${counted(dataset.distinct, 'training picture')} than to what is around it.`,
-    expected === null ? 'No false positive rate is known.' : `By chance ${score(expected)} of them would.`,
+    expected === null ? 'No false positive rate is known.' : `By chance ${expectedText(expected)} would.`,
     ...(generated.distinct === 1 && generated.pictures > 1 ? ['All generated pictures are the same.'] : []),
     ...(dataset.unreadable > 0
       ? [

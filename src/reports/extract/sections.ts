@@ -75,6 +75,12 @@ ${pair(
 )}</section>`;
 }
 
+/** A number of pictures that are expected: two digits, and no more than six places. */
+export function expectedText(count: number): string {
+  if (count < 1e-6) return count === 0 ? '0' : '< 0.000001';
+  return count >= 100 ? integer(count) : String(Number(Number(count.toPrecision(2)).toFixed(6)));
+}
+
 /** How the threshold came about. */
 function basis({ threshold, extracted }: ExtractSummary): string {
   const { by, heldOut, value } = threshold;
@@ -90,7 +96,7 @@ function basis({ threshold, extracted }: ExtractSummary): string {
     heldOut.suspects === 0
       ? ''
       : ` ${counted(heldOut.suspects, 'of these lies', 'of these lie')} too near to training pictures for chance, most likely copies of them, and ${heldOut.suspects === 1 ? 'was' : 'were'} left out.`;
-  return `The threshold ${value.toFixed(3)} ${how} ${score(extracted.expectedFalsePositives ?? 0)} of all generated pictures within it.${suspects}`;
+  return `The threshold ${value.toFixed(3)} ${how} ${expectedText(extracted.expectedFalsePositives ?? 0)} of all generated pictures within it.${suspects}`;
 }
 
 export function growthSection({ growth }: ExtractSummary): Markup {
@@ -109,7 +115,7 @@ export function thresholdsSection(summary: ExtractSummary): Markup {
   const rows = thresholds.map((row) => {
     const own = row.threshold === threshold.value;
     const text = row.threshold.toFixed(3);
-    return html`<tr><td>${own ? html`<b>${text}</b>` : text}</td><td>${integer(row.pictures)}</td><td>${integer(row.generations)}</td>${heldOut !== null && html`<td>${integer(row.heldOut ?? 0)}</td><td>${score(row.expectedFalsePositives ?? 0)}</td>`}</tr>`;
+    return html`<tr><td>${own ? html`<b>${text}</b>` : text}</td><td>${integer(row.pictures)}</td><td>${integer(row.generations)}</td>${heldOut !== null && html`<td>${integer(row.heldOut ?? 0)}</td><td>${expectedText(row.expectedFalsePositives ?? 0)}</td>`}</tr>`;
   });
   return html`<section id="thresholds"><h2>By threshold</h2>
 <p>Training pictures with different pixels, near-duplicates not joined, and generated pictures within each threshold${heldOut !== null && '; held-out pictures within it, and how many generated ones chance would bring there'}.</p>

@@ -88,7 +88,7 @@ export async function summariseExtraction(
     );
     return row!;
   };
-  const asked = [...Array.from({ length: 10 }, (_, i) => (i + 1) / (10 * 2 * config.alpha)), threshold.value];
+  const asked = [...Array.from({ length: 15 }, (_, i) => (i + 1) / (20 * config.alpha)), threshold.value];
   const thresholds: ExtractSummary['thresholds'][number][] = [];
   for (const value of [...new Set(asked)].sort((a, b) => a - b)) {
     const { pictures, images } = await countWithin(generated, value);
