@@ -5,6 +5,7 @@ import type { ExtractConfig, ExtractSummary, GeneratedItem, PictureMaker } from 
 import type { ExtractFlags } from './commands/extract.ts';
 import { datasetSpec, refuseFlags } from './config/flags.ts';
 import { exitCodes } from './exit-codes.ts';
+import { requireOutside } from './outside.ts';
 import { decidingVersions, packageVersion } from './package.ts';
 import { count, createProgress, problemLines } from './progress.ts';
 
@@ -16,6 +17,8 @@ export async function extractCommand(
 ): Promise<number> {
   checkFlags(flags);
   if (flags.model !== undefined) await requireNoCaptions(flags.model);
+  for (const read of [path, flags.pictures, flags.heldOut])
+    if (read !== undefined) await requireOutside(read, flags.output);
   const { openDataset } = await import('../datasets/index.ts');
   const { extractPictures, requirePictures } = await import('../stages/index.ts');
   const { writeExtractReport } = await import('../reports/index.ts');
@@ -166,14 +169,23 @@ async function openPictures(
 }
 
 function configOf(flags: ExtractFlags, samples: number): ExtractConfig {
-  const { neighbours, alpha, falsePositives = 1, threshold, side, shardSize, pictures } = flags;
+  const {
+    neighbours,
+    alpha,
+    falsePositives = 1,
+    threshold,
+    mirror = false,
+    side,
+    shardSize,
+    pictures,
+  } = flags;
   const { seed = 0, steps = 16, sampler = 'heun', batch = 16, precision = 'float32' } = flags;
   const graph = flags.model?.endsWith('.onnx') === true;
   const synthesis =
     pictures !== undefined
       ? {}
       : { seed, batch, noise: 'torch-cpu', ...(!graph && { steps, sampler, precision }) };
-  return { samples, neighbours, alpha, falsePositives, threshold, side, shardSize, synthesis };
+  return { samples, neighbours, alpha, falsePositives, threshold, mirror, side, shardSize, synthesis };
 }
 
 function sentences(summary: ExtractSummary): string {

@@ -298,6 +298,44 @@ describe('verbatim extract', () => {
     expect((await rowsOf(to))[0]).toMatchObject({ training_index: 5, times: 12, normalised: 0, first: 0 });
   });
 
+  it('finds mirrored pictures where it is asked to', async () => {
+    const flipped = training.slice(0, 4).map((picture) => {
+      const data = Uint8Array.from(picture.data, (_, i) => {
+        const [y, x, c] = [Math.floor(i / 24), Math.floor(i / 3) % 8, i % 3];
+        return picture.data[y * 24 + (7 - x) * 3 + c]!;
+      });
+      return { ...picture, data };
+    });
+    const mixed = await writeFolder(join(folder, 'flipped'), [...flipped, training[9]!]);
+    const found = async (to: string, ...more: string[]) => {
+      await extract(
+        train,
+        '--pictures',
+        mixed,
+        '-n',
+        '20',
+        '--threshold',
+        '.05',
+        '-o',
+        join(folder, to),
+        ...more,
+      );
+      const rows = (await rowsOf(join(folder, to))).filter(({ extracted }) => extracted);
+      return rows.map(({ training_index, mirrored }) => [training_index, mirrored]).sort();
+    };
+    expect(await found('unmirrored')).toEqual([[9, null]]);
+    expect(await found('mirrored', '--mirror')).toEqual([
+      [0, true],
+      [1, true],
+      [2, true],
+      [3, true],
+      [9, false],
+    ]);
+    // The pair is stored as it was compared: mirrored too, so that both are the same file.
+    for (const row of (await rowsOf(join(folder, 'mirrored'))).slice(0, 5))
+      expect(row.training_image).toBe(row.image);
+  });
+
   it('samples a diffusion model without captions, larger pictures at --side, and counts its evaluations', async () => {
     const to = join(folder, 'ddpm');
     const model = ['--model', `${fixtures}ddpm`, '--samples', '5', '--steps', '2', '--sampler', 'ddim'];
@@ -402,6 +440,15 @@ describe('verbatim extract refuses, in one line and before anything is made,', (
     expect(code).toBe(0);
     expect(stdout).toContain('suspects 3 held-out pictures lie too near');
     expect((await summaryOf(to)).extracted.images).toBe(8);
+  });
+
+  it('an output folder among the pictures', async () => {
+    const { code, stderr } = await extract(train, '--pictures', held, '-o', join(held, 'run'));
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/--output: .* lies inside .*held/),
+    });
+    expect(await readdir(held)).not.toContain('run');
   });
 
   it('held-out pictures that are too few, or that cannot be read', async () => {

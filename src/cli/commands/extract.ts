@@ -24,6 +24,7 @@ export interface ExtractFlags {
   readonly alpha: number;
   readonly falsePositives?: number;
   readonly threshold: number;
+  readonly mirror?: boolean;
   readonly side: number;
   readonly shardSize: number;
   readonly threads?: number;
@@ -76,6 +77,7 @@ export function define(context: CommandContext): Command {
     .addOption(
       numberOption('--threshold <distance>', 'the largest normalised distance that counts').default(1),
     )
+    .option('--mirror', 'also compare each picture mirrored: for models that were trained with flips')
     .addOption(integerOption('--side <pixels>', 'larger pictures are compared at this side', 1).default(64))
     .addOption(integerOption('--shard-size <n>', 'pictures per shard: what a kill can cost', 1).default(256))
     .addOption(integerOption('--threads <n>', 'default: the number of cores', 1))

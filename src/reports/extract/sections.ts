@@ -41,11 +41,12 @@ function item(row: ExtractedRow, shown: Pair | undefined): Markup {
     row.extracted ? ['Generated', counted(row.times, 'time')] : null,
     row.extracted ? ['First', `picture ${integer(row.first!)}`] : null,
     ['In the training set', counted(row.copies, 'time')],
+    row.mirrored === true ? ['Mirrored', 'yes'] : null,
     members.length > 1 ? ['Near-duplicates', integer(members.length)] : null,
   ];
   return html`<article class="item"><div class="pictures">
 ${figure(shown?.generated, none, html`<bdi>${captionText(source ?? '')}</bdi>`, { frame, alternative: `generated picture ${row.generation}` })}
-${figure(shown?.training, none, html`row ${integer(row.training_index)}`, { alternative: `training picture ${row.training_index}` })}
+${figure(shown?.training, none, html`row ${integer(row.training_index)}${row.mirrored === true && ', mirrored'}`, { alternative: `training picture ${row.training_index}` })}
 ${figure(shown?.difference, none, 'difference', { alternative: 'the difference' })}</div>
 <div class="facts"><p class="caption"><bdi>${captionText(row.caption.trim() === '' ? row.key : row.caption)}</bdi></p>
 <dl>${facts.map((fact) => fact && html`<div><dt>${fact[0]}</dt><dd>${fact[1]}</dd></div>`)}</dl></div></article>\n`;

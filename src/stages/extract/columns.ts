@@ -48,6 +48,8 @@ export const neighbourColumns = {
   background: nullable('DOUBLE'),
   /** distance / (α · background). */
   normalised: nullable('DOUBLE'),
+  /** Whether it is the mirrored picture that comes so near; null where pictures were not mirrored. */
+  mirrored: nullable('BOOLEAN'),
   error: nullable('VARCHAR'),
 } as const;
 export type NeighbourRow = Row<typeof neighbourColumns>;
@@ -80,7 +82,9 @@ export const extractedColumns = {
   distance: column('DOUBLE'),
   background: column('DOUBLE'),
   normalised: column('DOUBLE'),
-  /** SHA-256 of the two pictures as they were compared, in images/. */
+  /** Whether the generated picture is the training picture mirrored; null where pictures were not mirrored. */
+  mirrored: nullable('BOOLEAN'),
+  /** SHA-256 of the two pictures as they were compared, in images/; the second is mirrored where the first is. */
   image: column('VARCHAR'),
   training_image: column('VARCHAR'),
   error: nullable('VARCHAR'),

@@ -8,7 +8,7 @@ import { type RunFolder, runTable } from '../run-folder.ts';
 import { runStage, shardName } from '../stage.ts';
 import { type ExtractedRow, extractedColumns, extractGenerationColumns } from './columns.ts';
 import { normalisedDistance } from './neighbours.ts';
-import { picturesPath, valuesOf } from './pictures.ts';
+import { mirrored, picturesPath, valuesOf } from './pictures.ts';
 import type { TrainingSet } from './training.ts';
 import type { ExtractInput } from './types.ts';
 
@@ -23,6 +23,7 @@ interface Hit {
   readonly distance: number;
   readonly background: number;
   readonly normalised: number;
+  readonly mirrored: boolean | null;
   /** Generations within the threshold, and the first of them. */
   readonly times: number;
   readonly first: number | null;
@@ -80,10 +81,11 @@ async function rankExtracted(
       times: members.reduce((sum, { times }) => sum + times, 0),
       first: firsts.length === 0 ? null : firsts.reduce((a, b) => Math.min(a, b)),
       generation: best.item,
-      ...(await storePair(input, training, best.item, own[0]!)),
+      ...(await storePair(input, training, best, own[0]!)),
       distance: best.distance,
       background: best.background,
       normalised: best.normalised,
+      mirrored: best.mirrored,
       error: null,
     });
   }
@@ -95,10 +97,10 @@ async function readHits(folder: RunFolder, threshold: number): Promise<Hit[]> {
   const source = fromParquet(await runTable(folder, 'neighbours/generated'));
   const limit = `CAST('${threshold}' AS DOUBLE)`;
   return sql<Hit>(`SELECT training_index, top.item AS item, top.distance AS distance,
-      top.background AS background, top.normalised AS normalised, times, first
+      top.background AS background, top.normalised AS normalised, top.mirrored AS mirrored, times, first
     FROM (
       SELECT training_index,
-        min(struct_pack(normalised := normalised, item := item, distance := distance, background := background)) AS top,
+        min(struct_pack(normalised := normalised, item := item, distance := distance, background := background, mirrored := mirrored)) AS top,
         count(*) FILTER (WHERE normalised <= ${limit}) AS times,
         min(item) FILTER (WHERE normalised <= ${limit}) AS first
       FROM ${source} WHERE error IS NULL GROUP BY training_index
@@ -152,7 +154,7 @@ async function groupHits(
 async function storePair(
   { folder, size, config }: ExtractInput,
   { search }: TrainingSet,
-  generation: number,
+  { item: generation, mirrored: flipped }: Hit,
   row: number,
 ): Promise<Pick<ExtractedRow, 'seed' | 'generated_key' | 'image' | 'training_image'>> {
   const shard = Math.floor(generation / config.shardSize);
@@ -169,7 +171,7 @@ async function storePair(
       seed: own!.seed,
       generated_key: own!.key,
       image: await put(data),
-      training_image: await put(search.row(row)),
+      training_image: await put(flipped === true ? mirrored(search.row(row), size) : search.row(row)),
     };
   } finally {
     await file.close();

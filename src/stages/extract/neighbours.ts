@@ -6,7 +6,7 @@ import { runTable } from '../run-folder.ts';
 import { errorText, rethrowFatal, runStage } from '../stage.ts';
 import { extractGenerationColumns, type NeighbourRow, neighbourColumns } from './columns.ts';
 import { generationShards } from './generations.ts';
-import { picturesPath, picturesTogether, pixelsOf, valuesOf } from './pictures.ts';
+import { mirrored, picturesPath, picturesTogether, pixelsOf, valuesOf } from './pictures.ts';
 import type { TrainingSet } from './training.ts';
 import type { ExtractInput } from './types.ts';
 
@@ -121,45 +121,59 @@ export async function runHeldOut(input: ExtractInput, training: TrainingSet): Pr
 
 async function compare(
   { config, size, signal }: ExtractInput,
-  { search, rows: training }: TrainingSet,
+  training: TrainingSet,
   asked: readonly Asked[],
   advance: (items: number) => void,
 ): Promise<NeighbourRow[]> {
-  const values = valuesOf(size);
   const rows: NeighbourRow[] = [];
-  for (let from = 0; from < asked.length; from += perPass) {
+  // Where pictures are mirrored too, both go through in one pass.
+  const step = config.mirror ? perPass / 2 : perPass;
+  for (let from = 0; from < asked.length; from += step) {
     signal?.throwIfAborted();
-    const part = asked.slice(from, from + perPass);
-    const there = part.filter(({ data }) => typeof data !== 'string');
-    const queries = new Uint8Array(there.length * values);
-    there.forEach(({ data }, i) => {
-      queries.set(data as Uint8Array, i * values);
+    const part = asked.slice(from, from + step);
+    const pixels = part.flatMap(({ data }) => (typeof data === 'string' ? [] : [data]));
+    const all = config.mirror ? [...pixels, ...pixels.map((data) => mirrored(data, size))] : pixels;
+    const near = await nearestOf(training, all, {
+      neighbours: config.neighbours,
+      alpha: config.alpha,
+      signal,
     });
-    const found = await search.nearest(queries, config.neighbours, { ...(signal && { signal }) });
-    const near = new Map(there.map(({ item }, i) => [item, found[i]!]));
+    let at = 0;
     for (const { item, data } of part) {
-      const own = near.get(item);
-      if (own === undefined)
-        rows.push({
-          item,
-          training_index: null,
-          distance: null,
-          background: null,
-          normalised: null,
-          error: String(data),
-        });
-      else
-        rows.push({
-          item,
-          training_index: training[own[0]!.index]!.dataset_index,
-          ...normalisedDistance(
-            own.map(({ squared }) => rmsOf(squared, values)),
-            config.alpha,
-          ),
-          error: null,
-        });
+      if (typeof data === 'string') rows.push({ item, ...nothing, error: data });
+      else {
+        const own = near[at]!;
+        const flipped = config.mirror ? near[pixels.length + at]! : undefined;
+        at++;
+        const mirrors = flipped !== undefined && flipped.normalised < own.normalised;
+        const best = mirrors ? flipped : own;
+        rows.push({ item, ...best, mirrored: config.mirror ? mirrors : null, error: null });
+      }
     }
     advance(part.length);
   }
   return rows;
+}
+
+const nothing = { training_index: null, distance: null, background: null, normalised: null, mirrored: null };
+
+/** The nearest training picture of each, by the dataset's position, with the distances. */
+async function nearestOf(
+  { search, rows }: TrainingSet,
+  pixels: readonly Uint8Array[],
+  options: { readonly neighbours: number; readonly alpha: number; readonly signal: AbortSignal | undefined },
+) {
+  const { neighbours, alpha, signal } = options;
+  const queries = new Uint8Array(pixels.length * search.values);
+  pixels.forEach((data, i) => {
+    queries.set(data, i * search.values);
+  });
+  const found = await search.nearest(queries, neighbours, { ...(signal && { signal }) });
+  return found.map((own) => ({
+    training_index: rows[own[0]!.index]!.dataset_index,
+    ...normalisedDistance(
+      own.map(({ squared }) => rmsOf(squared, search.values)),
+      alpha,
+    ),
+  }));
 }

@@ -45,6 +45,8 @@ export interface ExtractConfig {
   readonly falsePositives: number;
   /** The largest normalised distance that counts as extracted; the only one without held-out pictures. */
   readonly threshold: number;
+  /** Whether pictures are also compared mirrored, left and right exchanged: for models that were trained with flips. */
+  readonly mirror: boolean;
   /** The longer side at which pictures are compared at most, pixels. */
   readonly side: number;
   /** Generated pictures per shard: what a kill can cost. */
