@@ -179,12 +179,19 @@ function configOf(flags: ExtractFlags, samples: number): ExtractConfig {
     shardSize,
     pictures,
   } = flags;
-  const { seed = 0, steps = 16, sampler = 'heun', batch = 16, precision = 'float32' } = flags;
+  const {
+    seed = 0,
+    steps = 16,
+    sampler = 'heun',
+    batch = 16,
+    provider = 'cpu',
+    precision = 'float32',
+  } = flags;
   const graph = flags.model?.endsWith('.onnx') === true;
   const synthesis =
     pictures !== undefined
       ? {}
-      : { seed, batch, noise: 'torch-cpu', ...(!graph && { steps, sampler, precision }) };
+      : { seed, batch, provider, noise: 'torch-cpu', ...(!graph && { steps, sampler, precision }) };
   return { samples, neighbours, alpha, falsePositives, threshold, mirror, side, shardSize, synthesis };
 }
 

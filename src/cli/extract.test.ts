@@ -4,7 +4,8 @@ import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodePicture, type Picture, rms } from '../images/index.ts';
+import { writeParquet } from '../datasets/testing/write-formats.ts';
+import { decodePicture, encodePng, type Picture, rms } from '../images/index.ts';
 import {
   type ExtractSummary,
   extractedColumns,
@@ -208,6 +209,37 @@ describe('verbatim extract', () => {
       dataset: { size: 243, distinct: 241 },
       extracted: { images: 2, pictures: 3 },
     });
+  });
+
+  it('shows how often the model saw a picture where the training set says so', async () => {
+    const encoded = await Promise.all(training.slice(0, 40).map(encodePng));
+    const path = join(folder, 'told.parquet');
+    await writeParquet(
+      path,
+      "from_base64(data) AS image, copies::BIGINT AS copies, 'a picture' AS text",
+      'data, copies',
+      encoded.map((bytes, i) => [
+        `'${Buffer.from(bytes).toString('base64')}'`,
+        i === 1 ? '70' : i === 2 ? 'NULL' : '3',
+      ]),
+    );
+    const to = join(folder, 'told');
+    const { code } = await extract(
+      path,
+      '--model',
+      gan,
+      '--samples',
+      '30',
+      '-n',
+      '20',
+      '--threshold',
+      '.1',
+      '-o',
+      to,
+    );
+    expect(code).toBe(0);
+    const copies = new Map((await rowsOf(to)).map((row) => [row.training_index, row.copies]));
+    expect([0, 1, 2].map((index) => copies.get(index))).toEqual([3, 70, 1]);
   });
 
   it('takes a folder of pictures, of another size than the training set, with failures as rows', async () => {
