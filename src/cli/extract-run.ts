@@ -20,7 +20,7 @@ export async function extractCommand(
   for (const read of [path, flags.pictures, flags.heldOut])
     if (read !== undefined) await requireOutside(read, flags.output);
   const { openDataset } = await import('../datasets/index.ts');
-  const { extractPictures, requirePictures } = await import('../stages/index.ts');
+  const { extractPictures, looksTrainedOn, requirePictures } = await import('../stages/index.ts');
   const { writeExtractReport } = await import('../reports/index.ts');
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
   const opened: { close(): Promise<void> }[] = [];
@@ -36,6 +36,8 @@ export async function extractCommand(
     const maker = kept(await openPictures(flags, signal));
     const samples = Math.min(flags.samples ?? maker.count ?? 4096, maker.count ?? Number.POSITIVE_INFINITY);
     progress.note(`model    ${maker.name} ${maker.digest.slice(0, 12)}, ${count(samples)} pictures`);
+    const planned = await evaluationsOf(flags, samples);
+    if (planned > 0) progress.note(`plan     at most ${count(planned)} evaluations`);
     progress.note(`data     ${training.name}, ${count(training.size)} training pictures`);
     for (const line of problemLines([...training.problems, ...(heldOut?.problems ?? [])]))
       progress.note(line);
@@ -59,7 +61,7 @@ export async function extractCommand(
     process.stdout.write(
       flags.json === true
         ? `${JSON.stringify(summary, undefined, 2)}\n`
-        : `${sentences(summary)}report   ${page}\n`,
+        : `${sentences(summary)}${looksTrainedOn(summary.threshold, summary.alpha) ? trainedOn : ''}report   ${page}\n`,
     );
     return gate(summary, flags.failAbove);
   } finally {
@@ -168,6 +170,15 @@ async function openPictures(
   };
 }
 
+/** What the pictures cost at most; 0 where there is no denoiser. */
+async function evaluationsOf(
+  { model, steps = 16, sampler = 'heun' }: ExtractFlags,
+  samples: number,
+): Promise<number> {
+  const { isGeneratorGraph, samplerCalls } = await import('../diffusion/index.ts');
+  return model === undefined || isGeneratorGraph(model) ? 0 : samples * samplerCalls(sampler, steps);
+}
+
 function configOf(flags: ExtractFlags, samples: number): ExtractConfig {
   const {
     neighbours,
@@ -194,6 +205,9 @@ function configOf(flags: ExtractFlags, samples: number): ExtractConfig {
       : { seed, batch, provider, noise: 'torch-cpu', ...(!graph && { steps, sampler, precision }) };
   return { samples, neighbours, alpha, falsePositives, threshold, mirror, side, shardSize, synthesis };
 }
+
+const trainedOn =
+  'warning  half of the held-out pictures all but equal training pictures; name pictures that the model never saw\n';
 
 function sentences(summary: ExtractSummary): string {
   const { extracted, generated, threshold, dataset } = summary;

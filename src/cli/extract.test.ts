@@ -20,7 +20,7 @@ import { compiled } from '../testing/compiled.ts';
 import { fingerprint } from '../testing/fingerprint.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { killAsItGrows } from '../testing/kills.ts';
-import { run } from './testing/in-process.ts';
+import { type Outcome, run } from './testing/in-process.ts';
 import { smoothPictures, writeFolder, writeMemorizer } from './testing/memorizer.ts';
 
 const folder = temporaryFolder('extract');
@@ -64,8 +64,13 @@ describe('verbatim extract', () => {
     '20',
   ];
 
+  let first: Outcome;
+  beforeAll(async () => {
+    first = await extract(train, ...flags(), '-o', output, '--fail-above', '8');
+  });
+
   it('finds what a generator has memorized and nothing else, with the pairs', async () => {
-    const { code, stdout, stderr } = await extract(train, ...flags(), '-o', output, '--fail-above', '8');
+    const { code, stdout, stderr } = first;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
       /^found {4}8 training images, in \d+ of 96 generated pictures\nwithin {3}0\.\d+, /,
@@ -371,8 +376,10 @@ describe('verbatim extract', () => {
   it('samples a diffusion model without captions, larger pictures at --side, and counts its evaluations', async () => {
     const to = join(folder, 'ddpm');
     const model = ['--model', `${fixtures}ddpm`, '--samples', '5', '--steps', '2', '--sampler', 'ddim'];
-    const { code } = await extract(train, ...model, '-n', '20', '--side', '4', '-o', to);
+    const flags = [...model, '-n', '20', '--side', '4', '--threads', '1', '-o', to];
+    const { code, stderr } = await run('extract', train, ...flags);
     expect(code).toBe(0);
+    expect(stderr).toContain('plan     at most 10 evaluations');
     const summary = await summaryOf(to);
     expect(summary).toMatchObject({
       size: { width: 4, height: 4 },
@@ -481,6 +488,30 @@ describe('verbatim extract refuses, in one line and before anything is made,', (
       stderr: expect.stringMatching(/--output: .* lies inside .*held/),
     });
     expect(await readdir(held)).not.toContain('run');
+  });
+
+  it('no held-out pictures that the model saw in another form, but says so', async () => {
+    const again = training
+      .slice(100, 160)
+      .map(({ data, ...size }) => ({ ...size, data: data.map((value) => value ^ 1) }));
+    const other = await writeFolder(join(folder, 'again-held'), again);
+    const to = join(folder, 'trained-on');
+    const { code, stdout } = await extract(
+      train,
+      '--model',
+      gan,
+      '--held-out',
+      other,
+      '--samples',
+      '20',
+      '-n',
+      '20',
+      '-o',
+      to,
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain('warning  half of the held-out pictures all but equal training pictures');
+    expect(await readFile(join(to, 'report/index.html'), 'utf8')).toContain('most likely the model saw them');
   });
 
   it('held-out pictures that are too few, or that cannot be read', async () => {

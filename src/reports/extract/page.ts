@@ -1,4 +1,4 @@
-import type { ExtractSummary, RunDescription } from '../../stages/index.ts';
+import { type ExtractSummary, looksTrainedOn, type RunDescription } from '../../stages/index.ts';
 import { counted, integer } from '../format.ts';
 import { html, type Markup } from '../markup.ts';
 import { pageText, reproduceSection } from '../shell.ts';
@@ -55,11 +55,19 @@ ${lead(summary)}`,
   });
 }
 
-function lead({ extracted, generated, dataset }: ExtractSummary): Markup {
+function lead({ extracted, generated, dataset, threshold, alpha }: ExtractSummary): Markup {
   const { expectedFalsePositives: expected } = extracted;
   const parts = [
     `${counted(extracted.generations, 'generated picture')} of ${integer(generated.distinct)} different ones ${extracted.generations === 1 ? 'lies' : 'lie'} far nearer to one of ${counted(dataset.distinct, 'training picture')} than to what is around it.`,
     expected === null ? 'No false positive rate is known.' : `By chance ${expectedText(expected)} would.`,
+    ...(looksTrainedOn(threshold, alpha)
+      ? [
+          'Half of the held-out pictures all but equal training pictures: most likely the model saw them, and the threshold means nothing.',
+        ]
+      : []),
+    ...(generated.evaluations > 0
+      ? [`The pictures took ${counted(generated.evaluations, 'evaluation')} of the denoiser.`]
+      : []),
     ...(generated.distinct === 1 && generated.pictures > 1 ? ['All generated pictures are the same.'] : []),
     ...(dataset.unreadable > 0
       ? [

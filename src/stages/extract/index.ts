@@ -8,4 +8,5 @@ export {
 export { makerOfPictures } from './generations.ts';
 export { extractPictures } from './run.ts';
 export type { ExtractSummary } from './summary.ts';
+export { looksTrainedOn } from './threshold.ts';
 export type { ExtractConfig, ExtractOptions, GeneratedItem, PictureMaker } from './types.ts';

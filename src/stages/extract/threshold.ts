@@ -78,6 +78,14 @@ function withinAtMost(sorted: Float64Array, allowed: number): number {
   return at === 0 ? sorted[0]! / 2 : sorted[at - 1]!;
 }
 
+/**
+ * Whether half of the held-out pictures lie so near to training pictures, at a quarter of what is usual around them, that they
+ * are most likely training pictures stored in another way: then the threshold is theirs, and finds nothing.
+ */
+export function looksTrainedOn({ heldOut }: ExtractThreshold, alpha: number): boolean {
+  return heldOut !== null && Math.exp(-heldOut.median) * alpha < 0.25;
+}
+
 /** The share of unrelated pictures that lie within a normalised distance, by the tail; at most one half. */
 export function shareWithin(
   { median, scale }: Pick<ScoreTail, 'median' | 'scale'>,
