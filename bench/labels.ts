@@ -19,13 +19,17 @@ import {
   referenceDistance,
   referenceThreshold,
   rmsOf,
-  type ScoreTail,
-  scoreAt,
   type Unrelated,
   unrelatedPictures,
   workingPicture,
 } from '../src/labels/index.ts';
-import { clopperPearsonInterval, quantile, wilsonInterval } from '../src/math/index.ts';
+import {
+  clopperPearsonInterval,
+  quantile,
+  type ScoreTail,
+  scoreAt,
+  wilsonInterval,
+} from '../src/math/index.ts';
 import { type Kind, kinds } from './labels/kinds.ts';
 import { type LabelledPair, labelledPairs, pairName, readPictures, readReviewed } from './labels/pairs.ts';
 import { threads } from './miniature.ts';

@@ -10,15 +10,19 @@ import {
   copyColumns,
   dataOfPlanted,
   defaultCascade,
+  extractedColumns,
+  extractGenerationColumns,
   familyColumns,
   generationColumns,
   labelColumns,
+  neighbourColumns,
   reviewColumns,
   roundColumns,
   runAudit,
   scoreColumns,
   selectionColumns,
   significanceColumns,
+  trainingColumns,
   truthColumns,
   verdictColumns,
 } from '../stages/index.ts';
@@ -97,6 +101,25 @@ describe('docs/run-folder.md', () => {
       families: familyColumns,
       labels: labelColumns,
       reviews: reviewColumns,
+    };
+    for (const [name, columns] of Object.entries(tables)) {
+      const section = text.split('\n### ').find((part) => part.startsWith(name));
+      for (const [column, { nullable }] of Object.entries(columns)) {
+        const shown = nullable ? `(?<!\\*)\\b${column}\\b` : `\\*\\*${column}\\*\\*`;
+        expect(section, `${name}: ${column}`).toMatch(new RegExp(`^\\|[^|]*${shown}`, 'm'));
+      }
+    }
+  });
+});
+
+describe('docs/extract.md', () => {
+  it('names every column of every table', async () => {
+    const text = await read('extract.md');
+    const tables = {
+      training: trainingColumns,
+      generations: extractGenerationColumns,
+      'neighbours/generated': neighbourColumns,
+      extracted: extractedColumns,
     };
     for (const [name, columns] of Object.entries(tables)) {
       const section = text.split('\n### ').find((part) => part.startsWith(name));

@@ -6,8 +6,12 @@ import type { CaptionTask } from './captions.ts';
 import { refuseFlags } from './config/flags.ts';
 import { openAuditModel } from './open.ts';
 
-/** What `verbatim generate` needs of a model, whatever it is. */
+/** What `verbatim generate` and `verbatim extract` need of a model, whatever it is. */
 export interface Maker {
+  readonly name: string;
+  readonly digest: string;
+  /** Height and width in pixels of its pictures. */
+  readonly pictureSize: readonly [height: number, width: number];
   /** One picture per task. */
   make(tasks: readonly PictureTask[]): Promise<readonly PictureOrError[]>;
   /** Evaluations of the denoiser so far. */
@@ -50,7 +54,11 @@ export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: Ab
       await graph.close();
       throw error;
     }
+    const { name, digest, pictureSize } = graph;
     return {
+      name,
+      digest,
+      pictureSize,
       make: (tasks) =>
         graph.pictures(
           tasks.map(({ seed }) => seed),
@@ -64,7 +72,11 @@ export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: Ab
   const { pipeline, meter } = await openAuditModel(task, signal);
   const generator = localGenerator(pipeline, { meter, batch });
   const settings = { steps, sampler, guidance: guidance ?? generator.guidance, firstSeed: seed };
+  const { name, digest, pictureSize } = pipeline;
   return {
+    name,
+    digest,
+    pictureSize,
     async make(tasks) {
       const made = await generator.pictures(tasks, settings, signal);
       return made.map(({ picture }) => picture);

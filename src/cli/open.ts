@@ -66,10 +66,12 @@ export async function openAuditSource(
  *   no held-out pictures that can be read.
  */
 export async function openAuditData(
-  config: Pick<AuditConfig, 'dataset' | 'labels' | 'candidates' | 'significance'>,
+  config: Pick<AuditConfig, 'dataset' | 'labels' | 'candidates' | 'significance'> & {
+    readonly threads?: number | undefined;
+  },
   signal?: AbortSignal,
 ): Promise<AuditData & { close(): Promise<void> }> {
-  const { dataOfDataset, dataOfPlanted, readChosen, requireReadableHeldOut } = await import(
+  const { dataOfDataset, dataOfPlanted, readChosen, readOutliers, requireReadableHeldOut } = await import(
     '../stages/index.ts'
   );
   const { openDataset } = await import('../datasets/index.ts');
@@ -77,12 +79,13 @@ export async function openAuditData(
   const heldOut = heldOutConfig === undefined ? undefined : await openPlain(heldOutConfig);
   const neverTrained = await openNeverTrained(config);
   const lab = labSet(config.dataset);
-  const { from } = config.candidates;
+  const { from, outliers, neighbours } = config.candidates;
   if (lab !== undefined) {
-    if (from !== undefined)
-      throw new VerbatimError('candidates.from: a lab set brings its own captions; leave this key out', {
-        exitCode: 2,
-      });
+    for (const [key, path] of Object.entries({ from, outliers }))
+      if (path !== undefined)
+        throw new VerbatimError(`candidates.${key}: a lab set brings its own captions; leave this key out`, {
+          exitCode: 2,
+        });
     const data = dataOfPlanted(await openLabConfig(lab.path), lab.twin, neverTrained);
     await requireReadableHeldOut(config, heldOut ?? data.heldOut, signal);
     return {
@@ -96,7 +99,16 @@ export async function openAuditData(
   // Before the training set is opened: its digest reads all of its bytes.
   await requireReadableHeldOut(config, heldOut, signal);
   const dataset = await openDataset(config.dataset);
-  const chosen = from === undefined ? undefined : await readChosen(from, dataset);
+  const chosen =
+    from !== undefined
+      ? await readChosen(from, dataset)
+      : outliers !== undefined
+        ? await readOutliers(outliers, dataset, {
+            ...(neighbours !== undefined && { neighbours }),
+            ...(config.threads !== undefined && { threads: config.threads }),
+            ...(signal && { signal }),
+          })
+        : undefined;
   return {
     ...dataOfDataset(dataset, heldOut, chosen, neverTrained),
     close: async () => {

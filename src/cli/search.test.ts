@@ -1,9 +1,12 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { writeFormat } from '../datasets/testing/write-formats.ts';
 import { encodePng, type Picture } from '../images/index.ts';
 import { createRandom } from '../math/index.ts';
+import { candidateColumns } from '../stages/index.ts';
+import { readTable } from '../tables/index.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { run } from './testing/in-process.ts';
 
@@ -194,5 +197,67 @@ describe('index and search', () => {
       expect(outcome.stderr).toMatch(message);
       expect(outcome).toMatchObject({ code, stdout: '' });
     }
+  });
+});
+
+describe('verbatim outliers', () => {
+  it('lists the pictures of an index that are farthest from all others, as CSV and as JSON', async () => {
+    const path = join(folder, 'pairs');
+    await mkdir(path);
+    for (const [i, seed] of [0, 0, 1, 1, 2].entries())
+      await writeFile(join(path, `${i}, "${seed}".png`), await encodePng(drawing(seed)));
+    const to = join(folder, 'pairs index');
+    await run('index', path, '-o', to, '-q', '--threads', '1');
+    const { code, stdout } = await run('outliers', to, '--top', '2', '-q', '--threads', '1');
+    expect(code).toBe(0);
+    const [header, first, second, ...rest] = stdout.trimEnd().split('\n');
+    expect(header).toBe('rank,outlierness,dataset_index,nearest_index,key,caption');
+    expect(first).toMatch(/^1,[01]\.\d+,4,\d,"4, ""2""\.png","4, ""2"""$/);
+    expect(second).toMatch(/^2,/);
+    expect(rest).toEqual([]);
+    const json = JSON.parse((await run('outliers', to, '-q', '--json', '--threads', '1')).stdout) as {
+      rank: number;
+      dataset_index: number;
+      outlierness: number;
+    }[];
+    expect(json).toHaveLength(5);
+    expect(json[0]).toMatchObject({ rank: 1, dataset_index: 4 });
+    for (const { outlierness } of json.slice(1)) expect(Math.abs(outlierness)).toBeLessThan(1e-6);
+  });
+
+  it('refuses what is no index', async () => {
+    const { code, stderr } = await run('outliers', pictures, '-q');
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/^verbatim: .* is not a run folder/),
+    });
+  });
+
+  it('order the captions of an audit, from the folder of its config', async () => {
+    const models = fileURLToPath(new URL('../models/fixtures/', import.meta.url));
+    const path = join(folder, 'audited');
+    await mkdir(path);
+    for (let i = 0; i < 5; i++) await writeFile(join(path, `${i}.png`), await encodePng(drawing(i >> 1)));
+    await run('index', path, '-o', join(folder, 'audited index'), '-q', '--threads', '1');
+    const config = join(folder, 'audit.yaml');
+    const text = (from: string) => `model: ${models}sd1
+dataset: { format: image-folder, path: audited }
+candidates: { outliers: audited index, neighbours: 1, limit: 2${from} }
+attacks: { first: noise-difference, second: null }
+labels: { rules: [reference] }
+output: ${join(folder, 'audit run')}
+threads: 1
+`;
+    await writeFile(config, text(''));
+    const { code, stdout, stderr } = await run('score', config, '-q');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const rows = await readTable(join(folder, 'audit run/tables/candidates/00000.parquet'), candidateColumns);
+    expect(stdout).toContain('audit run');
+    expect(rows.map(({ key }) => key)).toEqual(['4.png', '0.png']);
+    await writeFile(config, text(', from: runs/dedup'));
+    expect(await run('audit', config, '-q')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/audit\.yaml:3:\d+: .*stands beside from; leave one of the two out/),
+    });
   });
 });

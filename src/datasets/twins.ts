@@ -71,7 +71,12 @@ export function truthTable(set: Pick<PlantedSet, 'truth'>): Row<typeof truthColu
 /** Some rows of a planted set as a dataset of its own, in the order of the truth; `name` says which. */
 export function truthDataset(set: PlantedSet, name: string, keep: (row: TruthRow) => boolean): Dataset {
   const chosen = set.truth.filter(keep);
-  const rows: DatasetRow[] = chosen.map(({ key, caption }, index) => ({ index, key, caption }));
+  const rows: DatasetRow[] = chosen.map(({ key, caption, repeats }, index) => ({
+    index,
+    key,
+    caption,
+    copies: repeats,
+  }));
   const digest = sha256(JSON.stringify([set.digest, chosen.map((row) => row.key)]));
   let positions: Map<string, number> | undefined;
   return {

@@ -12,6 +12,8 @@ export interface DatasetRow {
    * has one as far as is known without reading it. picture() throws the same.
    */
   readonly error?: string;
+  /** How often the model saw the picture, where the dataset says so. */
+  readonly copies?: number;
 }
 
 /** A stretch of rows that is stored together: a tar, a Parquet file, a top-level folder of pictures. */

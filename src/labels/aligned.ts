@@ -1,6 +1,7 @@
 import type { Mask } from '../images/index.ts';
+import { scoreAt } from '../math/index.ts';
 import type { CopyCalibration } from './calibrate-copies.ts';
-import { bestPart, cellsAcross, regionOf, scoreAt, templateShare } from './copies/index.ts';
+import { bestPart, cellsAcross, regionOf, templateShare } from './copies/index.ts';
 import { maskRegion } from './region.ts';
 import { failedLabel, labelOf } from './row.ts';
 import type { GeneratedPicture, Label, Transform } from './types.ts';

@@ -1,12 +1,11 @@
 import type { Picture } from '../images/index.ts';
+import { type ScoreTail, scoreTail } from '../math/index.ts';
 import {
   type Background,
   type CopyCollection,
   createBackground,
   type FindOptions,
   findCopies,
-  type ScoreTail,
-  scoreTail,
   type WorkingPicture,
   workingPicture,
 } from './copies/index.ts';

@@ -54,6 +54,7 @@ export {
   sequentialTest,
 } from './sequential.ts';
 export { dot, mean, quantile, squaredDistance, standardDeviation } from './summary.ts';
+export { fewestScores, type ScoreTail, scoreAt, scoreTail } from './tail.ts';
 export {
   type DType,
   type DTypeArrays,

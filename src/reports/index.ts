@@ -11,6 +11,7 @@ export {
 export type { CarliniCost, Failure, StageFigures } from './costs.ts';
 export { type ReportData, readReportData } from './data.ts';
 export { type ReportedDataset, writeDedupReport } from './dedup/index.ts';
+export { writeExtractReport } from './extract/index.ts';
 export { type FamilyRecall, recallByFamily } from './families.ts';
 export {
   countFound,

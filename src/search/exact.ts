@@ -113,7 +113,7 @@ function attemptsFor(count: number, want: number, float: Products, coded: Produc
 /**
  * The `want` most similar of the candidates, and whether no row left out can be among them: beside what a block's error says,
  * a float32 sum of d products errs by at most γ = (d + 1)·2⁻²⁴ of the two lengths (Higham 2002, eq. 3.5; a little more
- * covers the two roundings of an 8-bit product), and rows are at most as long as 1 or the longest candidate.
+ * covers the two roundings of an 8-bit product), and rows are at most as long as they say, or as the longest candidate.
  */
 async function settle(
   rows: VectorRows,
@@ -123,7 +123,7 @@ async function settle(
 ): Promise<{ best: Found[]; sure: boolean }> {
   const rounding = (rows.dimension + 8) * 2 ** -24 * Math.sqrt(dot(query, query));
   let best: Found[] = [];
-  let longest = 1;
+  let longest = rows.longest ?? 1;
   const compareBetween = async (least: number, below: number) => {
     const result = await compareExactly(rows, query, between(candidates, least, below));
     longest = Math.max(longest, result.longest);

@@ -5,9 +5,11 @@ export {
   searchRecall,
 } from './approximate.ts';
 export { type DistinctBits, distinctBits, mostBitsApart } from './bits.ts';
+export { type ByteSearch, type ByteSearchOptions, type FoundBytes, openByteSearch } from './bytes.ts';
 export type { CodePaths } from './coded.ts';
 export { type Codes, encodeRows } from './codes.ts';
 export { type ExactOptions, openExactSearch } from './exact.ts';
+export { openRowFiles, type RowFiles } from './files.ts';
 export {
   type FoundBits,
   type HammingIndex,

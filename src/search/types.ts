@@ -5,7 +5,7 @@ export type VectorDType = 'float32' | 'float16';
 
 /**
  * Vectors in rows, cut into blocks that are looked at one after another, from files or from memory: the collection
- * need not fit in memory. Rows are what a descriptor gives: every chunk of length 1, or 0.
+ * need not fit in memory. Rows are what a descriptor gives: every chunk of length 1, or 0; of other rows `longest` says how long they may be.
  */
 export interface VectorRows {
   readonly dtype: VectorDType;
@@ -14,6 +14,8 @@ export interface VectorRows {
   readonly dimension: number;
   /** Rows per block; the last block has what is left. */
   readonly blockRows: number;
+  /** No row is longer than this. Default 1. */
+  readonly longest?: number;
   /**
    * The rows of a block, [rows, dimension], in a buffer of their own, which is given back when it is no longer
    * looked at: so the same few buffers, or the collection's own, serve the whole pass.

@@ -5,9 +5,9 @@ import {
   type CopyCalibration,
   calibrateCopies,
   calibrateOnNearest,
-  fewestScores,
   nearestPictures,
 } from '../labels/index.ts';
+import { fewestScores } from '../math/index.ts';
 import { readTextIfThere, writeJsonAtomic } from '../tables/index.ts';
 import type { Compared } from './compared.ts';
 import type { StageInput } from './flow.ts';

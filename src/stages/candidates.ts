@@ -76,5 +76,8 @@ export function chooseCandidates(
     rows = rows.filter((row) => row.role !== role || kept.has(row));
   }
   // What comes ranked is cut, not drawn.
-  return config.candidates.from === undefined ? drawn(rows, limit, config.seed) : rows.slice(0, limit);
+  const { from, outliers } = config.candidates;
+  return from === undefined && outliers === undefined
+    ? drawn(rows, limit, config.seed)
+    : rows.slice(0, limit);
 }

@@ -73,10 +73,29 @@ const auditConfigObject = z.strictObject({
         .describe(
           'A folder that `verbatim dedup` made of this dataset: its most duplicated captions, in that order.',
         ),
+      outliers: z
+        .string()
+        .optional()
+        .describe(
+          'A folder that `verbatim index` made of this dataset: the captions of its most outlying pictures first.',
+        ),
+      neighbours: positive
+        .optional()
+        .describe(
+          'With `outliers`: the neighbour to which a picture’s distance is taken. Default 1, the nearest.',
+        ),
       limit: positive
         .optional()
-        .describe('At most so many captions, drawn with `seed`; of `from` the first ones.'),
+        .describe('At most so many captions, drawn with `seed`; of `from` and `outliers` the first ones.'),
       roles: roleLimits.optional(),
+    })
+    .refine(({ from, outliers }) => from === undefined || outliers === undefined, {
+      path: ['outliers'],
+      error: 'stands beside from; leave one of the two out',
+    })
+    .refine(({ neighbours, outliers }) => neighbours === undefined || outliers !== undefined, {
+      path: ['neighbours'],
+      error: 'goes with outliers',
     })
     .prefault({})
     .describe('Which captions are audited; all distinct ones by default.'),

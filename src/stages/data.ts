@@ -108,7 +108,7 @@ export interface ChosenCaption extends Pick<CandidateRow, 'key' | 'caption' | 'd
 }
 
 /** Pictures of one caption that are compared with as its own; what repeats another one is found as retrieved (RV). */
-const mostOwn = 16;
+export const mostOwn = 16;
 
 /**
  * A training set without truth. Its distinct captions are the candidates: the first row that has a caption

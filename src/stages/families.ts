@@ -1,13 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodePicture, encodePng, type Mask, maskPicture, pictureMask } from '../images/index.ts';
-import {
-  type CopyCalibration,
-  findFamilies,
-  maskRegion,
-  scoreAt,
-  type TemplateFamily,
-} from '../labels/index.ts';
+import { type CopyCalibration, findFamilies, maskRegion, type TemplateFamily } from '../labels/index.ts';
+import { scoreAt } from '../math/index.ts';
 import { contentPath, putFile, readTable } from '../tables/index.ts';
 import { type CandidateRow, type FamilyRow, familyColumns } from './columns.ts';
 import type { Compared } from './compared.ts';

@@ -1,5 +1,6 @@
 import { messageOf, VerbatimError } from '../errors.ts';
-import { fewestScores, type PictureCollection } from '../labels/index.ts';
+import type { PictureCollection } from '../labels/index.ts';
+import { fewestScores } from '../math/index.ts';
 import type { AuditConfig } from './config.ts';
 
 type Labels = Pick<AuditConfig, 'labels'>;

@@ -58,6 +58,7 @@ export {
   readChosen,
   readDuplicated,
 } from './dedup/index.ts';
+export * from './extract/index.ts';
 export { type NamedFamily, readFamilies } from './families.ts';
 export type { ModelInput, StageInput } from './flow.ts';
 export { runGenerations } from './generations.ts';
@@ -75,6 +76,7 @@ export { waitForFolder } from './lock.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
 export { listNeverTrained, type NeverTrained, nullsWarning } from './never-trained.ts';
+export { type Outlier, type OutlierOptions, type Outliers, rankOutliers, readOutliers } from './outliers.ts';
 export { planAudit, plannedEvaluations, plannedPrice } from './plan.ts';
 export type { PlannedStage } from './planned.ts';
 export { addReview, readReviews } from './reviews.ts';

@@ -99,13 +99,20 @@ const labelTables = ['labels', 'families', 'copies'];
  * the temporary files of killed processes removed.
  *
  * @param options.relabel removes the labels that are there, and lets what only they depend on differ
+ * @param options.judging keys that only the last tables depend on: where they differ, these tables are removed
  * @throws VerbatimError when the folder belongs to another run (naming the first key that differs), holds
  *   files that are no run's, or is in use.
  */
 export async function openRun(
   path: string,
   description: RunDescription,
-  { relabel = false }: { readonly relabel?: boolean } = {},
+  {
+    relabel = false,
+    judging,
+  }: {
+    readonly relabel?: boolean;
+    readonly judging?: { readonly keys: readonly string[]; readonly tables: readonly string[] };
+  } = {},
 ): Promise<{ folder: RunFolder; resumed: boolean; release: () => Promise<void> }> {
   const folder = runFolder(path);
   const release = await lockFolder(path);
@@ -118,7 +125,8 @@ export async function openRun(
       await refuseForeignFolder(path);
       await writeJsonAtomic(join(path, 'run.json'), description);
     } else {
-      const difference = firstDifference(existing, description, relabel ? labelKeys : new Set());
+      const ignored = new Set([...(relabel ? labelKeys : []), ...(judging?.keys ?? [])]);
+      const difference = firstDifference(existing, description, ignored);
       if (difference !== undefined)
         throw new VerbatimError(
           `${path} holds another run: ${difference}; choose another output folder or delete this one`,
@@ -129,6 +137,10 @@ export async function openRun(
         for (const table of labelTables)
           await rm(join(folder.tables, table), { recursive: true, force: true });
         await rm(join(path, 'calibration.json'), { force: true });
+        await writeJsonAtomic(join(path, 'run.json'), description);
+      } else if (judging && firstDifference(existing, description, new Set()) !== undefined) {
+        for (const table of judging.tables)
+          await rm(join(folder.tables, table), { recursive: true, force: true });
         await writeJsonAtomic(join(path, 'run.json'), description);
       }
     }

@@ -78,12 +78,18 @@ export function npyHeader(dtype: NpyHeader['dtype'], shape: readonly number[]): 
 /** Writes rows [rows, dimension], whole or not at all; float16 as raw bits. */
 export async function writeNpy(
   path: string,
-  data: Float32Array | Uint16Array | Int8Array,
+  data: Float32Array | Uint16Array | Int8Array | Uint8Array,
   dimension: number,
 ): Promise<void> {
-  const dtype = data instanceof Float32Array ? 'float32' : data instanceof Int8Array ? 'int8' : 'float16';
+  const dtype = npyTypeOf(data);
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   await writeFileAtomic(path, [npyHeader(dtype, [data.length / dimension, dimension]), bytes]);
+}
+
+function npyTypeOf(data: Float32Array | Uint16Array | Int8Array | Uint8Array): NpyHeader['dtype'] {
+  if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Uint16Array) return 'float16';
+  return data instanceof Int8Array ? 'int8' : 'uint8';
 }
 
 /** Bytes of one value. */

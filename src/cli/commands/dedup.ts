@@ -1,4 +1,4 @@
-import { extname, resolve, sep } from 'node:path';
+import { extname } from 'node:path';
 import { Command } from 'commander';
 import type { Dataset } from '../../datasets/index.ts';
 import type { Level } from '../../dedup/index.ts';
@@ -13,6 +13,7 @@ import {
   setOption,
 } from '../config/flags.ts';
 import type { Override } from '../config/parse.ts';
+import { requireOutside } from '../outside.ts';
 import { decidingVersions, packageVersion } from '../package.ts';
 import { count, createProgress, problemLines } from '../progress.ts';
 import type { CommandContext } from './command.ts';
@@ -192,16 +193,6 @@ async function placeOfCopy(dataset: string, write: string | undefined): Promise<
   if (write === undefined || extname(write) !== '') return write;
   const { isFile } = await import('../../tables/index.ts');
   return (await isFile(dataset)) ? `${write}${extname(dataset)}` : write;
-}
-
-/** Results among the pictures would be pictures of the dataset the next time. */
-async function requireOutside(dataset: string, output: string): Promise<void> {
-  const { isFile } = await import('../../tables/index.ts');
-  if (!resolve(output).startsWith(resolve(dataset) + sep) || (await isFile(dataset))) return;
-  throw new VerbatimError(
-    `--output: ${output} lies inside ${dataset}, and would be part of it the next time; name a folder beside it`,
-    { exitCode: 2 },
-  );
 }
 
 /** Flags of levels that are not compared. @throws VerbatimError (exit code 2) */

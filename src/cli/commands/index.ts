@@ -54,6 +54,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./verify.ts'),
   },
   {
+    name: 'extract',
+    summary: 'find the training images that a model without captions repeats',
+    load: () => import('./extract.ts'),
+  },
+  {
     name: 'dedup',
     summary: 'find duplicates in a dataset, what to keep, and the captions to audit first',
     load: () => import('./dedup.ts'),
@@ -67,6 +72,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'search',
     summary: 'find the pictures of an index that are most similar to given ones',
     load: () => import('./search.ts'),
+  },
+  {
+    name: 'outliers',
+    summary: 'list the pictures of an index that lie farthest from all others',
+    load: () => import('./outliers.ts'),
   },
   {
     name: 'schema',

@@ -25,6 +25,7 @@ const pathKeys = [
   'significance.neverTrained',
   'significance.neverTrained.path',
   'significance.neverTrained.images',
+  'candidates.outliers',
   'labels.heldOut',
   'labels.heldOut.path',
   'labels.heldOut.images',
@@ -58,9 +59,7 @@ export async function loadAuditConfig(
     ...(config.generator !== undefined && { generator: locatedGenerator(config.generator, folder) }),
     alsoModels: config.alsoModels.map((path) => resolve(folder, path)),
     dataset: await located(config.dataset, folder),
-    ...(config.candidates.from !== undefined && {
-      candidates: { ...config.candidates, from: resolve(folder, config.candidates.from) },
-    }),
+    candidates: locatedCandidates(config.candidates, folder),
     ...(significance !== undefined && {
       significance: { ...significance, ...(neverTrained !== undefined && { neverTrained }) },
     }),
@@ -77,6 +76,17 @@ function locatedGenerator(config: GeneratorConfig, folder: string): GeneratorCon
   return {
     ...config,
     ...Object.fromEntries(paths.map(([key, path]) => [key, resolve(folder, String(path))])),
+  };
+}
+
+function locatedCandidates(
+  { from, outliers, ...rest }: AuditConfig['candidates'],
+  folder: string,
+): AuditConfig['candidates'] {
+  return {
+    ...(from !== undefined && { from: resolve(folder, from) }),
+    ...(outliers !== undefined && { outliers: resolve(folder, outliers) }),
+    ...rest,
   };
 }
 

@@ -54,6 +54,8 @@ interface Layout {
   readonly file: string | undefined;
   /** SQL of the caption, VARCHAR; undefined where there is none. */
   readonly caption: string | undefined;
+  /** SQL of how often the model saw the picture, INTEGER; undefined where the table does not say. */
+  readonly copies: string | undefined;
 }
 
 interface Shard extends StoredShard, Layout {
@@ -97,19 +99,24 @@ function layoutOf(path: string, shape: ParquetShape, spec: ParquetSpec): Layout 
   const bytes = type === 'BLOB' ? field : holdsBytes(type) ? `${field}.bytes` : undefined;
   const file = holdsPath(type) ? `${field}.path` : type === 'VARCHAR' ? field : undefined;
 
+  const says = shape.columns.some(
+    ({ name, type }) => name === 'copies' && /^U?(TINY|SMALL|BIG)?INT(EGER)?$/.test(type),
+  );
+  const copies = says ? 'TRY_CAST(copies AS INTEGER)' : undefined;
+
   const caption =
     spec.classes && !spec.captionColumn ? undefined : captionColumnOf(names, spec.captionColumn);
-  if (caption !== undefined) return { bytes, file, caption: asText(caption) };
+  if (caption !== undefined) return { bytes, file, copies, caption: asText(caption) };
   if (spec.captionColumn !== undefined)
     throw new VerbatimError(
       `${path}: there is no column "${spec.captionColumn}"; the columns are ${quotedNames(names)}.`,
     );
-  if (spec.classes === undefined) return { bytes, file, caption: undefined };
+  if (spec.classes === undefined) return { bytes, file, copies, caption: undefined };
   if (!names.includes(spec.labelColumn))
     throw new VerbatimError(
       `${path}: no column "${spec.labelColumn}" with the numbers of the classes; name it as labelColumn. The columns are ${quotedNames(names)}.`,
     );
-  return { bytes, file, caption: asText(spec.labelColumn) };
+  return { bytes, file, copies, caption: asText(spec.labelColumn) };
 }
 
 /**
@@ -189,16 +196,21 @@ export async function openParquet(spec: ParquetSpec): Promise<Dataset> {
     async *rows(shard, from, to, first): AsyncGenerator<StoredRow> {
       // Names alone are looked at; whether bytes are null is not known without reading them.
       const file = shard.bytes === undefined ? shard.file! : 'NULL';
-      const rows = parquetStretches<{ caption: string | null; file: string | null }>(
+      const rows = parquetStretches<{ caption: string | null; file: string | null; copies: number | null }>(
         shard.stored,
-        `${shard.caption ?? 'NULL'} AS caption, ${file} AS file`,
+        `${shard.caption ?? 'NULL'} AS caption, ${file} AS file, ${shard.copies ?? 'NULL'} AS copies`,
         from,
         to,
       );
       let row = from;
-      for await (const { caption, file } of rows) {
+      for await (const { caption, file, copies } of rows) {
         const error = shard.bytes === undefined ? nameFault(file, where(shard, row)) : undefined;
-        yield { key: rowKey(first + row), caption: captionOf(caption, where(shard, row)), error };
+        yield {
+          key: rowKey(first + row),
+          caption: captionOf(caption, where(shard, row)),
+          error,
+          copies: copies ?? undefined,
+        };
         row++;
       }
     },

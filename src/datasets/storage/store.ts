@@ -10,6 +10,7 @@ export interface StoredRow {
   readonly key: string;
   readonly caption: string;
   readonly error?: string | undefined;
+  readonly copies?: number | undefined;
 }
 
 /** What a format has to say of one shard; rows are counted within it. */
@@ -96,8 +97,14 @@ export function datasetOf<Shard extends StoredShard>(store: Store<Shard>): Datas
       for (let position = shardAt(shards, start); position < shards.length && index < end; position++) {
         const { from: first, to: last } = shards[position]!;
         const rows = store.rows(store.shards[position]!, index - first, Math.min(end, last) - first, first);
-        for await (const { key, caption, error } of rows)
-          yield { index: index++, key, caption, ...(error !== undefined && { error }) };
+        for await (const { key, caption, error, copies } of rows)
+          yield {
+            index: index++,
+            key,
+            caption,
+            ...(error !== undefined && { error }),
+            ...(copies !== undefined && { copies }),
+          };
         // Else the rows of the next shard would take the places of those that are lacking.
         if (index < Math.min(end, last))
           throw new VerbatimError(

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { randomNumbers } from '../testing/pictures.ts';
+import { createRandom } from './random.ts';
 import { fewestScores, scoreAt, scoreTail } from './tail.ts';
 
 const scale = 0.05;
 /** Exponential scores of scale .05, whose median is .2. */
 function exponentialScores(count: number, seed: number): number[] {
-  const next = randomNumbers(Math.imul(seed, 0x9e3779b1));
-  return Array.from({ length: count }, () => 0.2 - scale * Math.log(2 * (1 - next())));
+  const random = createRandom(seed);
+  return Array.from({ length: count }, () => 0.2 - scale * Math.log(2 * (1 - random.uniform())));
 }
 
 /** The score that a share of them reaches. */
@@ -39,8 +39,8 @@ describe('scoreTail', () => {
   it('is barely moved by one in twenty that are no held-out pictures, and counts them', () => {
     for (let seed = 1; seed <= 10; seed++) {
       const clean = exponentialScores(600, seed);
-      const next = randomNumbers(seed + 1000);
-      const dirty = clean.map((score, i) => (i % 20 === 0 ? 0.85 + 0.15 * next() : score));
+      const random = createRandom(seed + 1000);
+      const dirty = clean.map((score, i) => (i % 20 === 0 ? 0.85 + 0.15 * random.uniform() : score));
       const tail = scoreTail(dirty, 0.001);
       const without = scoreTail(clean, 0.001);
       // Five in a hundred at the top move the median and the ninth decile of those that are kept by a few percent of a scale.

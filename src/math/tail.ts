@@ -1,5 +1,5 @@
-import { VerbatimError } from '../../errors.ts';
-import { quantile } from '../../math/index.ts';
+import { VerbatimError } from '../errors.ts';
+import { quantile } from './summary.ts';
 
 /** The upper tail of a score over held-out pictures, and the threshold that follows from it. */
 export interface ScoreTail {
@@ -38,7 +38,7 @@ export function scoreTail(scores: ArrayLike<number>, share: number, least = 0): 
   const all = Float64Array.from(scores).sort();
   if (all.length < fewestScores)
     throw new VerbatimError(
-      `${all.length} held-out pictures have no tail to speak of: name ${fewestScores} at least, or leave the rules "aligned" and "local" out`,
+      `${all.length} held-out pictures have no tail to speak of: name ${fewestScores} at least`,
       { exitCode: 2 },
     );
   const far = 1 / (10 * all.length);
