@@ -1,5 +1,6 @@
 export { type AttackDefinition, defineAttack } from './define.ts';
 export { edgeConsistency } from './ecs.ts';
+export * from './membership/index.ts';
 export { guidanceOption, seedsOption, sigmaOption } from './options.ts';
 export { attackNamed, attackNames, attacks } from './registry.ts';
 export { requireAccess, type ScoredCaptions, type ScoreOptions, scoreAll } from './score.ts';

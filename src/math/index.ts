@@ -28,6 +28,7 @@ export {
   spearman,
   tprAtFpr,
 } from './ranking.ts';
+export { type RateAtFpr, type Separation, separation } from './separation.ts';
 export { dot, mean, quantile, squaredDistance, standardDeviation } from './summary.ts';
 export {
   type DType,
