@@ -61,6 +61,7 @@ export { runLabels } from './labelling.ts';
 export { waitForFolder } from './lock.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
+export * from './membership/index.ts';
 export { type PlannedStage, planAudit, plannedEvaluations, plannedPrice } from './plan.ts';
 export { addReview, readReviews } from './reviews.ts';
 export type { RunDescription, RunFolder } from './run-folder.ts';

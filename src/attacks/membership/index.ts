@@ -1,6 +1,7 @@
 export { type Completion, checkKept, type InpaintingScore, inpaintingScore } from './inpainting.ts';
 export {
   checkShadows,
+  checkSpread,
   type LiraScores,
   type LiraVariance,
   liraScores,

@@ -46,6 +46,27 @@ export function checkShadows(
 }
 
 /**
+ * Whether the shadows will let deviations be estimated, before their losses are computed: on each side some picture must have two.
+ *
+ * @param trainedOn of each shadow, of the same pictures
+ * @throws VerbatimError (exit code 2)
+ */
+export function checkSpread(trainedOn: readonly (readonly (boolean | null)[])[]): void {
+  for (const member of [true, false]) {
+    const pairs = trainedOn[0]!.some(
+      (_, picture) => trainedOn.filter((shadow) => shadow[picture] === member).length >= 2,
+    );
+    if (!pairs)
+      throw new VerbatimError(`${noPair(member)}; train more, or ask for the loss attack alone`, {
+        exitCode: 2,
+      });
+  }
+}
+
+const noPair = (member: boolean) =>
+  `no picture has two shadow models that were ${member ? '' : 'not '}trained on it, so nothing says how much such models differ`;
+
+/**
  * The likelihood-ratio attack (Carlini, Chien, Nasr, Song, Terzis and Tramèr 2022, "Membership inference attacks from first
  * principles", algorithm 1 and its offline form): for each picture a Gaussian is laid on the statistics of the shadows that were
  * trained on it and one on those of the others, and the target's statistic is held against both.
@@ -62,10 +83,7 @@ export function liraScores(
   const count = input.target.length;
   const inside = Array.from({ length: count }, (_, i) => moments(input, i, true));
   const outside = Array.from({ length: count }, (_, i) => moments(input, i, false));
-  const deviations =
-    variance === 'fixed'
-      ? { in: pooled(inside, 'trained on'), out: pooled(outside, 'not trained on') }
-      : null;
+  const deviations = variance === 'fixed' ? { in: pooled(inside, true), out: pooled(outside, false) } : null;
   const online = new Float64Array(count).fill(Number.NaN);
   const offline = new Float64Array(count).fill(Number.NaN);
   for (let i = 0; i < count; i++) {
@@ -99,7 +117,7 @@ function own({ count, squares }: Moments): number {
   return count < 2 ? Number.NaN : Math.sqrt(squares / (count - 1));
 }
 
-function pooled(groups: readonly Moments[], side: string): number {
+function pooled(groups: readonly Moments[], member: boolean): number {
   let squares = 0;
   let freedom = 0;
   for (const group of groups) {
@@ -107,10 +125,7 @@ function pooled(groups: readonly Moments[], side: string): number {
     squares += group.squares;
     freedom += group.count - 1;
   }
-  if (freedom === 0)
-    throw new VerbatimError(
-      `no picture has two shadow models that were ${side} it, so nothing says how much such models differ; train more shadows`,
-    );
+  if (freedom === 0) throw new VerbatimError(`${noPair(member)}; train more shadows`);
   if (squares === 0)
     throw new VerbatimError(
       'the shadow models give equal losses for every picture; they are the same model, or the network does not look at its input',
