@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { VerbatimError } from '../../errors.ts';
 import { decodePicture, type Mask, maskShare, pictureMask, resize } from '../../images/index.ts';
 import { floatTensor, type Tensor } from '../../math/index.ts';
+import { sha256 } from '../../tables/index.ts';
 
 /** Regions by name, as shares of width and height: x, y, width, height. */
 const named: Readonly<Record<string, readonly [number, number, number, number]>> = {
@@ -18,10 +19,14 @@ const named: Readonly<Record<string, readonly [number, number, number, number]>>
  *
  * @throws VerbatimError (exit code 2) for what is none of these, and for a region that is empty or everything
  */
-export async function readMask(text: string, [height, width]: readonly [number, number]): Promise<Mask> {
+export async function readMask(
+  text: string,
+  [height, width]: readonly [number, number],
+): Promise<{ readonly mask: Mask; readonly maskName: string }> {
+  const byWords = Object.hasOwn(named, text) || /^[\d.\s,]+$/.test(text);
   const mask = Object.hasOwn(named, text)
     ? rectangle(named[text]!, width, height)
-    : /^[\d.\s,]+$/.test(text)
+    : byWords
       ? rectangle(sharesOf(text), width, height)
       : await pictured(text, width, height);
   const share = maskShare(mask);
@@ -30,7 +35,8 @@ export async function readMask(text: string, [height, width]: readonly [number, 
       `--mask ${text}: covers ${share === 0 ? 'no pixel' : 'the whole picture'} at ${width}×${height}; mask a part of it`,
       { exitCode: 2 },
     );
-  return mask;
+  // A path says nothing of what it covers.
+  return { mask, maskName: byWords ? text : `picture ${sha256(mask.data)}` };
 }
 
 function sharesOf(text: string): [number, number, number, number] {
