@@ -107,7 +107,7 @@ export function define(context: CommandContext): Command {
     .addOption(
       integerOption('--noise <draws>', 'noise draws per picture and timestep (8; of inpainting 4)', 1),
     )
-    .option('--flips', 'ask about mirrored pictures too')
+    .option('--flips', 'ask about mirrored pictures too: for models that were trained on them')
     .option(
       '--mask <region>',
       'inpainting: left-half, …, x,y,w,h as shares, or a PNG, white is completed (left-half)',

@@ -46,7 +46,7 @@ const share = (rate: number) => `${Number((rate * 100).toPrecision(3))}%`;
 
 /**
  * ROC curves with both axes logarithmic, where low rates can be seen (Carlini et al. 2022, figure 1). A rate of 0 has no place there: what
- * is reached without any false positive is drawn at the left edge, and what is below the lowest rate is left out.
+ * is reached without any false positive is drawn at half of one, further left nothing is known; what is below the lowest rate is left out.
  */
 export function logRocChart(attacks: readonly SplitScores[]): Svg {
   const negatives = Math.max(...attacks.map(({ nonMembers }) => nonMembers.length));
@@ -75,7 +75,7 @@ export function logRocChart(attacks: readonly SplitScores[]): Svg {
           return Plot.line(
             corners(attack).filter(({ tpr }) => tpr >= floor),
             {
-              x: (point: Point) => Math.max(floor, point.fpr),
+              x: (point: Point) => Math.max(0.5 / attack.nonMembers.length, point.fpr),
               y: 'tpr',
               curve: 'step-after',
               stroke,
