@@ -9,11 +9,13 @@ export interface Completion {
 }
 
 export interface InpaintingScore {
+  /** −kept/fill: near 0 where the picture comes back, −1 where the completions are no nearer than a plain fill; NaN where fill is 0. */
+  readonly overFill: number;
   /**
    * −kept/all: near 0 where the completions that the model is sure of are the picture itself and the others are not; −1 where they
-   * are like all others. So a picture that comes back every time has −1 too: `plain` is there for it.
+   * are like all others, so also where every one is the picture itself.
    */
-  readonly normalised: number;
+  readonly overAll: number;
   /** −kept. */
   readonly plain: number;
   /** Mean distance of the kept completions, and of all. */
@@ -34,14 +36,16 @@ export function checkKept(keep: number, completions: number): void {
 
 /**
  * The inpainting attack's statistic (Carlini et al. 2023, section 5): of many completions those with the lowest loss are kept,
- * and their mean distance to the picture is taken, over the mean of all completions of that picture, so that a plain picture,
- * which any completion comes near to, does not pass as a member.
+ * and their mean distance to the picture is taken. An easy picture, which any completion comes near to, must not pass as a member for
+ * that, so the distance is put in relation: to that of a plain fill, or to the mean of all completions of the picture.
  *
+ * @param fill distance of a plain fill of the region to the picture, in the unit of `distance`
  * @returns undefined where fewer than keep + 1 completions can be judged
  */
 export function inpaintingScore(
   completions: readonly (Completion | undefined)[],
   keep: number,
+  fill: number,
 ): InpaintingScore | undefined {
   checkKept(keep, completions.length);
   const judged = completions.flatMap((one, at) =>
@@ -53,7 +57,8 @@ export function inpaintingScore(
   const kept = mean(best);
   const all = mean(judged);
   return {
-    normalised: all === 0 ? -1 : -kept / all,
+    overFill: fill === 0 ? Number.NaN : -kept / fill,
+    overAll: all === 0 ? -1 : -kept / all,
     plain: -kept,
     kept,
     all,

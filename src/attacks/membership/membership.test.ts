@@ -390,25 +390,33 @@ describe('the inpainting statistic', () => {
 
   it('is the mean distance of the surest over that of all', () => {
     const list = [completion(3, 0.4), completion(1, 0.1), completion(2, 0.2), completion(9, 0.9)];
-    const score = inpaintingScore(list, 2)!;
+    const score = inpaintingScore(list, 2, 0.5)!;
     expect(score.order).toEqual([1, 2]);
     expect(score.kept).toBeCloseTo(0.15, 12);
-    expect(score.normalised).toBeCloseTo(-0.15 / 0.4, 12);
+    expect(score.overAll).toBeCloseTo(-0.15 / 0.4, 12);
+    expect(score.overFill).toBeCloseTo(-0.15 / 0.5, 12);
     expect(score.plain).toBeCloseTo(-0.15, 12);
   });
 
   it('is the same for a picture that all completions are nearer to, where the plain one is not', () => {
     const list = [completion(3, 0.4), completion(1, 0.1), completion(2, 0.2)];
     const nearer = list.map(({ loss, distance }) => completion(loss, distance / 8));
-    expect(inpaintingScore(nearer, 1)!.normalised).toBeCloseTo(inpaintingScore(list, 1)!.normalised, 12);
-    expect(inpaintingScore(nearer, 1)!.plain).toBeGreaterThan(inpaintingScore(list, 1)!.plain);
+    const [far, near] = [inpaintingScore(list, 1, 0.4)!, inpaintingScore(nearer, 1, 0.05)!];
+    expect(near.overAll).toBeCloseTo(far.overAll, 12);
+    expect(near.overFill).toBeCloseTo(far.overFill, 12);
+    expect(near.plain).toBeGreaterThan(far.plain);
   });
 
   it('leaves failed completions out, and says nothing where too few are left', () => {
     const list = [completion(1, 0.1), undefined, completion(Number.NaN, 0.2), completion(2, 0.3)];
-    expect(inpaintingScore(list, 1)!.all).toBeCloseTo(0.2, 12);
-    expect(inpaintingScore(list, 2)).toBeUndefined();
-    expect(inpaintingScore([completion(1, 0), completion(2, 0)], 1)!.normalised).toBe(-1);
+    expect(inpaintingScore(list, 1, 1)!.all).toBeCloseTo(0.2, 12);
+    expect(inpaintingScore(list, 2, 1)).toBeUndefined();
+  });
+
+  it('over a plain fill is 0 for what comes back every time, where over all completions it is as if nothing had', () => {
+    const back = inpaintingScore([completion(1, 0), completion(2, 0)], 1, 0.3)!;
+    expect([Math.abs(back.overFill), back.overAll]).toEqual([0, -1]);
+    expect(inpaintingScore([completion(1, 0), completion(2, 0.1)], 1, 0)!.overFill).toBeNaN();
   });
 
   it.each([0, 4, 5, 1.5])('refuses to keep %d of 4', (keep) => {

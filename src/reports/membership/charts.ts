@@ -14,11 +14,10 @@ export interface SplitScores {
 export function lineOf(name: string): { readonly stroke: string; readonly dash: string } {
   const methods = ['lira-online', 'lira-offline', 'loss'];
   const method = methods.findIndex((one) => name.startsWith(one));
-  if (method < 0)
-    return {
-      stroke: seriesColour(name === 'inpainting' ? 0 : 1),
-      dash: seriesDash(name === 'inpainting' ? 0 : 1),
-    };
+  if (method < 0) {
+    const kind = ['inpainting', 'inpainting-over-all', 'inpainting-plain'].indexOf(name);
+    return { stroke: seriesColour(kind), dash: seriesDash(kind) };
+  }
   const way = name.includes('flips') ? 0 : name.includes('averaged') ? 1 : 2;
   return { stroke: seriesColour(method), dash: seriesDash(way) };
 }

@@ -200,7 +200,7 @@ it.each([
   ['loss-averaged', 'Loss threshold, averaged'],
   ['loss-flips', 'Loss threshold, mirrored too'],
   ['lira-offline-averaged-flips', 'LiRA offline, averaged and mirrored too'],
-  ['inpainting', 'Inpainting, over the mean of the picture'],
+  ['inpainting', 'Inpainting, over a plain fill'],
 ])('%s is called %s', (name, title) => {
   expect(attackTitle(name)).toBe(title);
 });

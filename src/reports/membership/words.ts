@@ -3,7 +3,8 @@ import { area, counted, integer, list, percentage } from '../format.ts';
 
 /** What each attack does, in a line of a table. */
 export function attackTitle(name: string): string {
-  if (name === 'inpainting') return 'Inpainting, over the mean of the picture';
+  if (name === 'inpainting') return 'Inpainting, over a plain fill';
+  if (name === 'inpainting-over-all') return 'Inpainting, over the mean of all';
   if (name === 'inpainting-plain') return 'Inpainting, distance alone';
   const [, method = name, ways = ''] = /^(loss|lira-offline|lira-online)(.*)$/.exec(name) ?? [];
   const title = { loss: 'Loss threshold', 'lira-offline': 'LiRA offline', 'lira-online': 'LiRA online' };

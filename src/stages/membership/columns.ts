@@ -45,6 +45,8 @@ export const completionColumns = {
   loss: nullable('DOUBLE'),
   /** √(mean (a − b)²) over the masked region between it and the picture, values in [0, 1]. */
   distance: nullable('DOUBLE'),
+  /** The same distance for a plain fill: the region in the mean colour of the rest. One for all completions of a picture. */
+  fill: nullable('DOUBLE'),
   /** SHA-256 of the surest one of each picture, in images/. */
   image: nullable('VARCHAR'),
   evaluations: column('INTEGER'),

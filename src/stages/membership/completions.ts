@@ -20,7 +20,7 @@ import { type RunFolder, runTable } from '../run-folder.ts';
 import { cutShards, errorText, rethrowFatal, runStage } from '../stage.ts';
 import { type CompletionRow, completionColumns, type PictureRow } from './columns.ts';
 import { captionFor, type LossesInput, notANumber } from './losses.ts';
-import { maskTensor } from './mask.ts';
+import { filled, maskTensor } from './mask.ts';
 import type { InpaintingSettings } from './types.ts';
 
 export interface CompletionsInput extends Omit<LossesInput, 'models' | 'open'> {
@@ -66,7 +66,7 @@ export async function runCompletions(input: CompletionsInput): Promise<void> {
 }
 
 function failedRows({ picture }: PictureRow, count: number, error: string): CompletionRow[] {
-  const rest = { loss: null, distance: null, image: null, evaluations: 0, error };
+  const rest = { loss: null, distance: null, fill: null, image: null, evaluations: 0, error };
   return Array.from({ length: count }, (_, completion) => ({ picture, completion, ...rest }));
 }
 
@@ -97,7 +97,7 @@ async function completePicture(
   const judged = all.map(({ row: { loss, distance } }): Completion | undefined =>
     loss === null || distance === null ? undefined : { loss, distance },
   );
-  const surest = inpaintingScore(judged, settings.keep)?.order[0];
+  const surest = inpaintingScore(judged, settings.keep, 0)?.order[0];
   if (surest === undefined) return all.map((one) => one.row);
   const image = await putFile(input.folder.images, await encodePng(all[surest]!.made!), 'png');
   return all.map((one, i) => (i === surest ? { ...one.row, image } : one.row));
@@ -116,6 +116,7 @@ async function completeSeeds(
 ): Promise<Made[]> {
   const { denoiser } = pipeline;
   const { known, condition, unconditional, seeds } = given;
+  const fill = maskedRms(filled(original, settings.mask), original, settings.mask);
   const before = meter.evaluations;
   const noise = seededNoise();
   let draw = 0;
@@ -151,7 +152,7 @@ async function completeSeeds(
       draws: queries.draws,
       flips: false,
     });
-    const base = { picture, completion, image: null, evaluations };
+    const base = { picture, completion, fill, image: null, evaluations };
     const failed = (error: string): Made => ({
       made: undefined,
       row: { ...base, loss: null, distance: null, error },
@@ -180,6 +181,7 @@ export async function readCompletions(folder: RunFolder, keep: number) {
           loss === null || distance === null ? undefined : { loss, distance },
         ),
         keep,
+        list.find(({ fill }) => fill !== null)?.fill ?? Number.NaN,
       );
       const evaluations = list.reduce((sum, row) => sum + row.evaluations, 0);
       const image = list.find((row) => row.image !== null)?.image ?? null;

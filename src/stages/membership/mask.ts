@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { VerbatimError } from '../../errors.ts';
-import { decodePicture, type Mask, maskShare, pictureMask, resize } from '../../images/index.ts';
+import {
+  decodePicture,
+  type Mask,
+  maskShare,
+  type Picture,
+  pictureMask,
+  resize,
+} from '../../images/index.ts';
 import { floatTensor, type Tensor } from '../../math/index.ts';
 import { sha256 } from '../../tables/index.ts';
 
@@ -79,6 +86,23 @@ async function pictured(path: string, width: number, height: number): Promise<Ma
   return pictureMask(
     resize(await decodePicture(bytes, { where: `--mask ${path}` }), width, height, 'bicubic'),
   );
+}
+
+/** The picture with its masked region in the mean colour of the rest: what anybody could guess. */
+export function filled({ width, height, data }: Picture, mask: Mask): Picture {
+  const sums = [0, 0, 0];
+  let known = 0;
+  mask.data.forEach((set, pixel) => {
+    if (set !== 0) return;
+    known++;
+    for (let c = 0; c < 3; c++) sums[c]! += data[3 * pixel + c]!;
+  });
+  const colour = sums.map((sum) => Math.round(sum / known));
+  return {
+    width,
+    height,
+    data: data.map((value, i) => (mask.data[Math.floor(i / 3)] === 0 ? value : colour[i % 3]!)),
+  };
 }
 
 /**

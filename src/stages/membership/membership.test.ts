@@ -21,7 +21,7 @@ import {
   readMask,
   runMembership,
 } from './index.ts';
-import { maskTensor } from './mask.ts';
+import { filled, maskTensor } from './mask.ts';
 import { checkAlike } from './models.ts';
 import { drawItems } from './pictures.ts';
 import { drawMembers, writeLab, writeMembers, writePictures } from './testing/lab-folder.ts';
@@ -418,6 +418,15 @@ describe('the inpainting attack', () => {
       ['upper', 'neither a file nor one of left-half'],
     ] as const)
       await expect(readMask(text, [4, 8])).rejects.toThrow(message);
+  });
+
+  it('fills a region with the mean colour of the rest', async () => {
+    const { mask } = await readMask('0,0,.5,1', [1, 4]);
+    const data = Uint8Array.of(1, 2, 3, 4, 5, 6, 10, 20, 30, 12, 24, 36);
+    expect([...filled({ width: 4, height: 1, data }, mask).data]).toEqual([
+      ...[11, 22, 33, 11, 22, 33],
+      ...data.subarray(6),
+    ]);
   });
 
   it('makes every cell of a latent that a masked pixel falls into', async () => {

@@ -8,6 +8,7 @@ export interface OneModel {
   close(): Promise<void>;
 }
 
+/** @param open opens a model's folder; what it gives is closed before the next is opened */
 export function oneModel(open: (folder: string) => Promise<Pipeline>): OneModel {
   let current: { readonly folder: string; readonly pipeline: Pipeline } | undefined;
   const close = async () => {
@@ -36,6 +37,7 @@ export interface ModelFacts {
   readonly sigmas: readonly number[];
 }
 
+/** What is compared of a model before anything is computed. */
 export function factsOf(
   name: string,
   { digest, denoiser }: Pipeline,

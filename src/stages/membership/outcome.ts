@@ -88,6 +88,10 @@ export function thresholdAt(members: readonly number[], nonMembers: readonly num
   return threshold;
 }
 
+/**
+ * What the scores of every attack say: AUC, rates, copies. The seed draws the bootstrap's resamples; pictures that are left out are in no
+ * figure.
+ */
 export function membershipOutcome(input: OutcomeInput): MembershipOutcome {
   const { rows } = input;
   const usable = rows.filter(({ error }) => error === null);

@@ -1,23 +1,22 @@
-import { checkKept, checkQueries, checkSpread, headlineAttack, scoreLosses } from '../../attacks/index.ts';
+import { checkKept, checkQueries, checkSpread, headlineAttack } from '../../attacks/index.ts';
 import type { Pipeline } from '../../diffusion/index.ts';
-import { encodePng } from '../../images/index.ts';
-import { putFile } from '../../tables/index.ts';
 import { remembered } from '../data.ts';
 import { openRun, type RunDescription, type RunFolder } from '../run-folder.ts';
 import { cutShards, runStage } from '../stage.ts';
-import {
-  type ExposedRow,
-  exposedColumns,
-  type MembershipRow,
-  membershipColumns,
-  type PictureRow,
-  pictureColumns,
-} from './columns.ts';
-import { readCompletions, runCompletions } from './completions.ts';
-import { readLosses, runLosses } from './losses.ts';
+import { type ExposedRow, type PictureRow, pictureColumns } from './columns.ts';
+import { runCompletions } from './completions.ts';
+import { runLosses } from './losses.ts';
 import { checkAlike, factsOf, type ModelFacts, oneModel } from './models.ts';
-import { type MembershipOutcome, membershipOutcome, type ScoredAttack, splitScores } from './outcome.ts';
+import { type MembershipOutcome, membershipOutcome, type ScoredAttack } from './outcome.ts';
 import { describePictures, drawItems, fitted } from './pictures.ts';
+import {
+  completionScores,
+  lossScores,
+  rowsPerShard,
+  trainedOn,
+  writeExposed,
+  writeScores,
+} from './results.ts';
 import type { InpaintingSettings, MembershipOptions } from './types.ts';
 
 export interface MembershipResult {
@@ -27,11 +26,6 @@ export interface MembershipResult {
   readonly attacks: readonly ScoredAttack[];
   readonly exposed: readonly ExposedRow[];
 }
-
-/** Members that are shown. */
-const mostExposed = 20;
-/** Rows of small tables per shard. */
-const rowsPerShard = 4096;
 
 /**
  * Measures membership inference on one model: pictures, then losses (or completions), then scores, in a folder that a killed run goes
@@ -157,111 +151,4 @@ function describe(
       }),
     },
   };
-}
-
-/** Of each shadow whether it was trained on each picture; null where the picture is not in its pool, or is left out. */
-function trainedOn({ shadows }: MembershipOptions['source'], rows: readonly PictureRow[]) {
-  return shadows.map((shadow) =>
-    rows.map(({ pool, error }) => (pool === null || error !== null ? null : shadow.trainedOn.has(pool))),
-  );
-}
-
-async function lossScores(
-  folder: RunFolder,
-  { queries, source }: MembershipOptions,
-  rows: readonly PictureRow[],
-  models: readonly { readonly name: string; readonly shadow: boolean }[],
-) {
-  const losses = await readLosses(
-    folder,
-    models.map(({ name }) => name),
-    rows.length,
-    queries,
-  );
-  let evaluations = 0;
-  for (const list of losses.values()) for (const loss of list) if (!Number.isNaN(loss)) evaluations++;
-  const [target, ...others] = models;
-  const known = trainedOn(source, rows);
-  const shadows = others.map(({ name }, i) => ({ losses: losses.get(name)!, trainedOn: known[i]! }));
-  return { attacks: scoreLosses({ losses: losses.get(target!.name)! }, shadows, queries), evaluations };
-}
-
-async function completionScores(
-  folder: RunFolder,
-  { keep }: InpaintingSettings,
-  rows: readonly PictureRow[],
-) {
-  const found = await readCompletions(folder, keep);
-  const evaluations = [...found.values()].reduce((sum, one) => sum + one.evaluations, 0);
-  const scores = (of: 'plain' | 'normalised') =>
-    rows.map(({ picture }) => found.get(picture)?.score[of] ?? Number.NaN);
-  return {
-    // The last stands for both.
-    attacks: [
-      { name: 'inpainting-plain', scores: scores('plain'), evaluations },
-      { name: 'inpainting', scores: scores('normalised'), evaluations },
-    ],
-    evaluations,
-    images: new Map([...found].map(([picture, { image }]) => [picture, image] as const)),
-  };
-}
-
-type Stage = Pick<Parameters<typeof runStage>[0], 'folder' | 'signal' | 'onProgress'>;
-
-async function writeScores(
-  stage: Stage,
-  rows: readonly PictureRow[],
-  attacks: readonly ScoredAttack[],
-): Promise<void> {
-  const all = attacks.flatMap(({ name, scores }) =>
-    rows.flatMap(({ picture, member, copies, error }, i): MembershipRow[] =>
-      error === null
-        ? [{ picture, member, copies, attack: name, score: Number.isNaN(scores[i]!) ? null : scores[i]! }]
-        : [],
-    ),
-  );
-  await runStage({
-    ...stage,
-    name: 'membership',
-    columns: membershipColumns,
-    shards: cutShards(all, rowsPerShard * 4),
-    items: (shard) => shard.length,
-    process: async (shard) => shard,
-  });
-}
-
-/** The members with the highest scores, with their pictures: what a reader should look at first. */
-async function writeExposed(
-  stage: Stage,
-  rows: readonly PictureRow[],
-  { scores }: ScoredAttack,
-  images: ReadonlyMap<number, string | null>,
-  picture: (row: PictureRow) => Promise<Parameters<typeof encodePng>[0]>,
-): Promise<ExposedRow[]> {
-  const { nonMembers } = splitScores(scores, rows);
-  const first = rows
-    .flatMap((row, i) =>
-      row.member && row.error === null && !Number.isNaN(scores[i]!) ? [{ row, score: scores[i]! }] : [],
-    )
-    .sort((a, b) => b.score - a.score || a.row.picture - b.row.picture)
-    .slice(0, mostExposed);
-  const exposed: ExposedRow[] = [];
-  for (const [i, { row, score }] of first.entries())
-    exposed.push({
-      rank: i + 1,
-      picture: row.picture,
-      score,
-      non_members_above: nonMembers.filter((other) => other >= score).length,
-      image: await putFile(stage.folder.images, await encodePng(await picture(row)), 'png'),
-      completion: images.get(row.picture) ?? null,
-    });
-  await runStage({
-    ...stage,
-    name: 'exposed',
-    columns: exposedColumns,
-    shards: [exposed],
-    items: (shard) => shard.length,
-    process: async (shard) => shard,
-  });
-  return exposed;
 }
