@@ -25,8 +25,10 @@ export interface LossesInput {
   readonly onProgress?: ((progress: StageProgress) => void) | undefined;
 }
 
-/** Losses in one shard: what a kill can cost. */
-const lossesPerShard = 512;
+/** Losses in one shard at least, which is what a kill can cost; of large runs so many more that there are about 1,000 shards. */
+const fewestPerShard = 512;
+const mostPerShard = 16_384;
+const wantedShards = 1000;
 
 interface LossShard {
   readonly model: LossesInput['models'][number];
@@ -39,10 +41,12 @@ export async function runLosses(input: LossesInput): Promise<void> {
   const each = lossesPerPicture(queries);
   const usable = input.rows.filter(({ error }) => error === null);
   const noise = seededNoise();
+  const wanted = Math.ceil((models.length * usable.length * each) / wantedShards);
+  const perShard = Math.min(mostPerShard, Math.max(fewestPerShard, wanted));
   const shards = models.flatMap((model): LossShard[] =>
     cutShards(
       model.shadow ? usable.filter(({ pool }) => pool !== null) : usable,
-      Math.max(1, Math.floor(lossesPerShard / each)),
+      Math.max(1, Math.floor(perShard / each)),
     ).map((rows) => ({ model, rows })),
   );
   await runStage({
