@@ -1,10 +1,11 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { queryLosses } from '../../attacks/index.ts';
 import { memorizer, noisePictures } from '../../attacks/testing/memorizer.ts';
 import { openDataset } from '../../datasets/index.ts';
-import type { Pipeline } from '../../diffusion/index.ts';
-import { encodePng, type Picture } from '../../images/index.ts';
+import { type Pipeline, seededNoise } from '../../diffusion/index.ts';
+import { encodePng, mirror, type Picture } from '../../images/index.ts';
 import { createMeter } from '../../runtime/index.ts';
 import { readTable, tableFiles } from '../../tables/index.ts';
 import { fingerprint } from '../../testing/fingerprint.ts';
@@ -87,6 +88,21 @@ describe('membership by losses, with models whose truth is known', () => {
     expect(losses).toHaveLength(7 * 220 * 3 * 2);
     expect(outcome.evaluations).toBe(losses.length);
     expect(run.meter.evaluations).toBe(losses.length);
+    // One picture's rows are its own losses, those of the mirrored one behind.
+    const pipeline = await run.open('x/shadow-04');
+    const encoded = (picture: Picture) => pipeline.encode([picture]);
+    const own = losses.filter((row) => row.model === 'shadow-04' && row.picture === 17);
+    const expected = await queryLosses(
+      pipeline.denoiser,
+      await encoded(pool[17]!),
+      await encoded(mirror(pool[17]!)),
+      await pipeline.encodeText(['']),
+      { queries: run.queries, noise: seededNoise(), batch: 1 },
+    );
+    expect(own.map(({ loss }) => loss)).toEqual([...expected]);
+    expect(own.map(({ flip, draw }) => [flip, draw])).toEqual(
+      [false, true].flatMap((flip) => [0, 1, 2].map((draw) => [flip, draw])),
+    );
     // The same noise for every picture and model: what was one draw is one draw of all.
     expect(new Set(losses.map(({ draw }) => draw))).toEqual(new Set([0, 1, 2]));
     const scored = await readTable(await tableFiles(join(written.tables, 'membership')), membershipColumns);
