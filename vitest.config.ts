@@ -15,6 +15,7 @@ const longest = [
   'src/cli/http-audit.test.ts',
   'src/cli/extract.test.ts',
   'src/cli/verify.test.ts',
+  'src/cli/membership.test.ts',
   'test/dedup.test.ts',
   'test/bad-output.test.ts',
   'src/cli/review.test.ts',
@@ -22,6 +23,7 @@ const longest = [
   'src/labels/copies/find.test.ts',
   'src/labels/calibrate-copies.test.ts',
   'src/cli/ordinary.test.ts',
+  'src/stages/membership/membership.test.ts',
 ];
 
 class LongestFirst extends BaseSequencer {

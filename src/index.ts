@@ -53,6 +53,8 @@ export {
   dataOfDataset,
   dedupConfigSchema,
   findDuplicates,
+  type MembershipOutcome,
   type RunFolder,
   runAudit,
+  runMembership,
 } from './stages/index.ts';

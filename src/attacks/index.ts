@@ -18,6 +18,7 @@ export {
 } from './cliques-run.ts';
 export { type AttackDefinition, defineAttack } from './define.ts';
 export { edgeConsistency } from './ecs.ts';
+export * from './membership/index.ts';
 export { guidanceOption, seedsOption, sigmaOption } from './options.ts';
 export { attackNamed, attackNames, attacks } from './registry.ts';
 export { requireAccess, type ScoredCaptions, type ScoreOptions, scoreAll } from './score.ts';

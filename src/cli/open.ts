@@ -9,7 +9,7 @@ import type { AuditConfig, AuditData, AuditDatasetConfig } from '../stages/index
 import { parseConfig } from './config/parse.ts';
 import { readText } from './config/read.ts';
 
-/** Opens a model with a meter that counts what its denoiser computes. */
+/** Opens a model with a meter that counts what its denoiser computes; `shared` counts several models together. */
 export async function openAuditModel(
   config: {
     readonly model: string;
@@ -20,10 +20,11 @@ export async function openAuditModel(
     readonly threads?: number | undefined;
   },
   signal: AbortSignal,
+  shared?: Meter,
 ): Promise<{ pipeline: Pipeline; meter: Meter }> {
   const { openPipeline } = await import('../diffusion/index.ts');
   const { createMeter } = await import('../runtime/index.ts');
-  const meter = createMeter();
+  const meter = shared ?? createMeter();
   const { model, tokenizer, provider, precision, batch, threads } = config;
   const options = {
     provider,

@@ -17,6 +17,7 @@ export {
   requireDenoiser,
 } from './generator-graph.ts';
 export { combineGuided, guided } from './guidance.ts';
+export { type InpaintOptions, inpaint } from './inpaint.ts';
 export { dynamicThreshold, type Limit, limitFromConfig } from './limit.ts';
 export { type NoiseOption, type SeededNoise, seededNoise } from './noise.ts';
 export { createPipeline, openPipeline, type PipelineOptions, type PipelineParts } from './pipeline.ts';

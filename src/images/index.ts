@@ -10,6 +10,7 @@ export {
 export { encodeJpeg, encodePng } from './encode.ts';
 export { resizeGrey } from './grey.ts';
 export { dilate, erode, type Mask, maskPicture, maskShare, pictureMask } from './mask.ts';
+export { mirror } from './mirror.ts';
 export type { Picture } from './picture.ts';
 export { type ResizeFilter, resize } from './resize.ts';
 export { edgeMap, sobelMagnitude } from './sobel.ts';

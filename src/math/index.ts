@@ -40,6 +40,7 @@ export {
   spearman,
   tprAtFpr,
 } from './ranking.ts';
+export { type RateAtFpr, type Separation, separation } from './separation.ts';
 export {
   type Characteristics,
   characteristicsAt,

@@ -38,6 +38,7 @@ export {
   recipes,
 } from './found-curve.ts';
 export type { GalleryLimits } from './gallery.ts';
+export { verdictText, writeMembershipReport } from './membership/index.ts';
 export { recordedFindings } from './recorded.ts';
 export type { Review } from './reviews.ts';
 export { type RuleFigures, type Summary, summarize } from './summary.ts';

@@ -75,6 +75,7 @@ export { runLabels } from './labelling.ts';
 export { waitForFolder } from './lock.ts';
 export type { LogEntry, StageCost } from './log.ts';
 export { readLog, stageCosts } from './log.ts';
+export * from './membership/index.ts';
 export { listNeverTrained, type NeverTrained, nullsWarning } from './never-trained.ts';
 export { type Outlier, type OutlierOptions, type Outliers, rankOutliers, readOutliers } from './outliers.ts';
 export { planAudit, plannedEvaluations, plannedPrice } from './plan.ts';

@@ -59,6 +59,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./extract.ts'),
   },
   {
+    name: 'membership',
+    summary: 'measure how well pictures can be told from those that a model was trained on',
+    load: () => import('./membership.ts'),
+  },
+  {
     name: 'dedup',
     summary: 'find duplicates in a dataset, what to keep, and the captions to audit first',
     load: () => import('./dedup.ts'),

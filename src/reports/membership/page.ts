@@ -1,0 +1,46 @@
+import { type MembershipResult, type RunDescription, splitScores } from '../../stages/index.ts';
+import { html, type Markup } from '../markup.ts';
+import { pageText, reproduceSection } from '../shell.ts';
+import { attacksSection, exposedSection, scoresSection } from './sections.ts';
+import { meaningText, verdictText } from './words.ts';
+
+/** What the page is made of. */
+export type MembershipPageData = Pick<MembershipResult, 'outcome' | 'rows' | 'attacks' | 'exposed'>;
+
+/**
+ * The page of `verbatim membership`. Captions, keys and reasons are escaped by the templates and cut; the page holds no script and
+ * forbids any. The same arguments give the same text.
+ */
+export function renderMembershipPage(run: RunDescription, data: MembershipPageData): string {
+  const { outcome, rows, attacks, exposed } = data;
+  const split = attacks.map(({ name, scores }) => ({ name, ...splitScores(scores, rows) }));
+  const headline = split.find(({ name }) => name === outcome.headline)!;
+  const sections: readonly (readonly [id: string, title: string, section: Markup])[] = [
+    ['attacks', 'Attacks', attacksSection(outcome, split)],
+    ['scores', 'Scores', scoresSection(outcome, headline)],
+    ['exposed', 'Most exposed', exposedSection(exposed, rows, headline.nonMembers.length)],
+    [
+      'reproduce',
+      'Reproduce',
+      reproduceSection(
+        html`Every figure here stands in <code>summary.json</code>, <code>report/curves.csv</code> and <code>tables/membership</code> of the folder above this page.`,
+        run,
+      ),
+    ],
+  ];
+  const [, amount, rest] = /^([\d.<> ]+%|AUC [\d.]+)(.*)$/.exec(verdictText(outcome)) ?? [
+    '',
+    '',
+    verdictText(outcome),
+  ];
+  return pageText({
+    title: `Membership in ${run.model.name}`,
+    header: html`<p class="name">Was <b>${run.dataset.name}</b> in the training set of <b>${run.model.name}</b>${outcome.target === run.model.name ? null : html` (${outcome.target})`}?</p>
+<h1><em>${amount}</em>${rest}</h1>
+<p class="lead">${meaningText(outcome)}</p>`,
+    contents: sections.map(([id, title]) => [id, title] as const),
+    main: html`${sections.map(([, , section]) => html`${section}\n`)}`,
+    footer: html`model ${run.model.digest}<br>pictures ${run.dataset.digest}${run.heldOut && html`<br>non-members ${run.heldOut.digest}`}`,
+    run,
+  });
+}

@@ -1,0 +1,95 @@
+import {
+  type ExposedRow,
+  type MembershipOutcome,
+  type PictureRow,
+  thresholdAt,
+  verdictFpr,
+} from '../../stages/index.ts';
+import { contentPath } from '../../tables/index.ts';
+import { fact } from '../figure.ts';
+import { area, captionText, counted, integer, percentage, score } from '../format.ts';
+import { empty, html, type Markup, pair } from '../markup.ts';
+import { lineOf, logRocChart, type SplitScores, scoreChart, sides } from './charts.ts';
+import { attackTitle } from './words.ts';
+
+const swatch = (name: string) => {
+  const { stroke, dash } = lineOf(name);
+  return html`<svg width="26" height="8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" stroke="${stroke}" stroke-width="2.5" stroke-dasharray="${dash}"></line></svg>`;
+};
+
+const rate = (tpr: number | null) => (tpr === null ? '–' : percentage(tpr));
+const between = (interval: { low: number; high: number } | null) =>
+  interval === null
+    ? null
+    : html`<br><small>${percentage(interval.low)}–${percentage(interval.high)}</small>`;
+
+/** The attacks side by side: curves, rates, and what each costs. */
+export function attacksSection(outcome: MembershipOutcome, split: readonly SplitScores[]): Markup {
+  const drawn = split.filter(({ members, nonMembers }) => members.length > 0 && nonMembers.length > 0);
+  const rows = outcome.attacks.map(
+    (one) =>
+      html`<tr><td class="text">${swatch(one.name)} ${attackTitle(one.name)}${one.name === outcome.headline ? html` <small>(verdict)</small>` : null}</td><td>${one.auc === null ? '–' : area(one.auc)}${one.aucInterval && html`<br><small>${area(one.aucInterval.low)}–${area(one.aucInterval.high)}</small>`}</td>${one.rates.map(
+        ({ tpr, interval }, i) =>
+          html`<td${i === 2 && html` class="wide"`}>${rate(tpr)}${between(interval)}</td>`,
+      )}<td class="wide">${integer(one.members)} / ${integer(one.nonMembers)}</td><td>${integer(one.evaluations)}</td></tr>`,
+  );
+  const table = html`<table><thead><tr><th class="text">Attack</th><th>AUC</th><th>TPR at .1%</th><th>at 1%</th><th class="wide">at 10%</th><th class="wide">Members / non-members</th><th>Evaluations</th></tr></thead><tbody>${rows}</tbody></table>
+<p class="note">Intervals are bootstrap, 95%, members and non-members resampled. A rate is the last one whose false positives lie strictly below the level; – where there are fewer non-members than one over it. Evaluations are what the attack alone costs.</p>`;
+  const figure =
+    drawn.length === 0 ? empty('No attack could score pictures of both sides.') : logRocChart(drawn);
+  const lira = outcome.attacks.find((one) => one.lira !== null)?.lira;
+  return html`<section id="attacks"><h2>Attacks</h2>
+<p>Both axes are logarithmic, since a membership attack matters at few false positives. The thin line is guessing.${outcome.shadows > 0 ? ` LiRA holds each picture’s loss against ${counted(outcome.shadows, 'shadow model')} that ${outcome.shadows === 1 ? 'was' : 'were'} or were not trained on it${lira?.variance === 'fixed' ? '; so few share one variance over all pictures' : ''}.` : ''}</p>
+${pair(figure, table)}</section>`;
+}
+
+/** The headline attack's scores on both sides, and by copies where those are known. */
+export function scoresSection(outcome: MembershipOutcome, split: SplitScores): Markup {
+  const told = split.nonMembers.length * verdictFpr >= 1 - 1e-9 && split.members.length > 0;
+  const threshold = told ? thresholdAt(split.members, split.nonMembers, verdictFpr) : null;
+  const heading = html`<h2>Scores</h2>
+<p>${attackTitle(outcome.headline)}: higher means member. Each side sums to 100%.${threshold !== null && Number.isFinite(threshold) ? ` Above the dashed line (${score(threshold)}) a picture is called a member at 1% false positives.` : ''}</p>`;
+  if (split.members.length === 0 || split.nonMembers.length === 0)
+    return html`<section id="scores">${heading}${empty('There are no scores of both sides.')}</section>`;
+  const legend = sides.map(
+    ({ title, fill, name }) =>
+      html`<li><svg width="12" height="12" aria-hidden="true"><rect width="12" height="12" fill="${fill}" fill-opacity=".55"></rect></svg>${integer(split[name].length)} ${title}</li>`,
+  );
+  const copies =
+    outcome.byCopies === null
+      ? html`<p class="note">By copies nothing can be said: ${told ? 'nobody knows how often the members were trained on' : 'that needs 100 non-members'}.</p>`
+      : html`<table><thead><tr><th>Copies</th><th>Members</th><th>Recognised</th><th>TPR at 1%</th></tr></thead><tbody>${outcome.byCopies.map(
+          (group) =>
+            html`<tr><td>${copiesText(group.copies)}</td><td>${integer(group.members)}</td><td>${integer(group.detected)}</td><td>${percentage(group.detected / group.members)}${between(group.interval)}</td></tr>`,
+        )}</tbody></table><p class="note">By how often a picture stands in the training set. Wilson’s interval, 95%.</p>`;
+  return html`<section id="scores">${heading}
+${pair(html`${scoreChart(split, threshold !== null && Number.isFinite(threshold) ? threshold : null)}<ul class="legend">${legend}</ul>`, copies)}</section>`;
+}
+
+function copiesText(from: number): string {
+  return from === 1 ? '1' : `${integer(from)}–${integer(2 * from - 1)}`;
+}
+
+/** The members that the headline attack is surest of. */
+export function exposedSection(
+  exposed: readonly ExposedRow[],
+  rows: readonly PictureRow[],
+  nonMembers: number,
+): Markup {
+  if (exposed.length === 0)
+    return html`<section id="exposed"><h2>Most exposed pictures</h2>${empty('No member has a score.')}</section>`;
+  return html`<section id="exposed"><h2>Most exposed pictures</h2>
+<p>The members with the highest scores. Below each how many of the ${counted(nonMembers, 'non-member')} have one as high: none is what singles a picture out.</p>
+<div class="items">${exposed.map((one) => item(one, rows[one.picture]!))}</div></section>`;
+}
+
+function item(one: ExposedRow, row: PictureRow): Markup {
+  const image = (digest: string | null, text: string) =>
+    digest === null
+      ? null
+      : // Digests of our own writing: no text of others becomes an address.
+        html`<figure><img class="small" src="../images/${contentPath(digest, 'png')}" alt="${text}" loading="lazy"><figcaption>${text}</figcaption></figure>`;
+  return html`<article class="item"><div class="pictures">${image(one.image, 'trained on')}${image(one.completion, 'completed')}</div>
+<div class="facts"><p class="caption"><bdi>${captionText(row.caption === '' ? row.key : row.caption)}</bdi></p>
+<dl>${fact('Rank', integer(one.rank))}${fact('Score', score(one.score))}${fact('Non-members as high', integer(one.non_members_above))}${row.copies === null ? null : fact('Copies', integer(row.copies))}${fact('Key', captionText(row.key))}</dl></div></article>\n`;
+}

@@ -1,0 +1,33 @@
+export {
+  type CompletionRow,
+  completionColumns,
+  type ExposedRow,
+  exposedColumns,
+  type LossRow,
+  lossColumns,
+  type MembershipRow,
+  membershipColumns,
+  type PictureRow,
+  pictureColumns,
+} from './columns.ts';
+export { datasetSource } from './datasets.ts';
+export { labSource, type MembershipLab, openMembershipLab } from './lab.ts';
+export { readMask } from './mask.ts';
+export {
+  type AttackOutcome,
+  type CopiesOutcome,
+  type MembershipOutcome,
+  membershipOutcome,
+  type ScoredAttack,
+  splitScores,
+  thresholdAt,
+  verdictFpr,
+} from './outcome.ts';
+export { type MembershipResult, runMembership } from './run.ts';
+export type {
+  InpaintingSettings,
+  MembershipItem,
+  MembershipOptions,
+  MembershipSource,
+  ShadowModel,
+} from './types.ts';

@@ -1,0 +1,139 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkShadows } from '../../attacks/index.ts';
+import { type Dataset, openDataset } from '../../datasets/index.ts';
+import { VerbatimError } from '../../errors.ts';
+import { column, fileDigest, isFile, readTable, sha256 } from '../../tables/index.ts';
+import type { MembershipItem, MembershipSource, ShadowModel } from './types.ts';
+
+/** What each model of a lab was trained on: members.parquet, rows only where copies > 0. */
+const trainedColumns = {
+  model: column('VARCHAR'),
+  picture: column('INTEGER'),
+  copies: column('INTEGER'),
+} as const;
+
+/** A lab folder whose models were trained on parts of one pool: pictures.parquet, members.parquet, models/. */
+export interface MembershipLab {
+  readonly folder: string;
+  /** Over the pool and what each model was trained on. */
+  readonly digest: string;
+  /** One row per distinct picture; the row number is the pool index. */
+  readonly pool: Dataset;
+  /** Model → pool index → copies. */
+  readonly trained: ReadonlyMap<string, ReadonlyMap<number, number>>;
+  /** Models that are there, by name, sorted. */
+  readonly models: readonly string[];
+  /** Where a model's folder is. */
+  readonly path: (model: string) => string;
+}
+
+/** Names become folders: one part, nothing that leads elsewhere. */
+const plainName = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** @throws VerbatimError (exit code 2) naming the file and row that is wrong */
+export async function openMembershipLab(folder: string): Promise<MembershipLab> {
+  const pictures = join(folder, 'pictures.parquet');
+  const members = join(folder, 'members.parquet');
+  for (const file of [pictures, members])
+    if (!(await isFile(file)))
+      throw new VerbatimError(
+        `${folder} is no lab folder of models on one pool: ${file} is missing; "verbatim lab" makes such folders`,
+        { exitCode: 2 },
+      );
+  const rows = await readTable(members, trainedColumns);
+  const pool = await openDataset({ format: 'parquet', path: pictures });
+  try {
+    const trained = new Map<string, Map<number, number>>();
+    for (const [i, { model, picture, copies }] of rows.entries()) {
+      const wrong = (what: string) => new VerbatimError(`${members}: row ${i}: ${what}`, { exitCode: 2 });
+      if (!plainName.test(model)) throw wrong(`model ${JSON.stringify(model.slice(0, 60))} is no plain name`);
+      if (picture < 0 || picture >= pool.size)
+        throw wrong(`picture ${picture} is not in the pool of ${pool.size}`);
+      if (copies < 1) throw wrong(`copies is ${copies}; rows are of pictures that a model was trained on`);
+      const of = trained.get(model) ?? new Map<number, number>();
+      if (of.has(picture)) throw wrong(`model ${model} has picture ${picture} twice`);
+      trained.set(model, of.set(picture, copies));
+    }
+    const path = (model: string) => join(folder, 'models', model);
+    const models: string[] = [];
+    for (const name of [...trained.keys()].sort()) {
+      if ((await stat(path(name)).catch(() => undefined))?.isDirectory() !== true)
+        throw new VerbatimError(`${members}: model ${name} has no folder ${path(name)}`, { exitCode: 2 });
+      models.push(name);
+    }
+    const digest = sha256(JSON.stringify([await fileDigest(pictures), await fileDigest(members)]));
+    return { folder, digest, pool, trained, models, path };
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+}
+
+/**
+ * The shadow models of a lab, all but the target: those called shadow-….
+ *
+ * @throws VerbatimError (exit code 2) for fewer than two, or one that was trained on the whole pool or on none of it
+ */
+export function shadowsOf(lab: MembershipLab, target?: string): ShadowModel[] {
+  const shadows = lab.models
+    .filter((name) => name.startsWith('shadow-') && name !== target)
+    .map((name) => ({ name, folder: lab.path(name), trainedOn: new Set(lab.trained.get(name)!.keys()) }));
+  checkShadows(
+    shadows.map(({ name, trainedOn }) => ({ name, trainedOn: trainedOn.size })),
+    lab.pool.size,
+  );
+  return shadows;
+}
+
+/**
+ * A lab's model as the target, with its pool as members and non-members and the other shadows around it. Any shadow may be the
+ * target: it is then left out of the shadows.
+ *
+ * @param lossOnly no shadows: for labs without them
+ * @throws VerbatimError (exit code 2) for an unknown target, or one that was trained on all of the pool
+ */
+export async function labSource(
+  folder: string,
+  target: string,
+  { lossOnly = false }: { readonly lossOnly?: boolean } = {},
+): Promise<MembershipSource> {
+  const lab = await openMembershipLab(folder);
+  try {
+    const trained = lab.trained.get(target);
+    if (trained === undefined)
+      throw new VerbatimError(
+        `${folder} has no model ${JSON.stringify(target)}; it has ${lab.models.join(', ')}`,
+        { exitCode: 2 },
+      );
+    if (trained.size >= lab.pool.size)
+      throw new VerbatimError(
+        `${target} was trained on all ${lab.pool.size} pictures of the pool, so there are no non-members to hold members against`,
+        { exitCode: 2 },
+      );
+    const items: MembershipItem[] = [];
+    for await (const { index, key, caption } of lab.pool.rows()) {
+      const copies = trained.get(index) ?? 0;
+      const picture = () => lab.pool.picture(index);
+      items.push({ source: index, key, caption, member: copies > 0, copies, pool: index, picture });
+    }
+    return {
+      name: lab.pool.name,
+      digest: lab.digest,
+      heldOut: null,
+      target: { name: target, folder: lab.path(target) },
+      items,
+      shadows: lossOnly ? [] : shadowsOf(lab, target),
+      pool: lossOnly ? undefined : poolOf(lab),
+      close: () => lab.pool.close(),
+    };
+  } catch (error) {
+    await lab.pool.close();
+    throw error;
+  }
+}
+
+/** The pool as a source knows it. */
+export function poolOf({ pool, digest }: MembershipLab): NonNullable<MembershipSource['pool']> {
+  return { size: pool.size, digest, picture: (index) => pool.picture(index) };
+}
