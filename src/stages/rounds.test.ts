@@ -19,6 +19,7 @@ import {
   roundColumns,
   runAudit,
   runTable,
+  type StageProgress,
   scoreColumns,
   selectionColumns,
   verdictColumns,
@@ -37,11 +38,23 @@ const budget = 260;
 /** More than a picture for each of a few captions. */
 const few = { candidates: { roles: { unique: 8, 'held-out': 4, 'other-twin': 2 } }, budget: 170 };
 
-async function audit(output: string, patch: Record<string, unknown> = {}) {
+async function audit(
+  output: string,
+  patch: Record<string, unknown> = {},
+  onProgress: (progress: StageProgress) => void = () => undefined,
+) {
   const { pipeline, meter } = fakeModel();
   const config = fakeConfig({ output, ...plain, budget, ...patch });
   const data = dataOfPlanted(fakePlantedSet(), 'A');
-  const folder = await runAudit({ config, data, pipeline, meter, verbatim: '0.0.0', versions: {} });
+  const folder = await runAudit({
+    config,
+    data,
+    pipeline,
+    meter,
+    verbatim: '0.0.0',
+    versions: {},
+    onProgress,
+  });
   return { folder, spent: meter.evaluations };
 }
 
@@ -50,8 +63,9 @@ const fingerprint = (path: string) => digestsOf(path, ['log.jsonl', 'run.json'])
 describe('an audit with a budget', { timeout: 240_000 }, () => {
   let folder: RunFolder;
   let spent: number;
+  const said: StageProgress[] = [];
   beforeAll(async () => {
-    ({ folder, spent } = await audit(join(root, 'whole')));
+    ({ folder, spent } = await audit(join(root, 'whole'), {}, (progress) => said.push(progress)));
   });
   const table = async <C extends Parameters<typeof readTable>[1]>(name: string, columns: C) =>
     readTable(await runTable(folder, name), columns);
@@ -97,6 +111,14 @@ describe('an audit with a budget', { timeout: 240_000 }, () => {
       expect(kept).toEqual(best.slice(0, synthesized));
       gone = [...gone, ...kept];
     }
+  });
+
+  it('says how far it is in one line for all rounds', () => {
+    const rounds = said.filter(({ stage }) => stage === 'rounds');
+    const done = rounds.map((progress) => progress.done);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+    expect(rounds.at(-1)).toMatchObject({ done: 66 + 48, total: 66 + 48, resumed: 0, evaluations: spent });
+    expect(said.some(({ stage }) => stage === 'scores/1')).toBe(false);
   });
 
   it('finds the memorized ones, and makes no more pictures of what is verified', async () => {

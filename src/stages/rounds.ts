@@ -10,6 +10,7 @@ import { shuffled } from './data.ts';
 import type { ModelInput } from './flow.ts';
 import { runGenerations } from './generations.ts';
 import { scoringCost } from './planned.ts';
+import { overRounds } from './rounds-progress.ts';
 import { runTable } from './run-folder.ts';
 import { runStage } from './stage.ts';
 import { openVerdicts } from './verdicts.ts';
@@ -97,14 +98,18 @@ export async function runRounds(
   const cascade = prepareCascade(audit.config);
   const captions = budgetedCaptions(candidates, audit);
   await writeRounds(input, audit);
+  const counted = until === 'scores' ? audit.plan.counts.slice(0, -1) : audit.plan.counts;
+  const total = counted.reduce((sum, count) => sum + count, 0);
+  const inRounds = { ...input, onProgress: overRounds(total, input.onProgress) };
   const chosen: CandidateRow[] = [];
   let shards = 0;
   for (let index = 0; index < rounds; index += 1) {
     const round: Round = { index, count: rounds };
     const { from, to } = partOf(captions.length, round);
-    const kept = await runCascade(input, cascade, captions.slice(from, to), round);
+    const kept = await runCascade(inRounds, cascade, captions.slice(from, to), round);
     chosen.push(...kept);
-    if (until !== 'scores') shards = await runGenerations(input, kept, { samples: [0], firstShard: shards });
+    if (until !== 'scores')
+      shards = await runGenerations(inRounds, kept, { samples: [0], firstShard: shards });
   }
   if (until !== 'scores') await runFurtherSamples(input, audit, { chosen, shards });
 }
@@ -116,9 +121,8 @@ async function writeRounds(input: ModelInput, { plan, rounds }: BudgetedAudit): 
     name: 'rounds',
     columns: roundColumns,
     shards: [undefined],
-    items: () => rounds,
+    items: () => 1,
     signal: input.signal,
-    onProgress: input.onProgress,
     process: async () =>
       Array.from({ length: rounds }, (_, index) =>
         plan.counts.map((count, step) => {
