@@ -13,6 +13,7 @@ const longest = [
   'src/cli/cli.test.ts',
   'src/lab/lab.test.ts',
   'src/cli/http-audit.test.ts',
+  'src/stages/cliques.test.ts',
   'src/cli/verify.test.ts',
   'test/dedup.test.ts',
   'test/bad-output.test.ts',
