@@ -14,6 +14,7 @@ const longest = [
   'src/lab/lab.test.ts',
   'src/cli/http-audit.test.ts',
   'src/cli/extract.test.ts',
+  'src/stages/cliques.test.ts',
   'src/cli/verify.test.ts',
   'src/cli/membership.test.ts',
   'test/dedup.test.ts',

@@ -125,35 +125,42 @@ async function sampleAll(
   keep: string | undefined,
 ): Promise<Sampled[]> {
   const meter = createMeter();
-  const pipeline = await openPipeline(join(root, 'models/twin-a'), { meter, threads });
-  const generator = localGenerator(pipeline, { meter });
-  const engine = await openTiledDistances({ threads });
+  const engine = await openTiledDistances({ threads: 1 });
   const sampled: Sampled[] = [];
   const started = performance.now();
-  try {
-    for (const [i, caption] of captions.entries()) {
-      let distances = known.get(caption.key);
-      if (distances === undefined) {
-        const tasks = Array.from({ length: options.samples }, (_, seed) => ({
-          caption: caption.caption,
-          seed,
-        }));
-        const made = await generator.pictures(tasks, settings);
-        const set = engine.collect();
-        await set.add(made.map(({ picture }) => picture).filter(isPicture));
-        distances = [...set.distances];
-        if (keep !== undefined)
-          await appendFile(keep, `${JSON.stringify({ key: caption.key, distances })}\n`);
+  let next = 0;
+  let done = 0;
+  /** One network with one thread each: small calls are quicker side by side than shared out. */
+  const lane = async () => {
+    const pipeline = await openPipeline(join(root, 'models/twin-a'), { meter, threads: 1 });
+    const generator = localGenerator(pipeline, { meter });
+    try {
+      for (let i = next++; i < captions.length; i = next++) {
+        const caption = captions[i]!;
+        let distances = known.get(caption.key);
+        if (distances === undefined) {
+          const tasks = Array.from({ length: options.samples }, (_, seed) => ({ ...caption, seed }));
+          const made = await generator.pictures(tasks, settings);
+          const set = engine.collect();
+          await set.add(made.map(({ picture }) => picture).filter(isPicture));
+          distances = [...set.distances];
+          if (keep !== undefined)
+            await appendFile(keep, `${JSON.stringify({ key: caption.key, distances })}\n`);
+        }
+        sampled[i] = { ...caption, distances };
+        if (++done % 10 === 0)
+          process.stderr.write(
+            `${done} of ${captions.length} captions, ${(meter.evaluations / ((performance.now() - started) / 1000)).toFixed(0)} evaluations/s\n`,
+          );
       }
-      sampled.push({ ...caption, distances });
-      if (i % 10 === 9)
-        process.stderr.write(
-          `${i + 1} of ${captions.length} captions, ${(meter.evaluations / ((performance.now() - started) / 1000)).toFixed(0)} evaluations/s\n`,
-        );
+    } finally {
+      await pipeline.close();
     }
+  };
+  try {
+    await Promise.all(Array.from({ length: threads }, lane));
   } finally {
     await engine.close();
-    await pipeline.close();
   }
   return sampled;
 }
