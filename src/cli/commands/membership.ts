@@ -21,7 +21,7 @@ const help = `
 Says how well somebody who has the model can tell pictures that it was trained on from others (Carlini et al. 2023).
 
 What it is measured on, one of
-  --lab FOLDER                      a lab folder: pictures.parquet, members.parquet, models/. The other shadow-… models are the
+  --lab FOLDER                      a lab folder: training/, held-out/, members.parquet, models/. The other shadow-… models are the
                                     shadows of the target, which may be one of them: --target shadow-00
   --model M --members D --non-members D   any model and two datasets; with --shadows LAB the shadows of a lab, where the pictures
                                     are of its pool (found by their pixels)

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { checkShadows } from '../../attacks/index.ts';
-import { type Dataset, openDataset } from '../../datasets/index.ts';
+import { type Dataset, type DatasetRow, openDataset } from '../../datasets/index.ts';
 import { VerbatimError } from '../../errors.ts';
-import { column, fileDigest, isFile, readTable, sha256 } from '../../tables/index.ts';
+import type { Picture } from '../../images/index.ts';
+import { column, fileDigest, readTable, sha256 } from '../../tables/index.ts';
 import type { MembershipItem, MembershipSource, ShadowModel } from './types.ts';
 
 /** What each model of a lab was trained on: members.parquet, rows only where copies > 0. */
@@ -13,13 +15,12 @@ const trainedColumns = {
   copies: column('INTEGER'),
 } as const;
 
-/** A lab folder whose models were trained on parts of one pool: pictures.parquet, members.parquet, models/. */
+/** A lab folder whose models were trained on parts of one pool: training/, held-out/, members.parquet, models/. */
 export interface MembershipLab {
   readonly folder: string;
   /** Over the pool and what each model was trained on. */
   readonly digest: string;
-  /** One row per distinct picture; the row number is the pool index. */
-  readonly pool: Dataset;
+  readonly pool: Pool;
   /** Model → pool index → copies. */
   readonly trained: ReadonlyMap<string, ReadonlyMap<number, number>>;
   /** Models that are there, by name, sorted. */
@@ -28,21 +29,64 @@ export interface MembershipLab {
   readonly path: (model: string) => string;
 }
 
+/** The pictures of several datasets as one row of them: that of a picture is its pool index. */
+export interface Pool {
+  readonly name: string;
+  readonly digest: string;
+  readonly size: number;
+  rows(): AsyncIterable<DatasetRow>;
+  picture(index: number): Promise<Picture>;
+  close(): Promise<void>;
+}
+
+async function openPool(paths: readonly string[]): Promise<Pool> {
+  const parts: { readonly dataset: Dataset; readonly from: number }[] = [];
+  let size = 0;
+  const close = async () => {
+    await Promise.all(parts.map(({ dataset }) => dataset.close()));
+  };
+  try {
+    for (const path of paths) {
+      const dataset = await openDataset(path);
+      parts.push({ dataset, from: size });
+      size += dataset.size;
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    name: basename(dirname(paths[0]!)),
+    digest: sha256(JSON.stringify(parts.map(({ dataset }) => dataset.digest))),
+    size,
+    async *rows() {
+      for (const [i, { dataset, from }] of parts.entries())
+        for await (const row of dataset.rows())
+          yield { ...row, index: from + row.index, key: `${basename(paths[i]!)}/${row.key}` };
+    },
+    async picture(index) {
+      const { dataset, from } = parts.findLast((part) => part.from <= index)!;
+      return dataset.picture(index - from);
+    },
+    close,
+  };
+}
+
 /** Names become folders: one part, nothing that leads elsewhere. */
 const plainName = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 /** @throws VerbatimError (exit code 2) naming the file and row that is wrong */
 export async function openMembershipLab(folder: string): Promise<MembershipLab> {
-  const pictures = join(folder, 'pictures.parquet');
   const members = join(folder, 'members.parquet');
-  for (const file of [pictures, members])
-    if (!(await isFile(file)))
+  const halves = ['training', 'held-out'].map((name) => join(folder, name));
+  for (const path of [...halves, members])
+    if (!existsSync(path))
       throw new VerbatimError(
-        `${folder} is no lab folder of models on one pool: ${file} is missing; "verbatim lab" makes such folders`,
+        `${folder} is no lab folder of models on one pool: ${path} is missing; "verbatim lab train" makes such folders of a config with kind: ddpm`,
         { exitCode: 2 },
       );
   const rows = await readTable(members, trainedColumns);
-  const pool = await openDataset({ format: 'parquet', path: pictures });
+  const pool = await openPool(halves);
   try {
     const trained = new Map<string, Map<number, number>>();
     for (const [i, { model, picture, copies }] of rows.entries()) {
@@ -62,7 +106,7 @@ export async function openMembershipLab(folder: string): Promise<MembershipLab> 
         throw new VerbatimError(`${members}: model ${name} has no folder ${path(name)}`, { exitCode: 2 });
       models.push(name);
     }
-    const digest = sha256(JSON.stringify([await fileDigest(pictures), await fileDigest(members)]));
+    const digest = sha256(JSON.stringify([pool.digest, await fileDigest(members)]));
     return { folder, digest, pool, trained, models, path };
   } catch (error) {
     await pool.close();

@@ -26,7 +26,14 @@ export async function writeLab(
   { weights = false }: { readonly weights?: boolean } = {},
 ): Promise<void> {
   await mkdir(join(folder, 'models'), { recursive: true });
-  await writePictures(join(folder, 'pictures.parquet'), pictures);
+  const half = Math.ceil(pictures.length / 2);
+  for (const [name, part] of [
+    ['training', pictures.slice(0, half)],
+    ['held-out', pictures.slice(half)],
+  ] as const) {
+    await mkdir(join(folder, name), { recursive: true });
+    await writePictures(join(folder, name, 'pictures.parquet'), part);
+  }
   await writeMembers(folder, models);
   for (const [i, name] of Object.keys(models).entries())
     if (weights) await writeModel(join(folder, 'models', name), i);
