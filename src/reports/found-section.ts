@@ -47,7 +47,7 @@ function foundChart({ curves, recipes }: Summary['foundAgainstEvaluations']): Sv
           frameAnchor: 'top',
           textAnchor: 'end',
           rotate: -90,
-          dx: -5,
+          dx: -10,
           dy: 2,
         }),
       ],
