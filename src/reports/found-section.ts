@@ -48,7 +48,7 @@ function foundChart({ curves, recipes }: Summary['foundAgainstEvaluations']): Sv
           frameAnchor: 'top',
           textAnchor: 'end',
           rotate: -90,
-          dx: -5,
+          dx: -10,
           dy: 2,
         }),
       ],
