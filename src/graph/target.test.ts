@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { createRandom, elementCount, floatTensor } from '../math/index.ts';
-import { openSession } from '../runtime/index.ts';
 import {
   addAll,
   conv2d,
@@ -12,6 +11,7 @@ import {
   reduceSum,
   type Target,
 } from './index.ts';
+import { run } from './testing/run.ts';
 
 const random = createRandom(5);
 const normal = (shape: number[]) =>
@@ -31,9 +31,7 @@ async function weightGradient(target: Target) {
   const loss = reduceSum(addAll([mul(y, y), y, y]));
   const [dw] = gradients(loss, [w]);
   const built = model(graph, { dw: dw! });
-  const session = await openSession(built, { threads: 1 });
-  const result = (await session.run(feeds))['dw']!.data as Float32Array;
-  await session.close();
+  const result = (await run(built, feeds))['dw']!.data as Float32Array;
   return { result, kinds: new Set(built.graph.nodes.map((node) => node.op)) };
 }
 
