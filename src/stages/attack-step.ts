@@ -3,6 +3,7 @@ import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
 import { type NamedAttack, nameAttack, nameAttacks, sameAttack, usedTwice } from './attack-list.ts';
 import { onlyRound, partOf } from './budget.ts';
+import { candidateOrder } from './candidates.ts';
 import type { CascadeStep, StepPlace } from './cascade.ts';
 import { type AttackStepConfig, defaultKeep } from './cascade-schema.ts';
 import type { CandidateRow } from './columns.ts';
@@ -64,13 +65,13 @@ export function attackStep(step: AttackStepConfig, place: StepPlace): CascadeSte
   };
 }
 
-/** What the step before has kept is ranked; the first step takes most duplicated captions first, or draws. */
+/** What the step before has kept is ranked; the first step takes the candidates in their order, or draws. */
 function bestOf(
   entering: readonly CandidateRow[],
   count: number,
   { number, config }: StepPlace,
 ): readonly CandidateRow[] {
-  const ranked = number > 1 || config.candidates.from !== undefined;
+  const ranked = number > 1 || candidateOrder(config) !== 'drawn';
   return ranked ? entering.slice(0, count) : drawn(entering, count, config.seed);
 }
 

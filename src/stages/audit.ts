@@ -1,8 +1,10 @@
 import type { Pipeline } from '../diffusion/index.ts';
 import { type Generator, localGenerator, notReproducible } from '../generators/index.ts';
 import type { Meter } from '../runtime/index.ts';
-import { listCandidates, runCandidates } from './candidates.ts';
+import { sha256 } from '../tables/index.ts';
+import { candidateOrder, listCandidates, runCandidates } from './candidates.ts';
 import { prepareCascade, runCascade } from './cascade.ts';
+import type { CandidateRow } from './columns.ts';
 import type { AuditConfig } from './config.ts';
 import type { AuditData } from './data.ts';
 import { openDescriptorLabels } from './descriptor-labels.ts';
@@ -53,6 +55,7 @@ function generatorOf(options: AuditSource & Pick<CommonOptions, 'config'>): Gene
 export function describeAudit(
   options: Pick<CommonOptions, 'config' | 'data' | 'verbatim' | 'versions'> & AuditSource,
   neverTrained?: NeverTrained,
+  candidates: readonly CandidateRow[] = [],
 ): RunDescription {
   const { config, data, verbatim, versions } = options;
   const generator = generatorOf(options);
@@ -70,6 +73,13 @@ export function describeAudit(
     heldOut: data.heldOut === undefined ? null : { digest: data.heldOut.digest, size: data.heldOut.size },
     ...(neverTrained && {
       neverTrained: { digest: neverTrained.digest, size: neverTrained.rows.length },
+    }),
+    // The folder that they are listed from may be made anew with others.
+    ...(candidateOrder(config) !== 'drawn' && {
+      candidates: {
+        digest: sha256(JSON.stringify(candidates.map(({ key }) => key))),
+        size: candidates.length,
+      },
     }),
     // Through JSON: what is undefined is not written, and must not differ from what was read.
     config: JSON.parse(JSON.stringify(plain)) as RunDescription['config'],
@@ -96,9 +106,13 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   const budgeted = budgetedAudit(config, generator, sound.length);
   const warning = nullsWarning(config, neverTrained, sound.length);
   if (warning !== undefined) options.onWarning?.(warning);
-  const { folder, resumed, release } = await openRun(config.output, describeAudit(options, neverTrained), {
-    relabel: options.relabel ?? false,
-  });
+  const { folder, resumed, release } = await openRun(
+    config.output,
+    describeAudit(options, neverTrained, candidates),
+    {
+      relabel: options.relabel ?? false,
+    },
+  );
   try {
     const input: ModelInput = { ...options, generator, folder, signal };
     options.onPlan?.(plan, resumed);

@@ -76,8 +76,13 @@ export function chooseCandidates(
     rows = rows.filter((row) => row.role !== role || kept.has(row));
   }
   // What comes ranked is cut, not drawn.
-  const { from, outliers } = config.candidates;
-  return from === undefined && outliers === undefined
-    ? drawn(rows, limit, config.seed)
-    : rows.slice(0, limit);
+  return candidateOrder(config) === 'drawn' ? drawn(rows, limit, config.seed) : rows.slice(0, limit);
+}
+
+/** How those are chosen that come first, where not all can be taken. */
+export function candidateOrder({
+  candidates: { from, outliers },
+}: Pick<AuditConfig, 'candidates'>): 'drawn' | 'the most duplicated first' | 'the most outlying first' {
+  if (from !== undefined) return 'the most duplicated first';
+  return outliers === undefined ? 'drawn' : 'the most outlying first';
 }

@@ -242,6 +242,17 @@ export const auditConfigSchema = auditConfigObject
       error: 'goes with at least one step in cascade, and without alsoScore',
     },
   )
+  .refine(
+    ({ cascade = [], significance }) =>
+      significance === undefined ||
+      cascade[0] === undefined ||
+      !('budget' in cascade[0]) ||
+      cascade[0].budget === undefined,
+    {
+      path: ['significance'],
+      error: 'needs the score of every caption; leave out the budget of the first step',
+    },
+  )
   .refine(({ budget, significance }) => budget === undefined || significance === undefined, {
     path: ['significance'],
     error: 'a budget leaves no evaluations for it; leave out one of the two',

@@ -1,6 +1,7 @@
 import { refuseGuidance } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
+import { candidateOrder } from './candidates.ts';
 import { type Cascade, type Entering, planCascade, prepareCascade } from './cascade.ts';
 import type { AuditConfig } from './config.ts';
 import { counted, guidanceText, type PlannedStage, picturesText, sampleCost } from './planned.ts';
@@ -59,9 +60,7 @@ function budgetStages(
     cascade,
     generator,
     scored!,
-    scored === candidates
-      ? undefined
-      : `${scored} of ${candidates} captions, ${config.candidates.from === undefined ? 'drawn' : 'the most duplicated first'}`,
+    scored === candidates ? undefined : `${scored} of ${candidates} captions, ${candidateOrder(config)}`,
   );
   const further =
     config.synthesis.samples === 1

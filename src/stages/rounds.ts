@@ -3,6 +3,7 @@ import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
 import { fromParquet, sql } from '../tables/index.ts';
 import { type BudgetPlan, partOf, planBudget, type Round, roundsFor } from './budget.ts';
+import { candidateOrder } from './candidates.ts';
 import { prepareCascade, runCascade } from './cascade.ts';
 import { type CandidateRow, roundColumns } from './columns.ts';
 import type { AuditConfig } from './config.ts';
@@ -76,7 +77,7 @@ export function budgetedCaptions(
   candidates: readonly CandidateRow[],
   { config, plan }: BudgetedAudit,
 ): readonly CandidateRow[] {
-  const order = config.candidates.from === undefined ? shuffled(candidates, config.seed) : candidates;
+  const order = candidateOrder(config) === 'drawn' ? shuffled(candidates, config.seed) : candidates;
   return order.slice(0, plan.counts[0]);
 }
 

@@ -29,6 +29,8 @@ export interface RunDescription {
   readonly heldOut: { readonly digest: string; readonly size: number } | null;
   /** The captions never trained on that scores are held against; absent where none were asked for. */
   readonly neverTrained?: { readonly digest: string; readonly size: number };
+  /** Where `candidates` names a folder: the keys that were listed from it. */
+  readonly candidates?: { readonly digest: string; readonly size: number };
   readonly config: { readonly [key: string]: Json };
 }
 
@@ -125,7 +127,9 @@ export async function openRun(
       await refuseForeignFolder(path);
       await writeJsonAtomic(join(path, 'run.json'), description);
     } else {
-      const ignored = new Set([...(relabel ? labelKeys : []), ...(judging?.keys ?? [])]);
+      // With a budget labels decide who gets further samples: they are no longer what only labels depend on.
+      const free = relabel && existing.config['budget'] === undefined;
+      const ignored = new Set([...(free ? labelKeys : []), ...(judging?.keys ?? [])]);
       const difference = firstDifference(existing, description, ignored);
       if (difference !== undefined)
         throw new VerbatimError(
