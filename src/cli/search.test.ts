@@ -243,7 +243,7 @@ describe('verbatim outliers', () => {
     const text = (from: string) => `model: ${models}sd1
 dataset: { format: image-folder, path: audited }
 candidates: { outliers: audited index, neighbours: 1, limit: 2${from} }
-attacks: { first: noise-difference, second: null }
+cascade: [{ attack: noise-difference, keep: 100 }]
 labels: { rules: [reference] }
 output: ${join(folder, 'audit run')}
 threads: 1
