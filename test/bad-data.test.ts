@@ -105,7 +105,7 @@ describe('an audit over hostile captions and broken pictures', () => {
     expect({ inside: Object.fromEntries(outside), around }).toEqual(before);
     for (const path of Object.keys(inside).filter((path) => path.startsWith(run)))
       expect(path.slice(run.length)).toMatch(
-        /^(run\.json|log\.jsonl|tables\/[a-z0-9/-]+\/\d{5}\.parquet|(report\/)?images\/[0-9a-f]{2}\/[0-9a-f]{64}\.png|report\/(index\.html|summary\.json|found-against-evaluations\.csv)|report\/evidence\/(README\.txt|\d{3}-(TV|MV|RV|none)-[0-9a-f]{12}\/((sample|training|aligned|overlay|difference|mask)\.png|finding\.json)))$/,
+        /^(run\.json|log\.jsonl|tables\/[a-z0-9/-]+\/\d{5}\.parquet|(report\/)?images\/[0-9a-f]{2}\/[0-9a-f]{64}\.png|report\/(index\.html|summary\.json|data\/[a-z-]+\.csv)|report\/evidence\/(README\.txt|\d{3}-(TV|MV|RV|none)-[0-9a-f]{12}\/((sample|training|aligned|overlay|difference|mask)\.png|finding\.json)))$/,
       );
   });
 
