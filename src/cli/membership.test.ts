@@ -127,6 +127,19 @@ describe('verbatim membership, of a lab', { timeout: 600_000 }, () => {
     const other = await membership('words', '--lab', file('lab'), '--noise', '2', '--loss-only');
     expect(other.code).toBe(2);
     expect(other.stderr).toContain('config.draws is 1 there and 2 here');
+    // Losses of two precisions are no one table.
+    const half = await membership(
+      'words',
+      '--lab',
+      file('lab'),
+      '--noise',
+      '1',
+      '--loss-only',
+      '--precision',
+      'float16',
+    );
+    expect(half.code).toBe(2);
+    expect(half.stderr).toContain('config.precision is "float32" there and "float16" here');
   });
 
   it('completes a masked region and draws the page with the surest completions', async () => {
@@ -271,6 +284,19 @@ describe('verbatim membership, of a model and two datasets', { timeout: 120_000 
     expect(stderr).toMatch(/^verbatim: [^\n]*\n$/);
     expect(stderr).toContain(message);
     expect(code).toBe(2);
+  });
+
+  it('refuses to write among the pictures that it reads', async () => {
+    await mkdir(file('inside'));
+    for (const [members, others] of [
+      ['inside', 'others.parquet'],
+      ['members.parquet', 'inside'],
+    ] as const) {
+      const flags = ['--model', model(), '--members', file(members), '--non-members', file(others)];
+      const { code, stderr } = await membership('inside/run', ...flags);
+      expect(stderr).toContain(`lies inside ${file('inside')}`);
+      expect(code).toBe(2);
+    }
   });
 
   it('refuses a lab whose shadows are one model', async () => {

@@ -65,6 +65,8 @@ function options(
     limit: undefined,
     seed: 0,
     batch: 32,
+    provider: 'cpu',
+    precision: 'float32',
     verbatim: '0.0.0',
     versions: {},
     ...extra,

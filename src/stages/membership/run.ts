@@ -113,7 +113,7 @@ export async function runMembership(options: MembershipOptions): Promise<Members
 }
 
 function describe(
-  { source, queries, fit, limit, seed, batch, verbatim, versions }: MembershipOptions,
+  { source, queries, fit, limit, seed, batch, provider, precision, verbatim, versions }: MembershipOptions,
   { name, digest }: Pipeline,
   shadows: readonly ModelFacts[],
   settings: InpaintingSettings | undefined,
@@ -135,6 +135,8 @@ function describe(
       ...(limit !== undefined && { limit }),
       seed,
       batch,
+      provider,
+      precision,
       noCaptions: source.items.every(({ caption }) => caption === ''),
       shadows: shadows.map((shadow) => ({ name: shadow.name, digest: shadow.digest })),
       ...(shadows.length > 0 && source.pool && { pool: source.pool.digest }),
