@@ -154,17 +154,8 @@ async function openPictures(
     },
     async make(from, to): Promise<GeneratedItem[]> {
       const tasks = Array.from({ length: to - from }, (_, i) => ({ caption: '', seed: seed + from + i }));
-      const before = maker.evaluations();
-      const pictures = await maker.make(tasks);
-      const spent = maker.evaluations() - before;
-      // In whole evaluations; the sum is exact.
-      const share = (i: number) => Math.floor((spent * i) / tasks.length);
-      return pictures.map((picture, i) => ({
-        picture,
-        seed: BigInt(tasks[i]!.seed),
-        key: null,
-        evaluations: share(i + 1) - share(i),
-      }));
+      const made = await maker.make(tasks);
+      return made.map((one, i) => ({ ...one, seed: BigInt(tasks[i]!.seed), key: null }));
     },
     close: () => maker.close(),
   };

@@ -131,7 +131,10 @@ describe('verbatim extract', () => {
     expect(summary.growth.at(-1)).toEqual({ generated: 96, images: 8 });
     expect(summary.histogram.reduce((sum, { generated }) => sum + generated, 0)).toBe(96);
     expect(summary.histogram.reduce((sum, bin) => sum + bin.heldOut, 0)).toBe(180);
-    const csv = (await readFile(join(output, 'extracted.csv'), 'utf8')).trim().split('\n');
+    const csv = (await readFile(join(output, 'extracted.csv'), 'utf8')).trim().split('\r\n');
+    expect(csv[0]).toBe(
+      'rank,training_index,key,caption,members,copies,times,first,generation,seed,generated_key,distance,background,normalised,mirrored,image,training_image',
+    );
     expect(csv).toHaveLength(9);
   });
 

@@ -1,7 +1,6 @@
 import type { SamplerName } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
-import type { PictureTask } from '../generators/index.ts';
-import type { PictureOrError } from '../images/index.ts';
+import type { MadePicture, PictureTask } from '../generators/index.ts';
 import type { CaptionTask } from './captions.ts';
 import { refuseFlags } from './config/flags.ts';
 import { openAuditModel } from './open.ts';
@@ -12,8 +11,8 @@ export interface Maker {
   readonly digest: string;
   /** Height and width in pixels of its pictures. */
   readonly pictureSize: readonly [height: number, width: number];
-  /** One picture per task. */
-  make(tasks: readonly PictureTask[]): Promise<readonly PictureOrError[]>;
+  /** One picture per task, with what it cost. */
+  make(tasks: readonly PictureTask[]): Promise<readonly MadePicture[]>;
   /** Evaluations of the denoiser so far. */
   evaluations(): number;
   close(): Promise<void>;
@@ -59,11 +58,11 @@ export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: Ab
       name,
       digest,
       pictureSize,
-      make: (tasks) =>
-        graph.pictures(
-          tasks.map(({ seed }) => seed),
-          auditNoise,
-        ),
+      async make(tasks) {
+        const seeds = tasks.map((task) => task.seed);
+        // There is no denoiser that could be called.
+        return (await graph.pictures(seeds, auditNoise)).map((picture) => ({ picture, evaluations: 0 }));
+      },
       evaluations: () => 0,
       close: () => graph.close(),
     };
@@ -77,10 +76,7 @@ export async function openMaker(task: CaptionTask, flags: MakerFlags, signal: Ab
     name,
     digest,
     pictureSize,
-    async make(tasks) {
-      const made = await generator.pictures(tasks, settings, signal);
-      return made.map(({ picture }) => picture);
-    },
+    make: (tasks) => generator.pictures(tasks, settings, signal),
     evaluations: () => meter.evaluations,
     close: () => generator.close(),
   };

@@ -66,11 +66,14 @@ describe('verbatim membership, of a lab', { timeout: 600_000 }, () => {
     expect(JSON.parse(await readFile(file('run/summary.json'), 'utf8'))).toEqual(outcome);
     const page = await readFile(file('run/report/index.html'), 'utf8');
     expect(page).toMatch(/AUC 0\.\d{3}<\/em>; \d+ non-members are too few for a rate at 1% false positives/);
-    const sources = [...page.matchAll(/<img [^>]*src="\.\.\/([^"]+)"/g)].map((match) => match[1]!);
-    expect(sources).toHaveLength(outcome.attacks.at(-1)!.members);
+    const sources = [...page.matchAll(/<img [^>]*src="([^"]+)"/g)].map((match) => match[1]!);
+    const exposing = outcome.attacks.find(({ name }) => name === outcome.exposing)!;
+    expect(sources).toHaveLength(exposing.members);
     expect(sources.length).toBeGreaterThan(5);
-    for (const source of sources) expect((await readFile(file(`run/${source}`))).length).toBeGreaterThan(60);
-    const curves = (await readFile(file('run/report/curves.csv'), 'utf8')).trimEnd().split('\n');
+    // The folder of the page can be sent alone.
+    for (const source of sources)
+      expect((await readFile(file(`run/report/${source}`))).length).toBeGreaterThan(60);
+    const curves = (await readFile(file('run/report/curves.csv'), 'utf8')).trimEnd().split('\r\n');
     expect(curves[0]).toBe('attack,threshold,false_positive_rate,true_positive_rate');
     expect(curves.filter((line) => line.startsWith('loss,')).at(-1)).toMatch(/,1,1$/);
     // The table gives the AUC of the summary.
@@ -271,6 +274,19 @@ describe('verbatim membership, of a model and two datasets', { timeout: 120_000 
     expect(stderr).toMatch(/^verbatim: [^\n]*\n$/);
     expect(stderr).toContain(message);
     expect(code).toBe(2);
+  });
+
+  it('refuses to write among the pictures that it reads', async () => {
+    await mkdir(file('inside'));
+    for (const [members, others] of [
+      ['inside', 'others.parquet'],
+      ['members.parquet', 'inside'],
+    ] as const) {
+      const flags = ['--model', model(), '--members', file(members), '--non-members', file(others)];
+      const { code, stderr } = await membership('inside/run', ...flags);
+      expect(stderr).toContain(`lies inside ${file('inside')}`);
+      expect(code).toBe(2);
+    }
   });
 
   it('refuses a lab whose shadows are one model', async () => {

@@ -204,15 +204,16 @@ describe('verbatim outliers', () => {
   it('lists the pictures of an index that are farthest from all others, as CSV and as JSON', async () => {
     const path = join(folder, 'pairs');
     await mkdir(path);
+    // The last one's caption would be a formula in a spreadsheet.
     for (const [i, seed] of [0, 0, 1, 1, 2].entries())
-      await writeFile(join(path, `${i}, "${seed}".png`), await encodePng(drawing(seed)));
+      await writeFile(join(path, `${i < 4 ? i : '=4'}, "${seed}".png`), await encodePng(drawing(seed)));
     const to = join(folder, 'pairs index');
     await run('index', path, '-o', to, '-q', '--threads', '1');
     const { code, stdout } = await run('outliers', to, '--top', '2', '-q', '--threads', '1');
     expect(code).toBe(0);
-    const [header, first, second, ...rest] = stdout.trimEnd().split('\n');
+    const [header, first, second, ...rest] = stdout.trimEnd().split('\r\n');
     expect(header).toBe('rank,outlierness,dataset_index,nearest_index,key,caption');
-    expect(first).toMatch(/^1,[01]\.\d+,4,\d,"4, ""2""\.png","4, ""2"""$/);
+    expect(first).toMatch(/^1,[01]\.\d+,4,\d,"'=4, ""2""\.png","'=4, ""2"""$/);
     expect(second).toMatch(/^2,/);
     expect(rest).toEqual([]);
     const json = JSON.parse((await run('outliers', to, '-q', '--json', '--threads', '1')).stdout) as {

@@ -9,6 +9,7 @@ export {
   verdictOf,
 } from './captions.ts';
 export type { CarliniCost, Failure, StageFigures } from './costs.ts';
+export { type CsvCell, csvText } from './csv.ts';
 export { type ReportData, readReportData } from './data.ts';
 export { type ReportedDataset, writeDedupReport } from './dedup/index.ts';
 export { writeExtractReport } from './extract/index.ts';

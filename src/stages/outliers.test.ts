@@ -110,6 +110,22 @@ describe('rankOutliers', () => {
       exitCode: 2,
     });
   });
+
+  it('closes the index where it stops', async () => {
+    for (const stopped of [{ neighbours: 17 }, { signal: AbortSignal.abort(), threads: 1 }]) {
+      const opened = await openIndex(index);
+      let closed = 0;
+      const vectors = {
+        ...opened.vectors,
+        close: async () => {
+          closed++;
+          await opened.vectors.close();
+        },
+      };
+      await expect(rankOutliers({ ...opened, vectors }, stopped)).rejects.toThrow();
+      expect(closed).toBe(1);
+    }
+  });
 });
 
 describe('candidates.outliers', () => {

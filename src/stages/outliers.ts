@@ -38,47 +38,52 @@ const together = 512;
 /**
  * The pictures of an index by how far they lie from all others in its descriptor's space (Carlini et al. 2023, §4.3, who
  * rank by distance in CLIP's space: Imagen repeats 3 of its 500 most outlying training images). Every picture is compared
- * with every other one, exactly.
+ * with every other one, exactly. Closes the index, also where it throws.
  *
  * @throws VerbatimError (exit code 2) when there are no more than k pictures to compare
  */
 export async function rankOutliers(index: OpenIndex, options: OutlierOptions = {}): Promise<Outliers> {
   const { neighbours = 1, mean = false, threads, signal, onProgress } = options;
   const { pictures, vectors } = index;
-  if (vectors.count <= neighbours)
+  if (vectors.count <= neighbours) {
+    await vectors.close();
     throw new VerbatimError(
       `${neighbours} neighbours need more than ${neighbours} pictures, and the index of ${index.description.dataset.name} has ${vectors.count}`,
       { exitCode: 2 },
     );
+  }
   const search = await openExactSearch(vectors, { ...(threads !== undefined && { threads }) });
   const rows: Outlier[] = [];
   let plain = 0;
-  for (let from = 0; from < vectors.count; from += together) {
-    signal?.throwIfAborted();
-    const positions = Array.from({ length: Math.min(together, vectors.count - from) }, (_, i) => from + i);
-    const queries = await vectors.rows(positions);
-    const found = await search.search(queries, neighbours + 1, { ...(signal && { signal }) });
-    for (const [i, position] of positions.entries()) {
-      const query = queries.subarray(i * vectors.dimension, (i + 1) * vectors.dimension);
-      // Of many chunks, each of length 1, the similarity is a sum; a copy of a picture has its own squared length.
-      const length = dot(query, query);
-      if (length === 0) {
-        plain++;
-        continue;
+  try {
+    for (let from = 0; from < vectors.count; from += together) {
+      signal?.throwIfAborted();
+      const positions = Array.from({ length: Math.min(together, vectors.count - from) }, (_, i) => from + i);
+      const queries = await vectors.rows(positions);
+      const found = await search.search(queries, neighbours + 1, { ...(signal && { signal }) });
+      for (const [i, position] of positions.entries()) {
+        const query = queries.subarray(i * vectors.dimension, (i + 1) * vectors.dimension);
+        // Of many chunks, each of length 1, the similarity is a sum; a copy of a picture has its own squared length.
+        const length = dot(query, query);
+        if (length === 0) {
+          plain++;
+          continue;
+        }
+        // Among many equal ones it may not be found itself.
+        const others = found[i]!.filter(({ index: at }) => at !== position).slice(0, neighbours);
+        const distances = others.map(({ similarity }) => 1 - similarity / length);
+        const outlierness = mean
+          ? distances.reduce((sum, value) => sum + value, 0) / neighbours
+          : distances[neighbours - 1]!;
+        const { dataset_index, key, caption } = pictures[position]!;
+        const nearest_index = pictures[others[0]!.index]!.dataset_index;
+        rows.push({ dataset_index, key, caption, outlierness, nearest_index });
       }
-      // Among many equal ones it may not be found itself.
-      const others = found[i]!.filter(({ index: at }) => at !== position).slice(0, neighbours);
-      const distances = others.map(({ similarity }) => 1 - similarity / length);
-      const outlierness = mean
-        ? distances.reduce((sum, value) => sum + value, 0) / neighbours
-        : distances[neighbours - 1]!;
-      const { dataset_index, key, caption } = pictures[position]!;
-      const nearest_index = pictures[others[0]!.index]!.dataset_index;
-      rows.push({ dataset_index, key, caption, outlierness, nearest_index });
+      onProgress?.(Math.min(1, (from + together) / vectors.count));
     }
-    onProgress?.(Math.min(1, (from + together) / vectors.count));
+  } finally {
+    await search.close();
   }
-  await search.close();
   rows.sort((a, b) => b.outlierness - a.outlierness || a.dataset_index - b.dataset_index);
   return { rows, plain };
 }

@@ -99,12 +99,12 @@ async function generateCaptions(flags: GenerateFlags, signal: AbortSignal): Prom
     for (let from = 0; from < tasks.length; from += batch) {
       signal.throwIfAborted();
       const part = tasks.slice(from, from + batch);
-      const pictures = await maker.make(part);
+      const made = await maker.make(part);
       for (const [i, task] of part.entries()) {
-        const picture = pictures[i]!;
-        const made = isPicture(picture);
-        if (made) await writeFileAtomic(task.file, await encodePng(picture));
-        rows.push(made ? { ...task, error: null } : { ...task, file: null, error: picture.message });
+        const { picture } = made[i]!;
+        const whole = isPicture(picture);
+        if (whole) await writeFileAtomic(task.file, await encodePng(picture));
+        rows.push(whole ? { ...task, error: null } : { ...task, file: null, error: picture.message });
       }
       progress.update({
         stage: 'generations',

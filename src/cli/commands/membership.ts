@@ -11,6 +11,7 @@ import {
 } from '../config/flags.ts';
 import { type MembershipFlags, refuseMixed, resampleOption, timestepsOption } from '../membership-flags.ts';
 import { openAuditModel } from '../open.ts';
+import { requireOutside } from '../outside.ts';
 import { decidingVersions, packageVersion } from '../package.ts';
 import { count, createProgress } from '../progress.ts';
 import type { CommandContext } from './command.ts';
@@ -91,6 +92,8 @@ export function define(context: CommandContext): Command {
 
 async function membership(flags: MembershipFlags, signal: AbortSignal): Promise<void> {
   refuseMixed(flags);
+  for (const read of [flags.members, flags.nonMembers])
+    if (read !== undefined) await requireOutside(read, flags.output);
   const { runMembership } = await import('../../stages/index.ts');
   const { createMeter } = await import('../../runtime/index.ts');
   const progress = createProgress({ stream: process.stderr, quiet: flags.quiet ?? false });
@@ -115,6 +118,8 @@ async function membership(flags: MembershipFlags, signal: AbortSignal): Promise<
       limit: flags.limit,
       seed: flags.seed,
       batch: flags.batch,
+      provider: flags.provider,
+      precision: flags.precision ?? 'float32',
       verbatim: packageVersion(),
       versions: decidingVersions(),
       signal,
@@ -147,14 +152,23 @@ async function openSource(flags: MembershipFlags): Promise<MembershipSource> {
     });
   const { openDataset } = await import('../../datasets/index.ts');
   const members = await openDataset(datasetSpec(flags.members!, flags));
-  const nonMembers = await openDataset(datasetSpec(flags.nonMembers!, flags));
-  return datasetSource({
-    model: flags.model!,
-    members,
-    nonMembers,
-    captions: flags.captions,
-    ...(flags.shadows !== undefined && { lab: await openMembershipLab(flags.shadows) }),
-  });
+  const opened: { close(): Promise<void> }[] = [members];
+  try {
+    const nonMembers = await openDataset(datasetSpec(flags.nonMembers!, flags));
+    opened.push(nonMembers);
+    const lab = flags.shadows === undefined ? undefined : await openMembershipLab(flags.shadows);
+    if (lab !== undefined) opened.push(lab.pool);
+    return await datasetSource({
+      model: flags.model!,
+      members,
+      nonMembers,
+      captions: flags.captions,
+      ...(lab !== undefined && { lab }),
+    });
+  } catch (error) {
+    await Promise.all(opened.map((one) => one.close()));
+    throw error;
+  }
 }
 
 async function inpaintingOf(flags: MembershipFlags): Promise<NonNullable<MembershipOptions['inpainting']>> {

@@ -68,16 +68,18 @@ async function listOutliers(path: string, flags: OutliersFlags, signal: AbortSig
       );
     if (plain > 0) progress.note(`${count(plain)} pictures are plain to the descriptor, and are left out`);
     const top = rows.slice(0, flags.top).map((row, i) => ({ rank: i + 1, ...row }));
-    process.stdout.write(flags.json === true ? `${JSON.stringify(top, undefined, 2)}\n` : csvOf(top));
+    process.stdout.write(flags.json === true ? `${JSON.stringify(top, undefined, 2)}\n` : await csvOf(top));
   } finally {
     progress.end();
   }
 }
 
-function csvOf(rows: readonly (Outlier & { readonly rank: number })[]): string {
-  const quoted = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const lines = rows.map(({ rank, outlierness, dataset_index, nearest_index, key, caption }) =>
-    [rank, outlierness, dataset_index, nearest_index, quoted(key), quoted(caption)].join(','),
+const columns = ['dataset_index', 'nearest_index', 'key', 'caption'] as const;
+
+async function csvOf(rows: readonly (Outlier & { readonly rank: number })[]): Promise<string> {
+  const { csvText } = await import('../../reports/index.ts');
+  return csvText(
+    ['rank', 'outlierness', ...columns],
+    rows.map((row) => [row.rank, row.outlierness, ...columns.map((name) => row[name])]),
   );
-  return `${['rank,outlierness,dataset_index,nearest_index,key,caption', ...lines].join('\n')}\n`;
 }

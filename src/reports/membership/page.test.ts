@@ -2,11 +2,13 @@ import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { createRandom, rocCurve } from '../../math/index.ts';
 import {
+  exposingAttack,
   membershipOutcome,
   type PictureRow,
   type RunDescription,
   type ScoredAttack,
 } from '../../stages/index.ts';
+import { contentPath } from '../../tables/index.ts';
 import { curvesCsv } from './index.ts';
 import { type MembershipPageData, renderMembershipPage } from './page.ts';
 import { attackTitle, verdictText } from './words.ts';
@@ -26,7 +28,7 @@ const hostile = '<script>alert(1)</script> "onerror=x \u202e';
 function data(
   sides: number,
   shift: number,
-  extra: Partial<{ copies: number | null }> = {},
+  extra: Partial<{ copies: number | null; planted: number }> = {},
 ): MembershipPageData {
   const random = createRandom(4);
   const rows = Array.from({ length: 2 * sides + 1 }, (_, i): PictureRow => {
@@ -44,7 +46,9 @@ function data(
     };
   });
   const scores = (by: number) => rows.map(({ member }) => (member ? by : 0) + random.normal());
-  const partly = (list: number[]) => list.map((score, i) => (i % 7 === 3 ? Number.NaN : score));
+  // Online LiRA is silent on pictures that are in no shadow: some by chance, planted ones where a lab keeps them out.
+  const partly = (list: number[]) =>
+    list.map((score, i) => (i % 7 === 3 || rows[i]!.copies === extra.planted ? Number.NaN : score));
   const attacks: ScoredAttack[] = [
     { name: 'loss', scores: scores(shift / 2), evaluations: 1200 },
     {
@@ -61,18 +65,25 @@ function data(
     rows,
     attacks,
     headline: 'lira-online-averaged-flips',
+    exposing: exposingAttack(attacks, rows).name,
     evaluations: 99,
     seed: 0,
   });
   const exposed = [0, 2, 4].map((picture, i) => ({
     rank: i + 1,
     picture,
+    attack: outcome.exposing,
     score: 3 - i,
     non_members_above: i,
     image: `d${picture}`.padEnd(64, 'd'),
     completion: i === 1 ? 'e'.repeat(64) : null,
   }));
-  return { outcome, rows, attacks, exposed };
+  const images = new Map(
+    exposed
+      .flatMap(({ image, completion }) => (completion === null ? [image] : [image, completion]))
+      .map((digest) => [digest, { path: `images/${contentPath(digest, 'png')}`, width: 8, height: 8 }]),
+  );
+  return { outcome, rows, attacks, exposed, images };
 }
 const render = (given: MembershipPageData) => {
   const text = renderMembershipPage(run, given);
@@ -129,6 +140,32 @@ describe('the page of membership', () => {
     expect(unknown).toContain('nobody knows how often');
   });
 
+  it('tells planted pictures that are in no shadow by the last attack that scores them', () => {
+    const given = data(300, 2, { planted: 4 });
+    const { outcome, rows, attacks } = given;
+    const planted = rows.flatMap(({ copies, member }, i) => (member && copies === 4 ? [i] : []));
+    const others = rows.flatMap(({ member, error }, i) => (!member && error === null ? [i] : []));
+    // 1% in the strict convention of 300: two non-members may lie above.
+    const limit = others.map((i) => attacks[0]!.scores[i]!).sort((a, b) => b - a)[2]!;
+    expect(outcome.byCopies!.map(({ copies, attack }) => [copies, attack])).toEqual([
+      [1, 'lira-online-averaged-flips'],
+      [2, 'lira-online-averaged-flips'],
+      [4, 'loss'],
+    ]);
+    const group = rows.flatMap(({ copies, member }, i) => (member && copies! >= 4 ? [i] : []));
+    expect(planted.length).toBeGreaterThan(group.length / 3);
+    expect(outcome.byCopies![2]).toMatchObject({
+      members: group.length,
+      detected: group.filter((i) => attacks[0]!.scores[i]! > limit).length,
+    });
+    expect(outcome.exposing).toBe('loss');
+    const { document } = render(given);
+    expect(document.querySelector('#scores table')!.textContent).toContain('Loss threshold, one draw');
+    expect(document.querySelector('#exposed p')!.textContent).toContain(
+      'highest scores of the attack Loss threshold, one draw',
+    );
+  });
+
   it('says that there are too few non-members, and no rate', () => {
     const given = data(40, 2);
     const { document } = render(given);
@@ -139,11 +176,11 @@ describe('the page of membership', () => {
     expect(given.outcome.byCopies).toBeNull();
   });
 
-  it('shows the most exposed members with their pictures from the folder', () => {
+  it('shows the most exposed members with their pictures, which lie beside it', () => {
     const { document } = render(data(100, 1));
     const sources = [...document.querySelectorAll('#exposed img')].map((image) => image.getAttribute('src'));
     expect(sources).toHaveLength(4);
-    for (const source of sources) expect(source).toMatch(/^\.\.\/images\/[de][0-9ed]\/[0-9de]{64}\.png$/);
+    for (const source of sources) expect(source).toMatch(/^images\/[de][0-9ed]\/[0-9de]{64}\.png$/);
     expect([...document.querySelectorAll('#exposed figcaption')].map((one) => one.textContent)).toContain(
       'completed',
     );
@@ -168,6 +205,7 @@ describe('the page of membership', () => {
         rows: given.rows,
         attacks,
         headline: 'loss',
+        exposing: 'loss',
         evaluations: 0,
         seed: 0,
       },
@@ -182,7 +220,7 @@ describe('the page of membership', () => {
 
 it('curves.csv has every point of every curve', () => {
   const given = data(50, 1);
-  const [head, ...lines] = curvesCsv(given).trimEnd().split('\n');
+  const [head, ...lines] = curvesCsv(given).trimEnd().split('\r\n');
   expect(head).toBe('attack,threshold,false_positive_rate,true_positive_rate');
   const loss = lines.filter((line) => line.startsWith('loss,'));
   const of = (member: boolean) =>

@@ -1,24 +1,40 @@
 import { type MembershipResult, type RunDescription, splitScores } from '../../stages/index.ts';
+import type { CopiedImages } from '../images.ts';
 import { html, type Markup } from '../markup.ts';
 import { pageText, reproduceSection } from '../shell.ts';
 import { attacksSection, exposedSection, scoresSection } from './sections.ts';
 import { meaningText, verdictText } from './words.ts';
 
 /** What the page is made of. */
-export type MembershipPageData = Pick<MembershipResult, 'outcome' | 'rows' | 'attacks' | 'exposed'>;
+export interface MembershipPageData
+  extends Pick<MembershipResult, 'outcome' | 'rows' | 'attacks' | 'exposed'> {
+  /** The exposed members' pictures and completions beside the page. */
+  readonly images: CopiedImages;
+}
+
+/** A table with names of several words and many figures, and one or two pictures beside their facts. */
+const membershipStyle = `
+.item .pictures { flex: 0 0 276px; }
+#attacks .scroll { margin-top: 20px; }
+@media screen and (max-width: 760px) {
+  .item .pictures { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+  #attacks td small { white-space: normal; }
+  #attacks td svg { display: block; }
+}
+`;
 
 /**
  * The page of `verbatim membership`. Captions, keys and reasons are escaped by the templates and cut; the page holds no script and
  * forbids any. The same arguments give the same text.
  */
 export function renderMembershipPage(run: RunDescription, data: MembershipPageData): string {
-  const { outcome, rows, attacks, exposed } = data;
+  const { outcome, rows, attacks } = data;
   const split = attacks.map(({ name, scores }) => ({ name, ...splitScores(scores, rows) }));
-  const headline = split.find(({ name }) => name === outcome.headline)!;
+  const named = (attack: string) => split.find(({ name }) => name === attack)!;
   const sections: readonly (readonly [id: string, title: string, section: Markup])[] = [
     ['attacks', 'Attacks', attacksSection(outcome, split)],
-    ['scores', 'Scores', scoresSection(outcome, headline)],
-    ['exposed', 'Most exposed', exposedSection(exposed, rows, headline.nonMembers.length)],
+    ['scores', 'Scores', scoresSection(outcome, named(outcome.headline))],
+    ['exposed', 'Most exposed', exposedSection(data, named(outcome.exposing).nonMembers.length)],
     [
       'reproduce',
       'Reproduce',
@@ -42,5 +58,6 @@ export function renderMembershipPage(run: RunDescription, data: MembershipPageDa
     main: html`${sections.map(([, , section]) => html`${section}\n`)}`,
     footer: html`model ${run.model.digest}<br>pictures ${run.dataset.digest}${run.heldOut && html`<br>non-members ${run.heldOut.digest}`}`,
     run,
+    style: membershipStyle,
   });
 }

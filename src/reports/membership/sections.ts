@@ -1,15 +1,17 @@
 import {
+  type CopiesOutcome,
   type ExposedRow,
   type MembershipOutcome,
   type PictureRow,
   thresholdAt,
   verdictFpr,
 } from '../../stages/index.ts';
-import { contentPath } from '../../tables/index.ts';
-import { fact } from '../figure.ts';
+import { fact, figure } from '../figure.ts';
 import { area, captionText, counted, integer, percentage, score } from '../format.ts';
+import type { CopiedImages } from '../images.ts';
 import { empty, html, type Markup, pair } from '../markup.ts';
 import { lineOf, logRocChart, type SplitScores, scoreChart, sides } from './charts.ts';
+import type { MembershipPageData } from './page.ts';
 import { attackTitle } from './words.ts';
 
 const swatch = (name: string) => {
@@ -33,17 +35,18 @@ export function attacksSection(outcome: MembershipOutcome, split: readonly Split
           html`<td${i === 2 && html` class="wide"`}>${rate(tpr)}${between(interval)}</td>`,
       )}<td class="wide">${integer(one.members)} / ${integer(one.nonMembers)}</td><td>${integer(one.evaluations)}</td></tr>`,
   );
-  const table = html`<table><thead><tr><th class="text">Attack</th><th>AUC</th><th>TPR at .1%</th><th>at 1%</th><th class="wide">at 10%</th><th class="wide">Members / non-members</th><th>Evaluations</th></tr></thead><tbody>${rows}</tbody></table>
-<p class="note">Intervals are bootstrap, 95%, members and non-members resampled. A rate is the last one whose false positives lie strictly below the level; – where there are fewer non-members than one over it. Evaluations are what the attack alone costs.</p>`;
-  const figure =
+  const table = html`<table><thead><tr><th class="text">Attack</th><th>AUC</th><th>TPR at .1%</th><th>at 1%</th><th class="wide">at 10%</th><th class="wide">Members / non-members</th><th>Evaluations</th></tr></thead><tbody>${rows}</tbody></table>`;
+  const note = html`<p class="note">Intervals are bootstrap, 95%, members and non-members resampled. A rate is the last one whose false positives lie strictly below the level; – where there are fewer non-members than one over it. Evaluations are what the attack alone costs.</p>`;
+  const curves =
     drawn.length === 0 ? empty('No attack could score pictures of both sides.') : logRocChart(drawn);
   const lira = outcome.attacks.find((one) => one.lira !== null)?.lira;
   return html`<section id="attacks"><h2>Attacks</h2>
 <p>Both axes are logarithmic, since a membership attack matters at few false positives. The thin line is guessing.${outcome.shadows > 0 ? ` LiRA holds each picture’s loss against ${counted(outcome.shadows, 'shadow model')} that ${outcome.shadows === 1 ? 'was' : 'were'} or were not trained on it${lira?.variance === 'fixed' ? '; so few share one variance over all pictures' : ''}.` : ''}</p>
-${pair(figure, table)}</section>`;
+${pair(curves, note)}
+<div class="scroll">${table}</div></section>`;
 }
 
-/** The headline attack's scores on both sides, and by copies where those are known. */
+/** The headline attack's scores on both sides, and rates by copies where those are known. */
 export function scoresSection(outcome: MembershipOutcome, split: SplitScores): Markup {
   const told = split.nonMembers.length * verdictFpr >= 1 - 1e-9 && split.members.length > 0;
   const threshold = told ? thresholdAt(split.members, split.nonMembers, verdictFpr) : null;
@@ -58,37 +61,48 @@ export function scoresSection(outcome: MembershipOutcome, split: SplitScores): M
   const copies =
     outcome.byCopies === null
       ? html`<p class="note">By copies nothing can be said: ${told ? 'nobody knows how often the members were trained on' : 'that needs 100 non-members'}.</p>`
-      : html`<table><thead><tr><th>Copies</th><th>Members</th><th>Recognised</th><th>TPR at 1%</th></tr></thead><tbody>${outcome.byCopies.map(
-          (group) =>
-            html`<tr><td>${copiesText(group.copies)}</td><td>${integer(group.members)}</td><td>${integer(group.detected)}</td><td>${percentage(group.detected / group.members)}${between(group.interval)}</td></tr>`,
-        )}</tbody></table><p class="note">By how often a picture stands in the training set. Wilson’s interval, 95%.</p>`;
+      : copiesTable(outcome.headline, outcome.byCopies);
   return html`<section id="scores">${heading}
 ${pair(html`${scoreChart(split, threshold !== null && Number.isFinite(threshold) ? threshold : null)}<ul class="legend">${legend}</ul>`, copies)}</section>`;
+}
+
+/** Rates by copies; the attack stands above them where it is not that of the verdict everywhere. */
+function copiesTable(headline: string, groups: readonly CopiesOutcome[]): Markup {
+  const others = groups.some(({ attack }) => attack !== headline);
+  const rows = groups.map((group, i) => {
+    const by =
+      others && group.attack !== groups[i - 1]?.attack
+        ? html`<tr><td colspan="4"><small>${attackTitle(group.attack)}</small></td></tr>`
+        : null;
+    return html`${by}<tr><td>${copiesText(group.copies)}</td><td>${integer(group.members)}</td><td>${integer(group.detected)}</td><td>${percentage(group.detected / group.members)}${between(group.interval)}</td></tr>`;
+  });
+  return html`<table><thead><tr><th>Copies</th><th>Members</th><th>Recognised</th><th>TPR at 1%</th></tr></thead><tbody>${rows}</tbody></table><p class="note">By how often a picture stands in the training set${others ? ', each by the last attack that scores at least half of these members: that of the verdict cannot score pictures that are in no shadow' : ''}. Wilson’s interval, 95%.</p>`;
 }
 
 function copiesText(from: number): string {
   return from === 1 ? '1' : `${integer(from)}–${integer(2 * from - 1)}`;
 }
 
-/** The members that the headline attack is surest of. */
+/** The members with the highest scores of the attack that exposes them. */
 export function exposedSection(
-  exposed: readonly ExposedRow[],
-  rows: readonly PictureRow[],
+  { outcome, exposed, rows, images }: MembershipPageData,
   nonMembers: number,
 ): Markup {
   if (exposed.length === 0)
     return html`<section id="exposed"><h2>Most exposed pictures</h2>${empty('No member has a score.')}</section>`;
+  const { exposing, headline } = outcome;
+  const by =
+    exposing === headline
+      ? null
+      : ` of the attack ${attackTitle(exposing)}; that of the verdict cannot score most of those with some number of copies`;
   return html`<section id="exposed"><h2>Most exposed pictures</h2>
-<p>The members with the highest scores. Below each how many of the ${counted(nonMembers, 'non-member')} have one as high: none is what singles a picture out.</p>
-<div class="items">${exposed.map((one) => item(one, rows[one.picture]!))}</div></section>`;
+<p>The members with the highest scores${by}. Below each how many of the ${counted(nonMembers, 'non-member')} have one as high: none is what singles a picture out.</p>
+<div class="items">${exposed.map((one) => item(one, rows[one.picture]!, images))}</div></section>`;
 }
 
-function item(one: ExposedRow, row: PictureRow): Markup {
+function item(one: ExposedRow, row: PictureRow, images: CopiedImages): Markup {
   const image = (digest: string | null, text: string) =>
-    digest === null
-      ? null
-      : // Digests of our own writing: no text of others becomes an address.
-        html`<figure><img class="small" src="../images/${contentPath(digest, 'png')}" alt="${text}" loading="lazy"><figcaption>${text}</figcaption></figure>`;
+    digest === null ? null : figure(images.get(digest), 'missing', text);
   return html`<article class="item"><div class="pictures">${image(one.image, 'trained on')}${image(one.completion, 'completed')}</div>
 <div class="facts"><p class="caption"><bdi>${captionText(row.caption === '' ? row.key : row.caption)}</bdi></p>
 <dl>${fact('Rank', integer(one.rank))}${fact('Score', score(one.score))}${fact('Non-members as high', integer(one.non_members_above))}${row.copies === null ? null : fact('Copies', integer(row.copies))}${fact('Key', captionText(row.key))}</dl></div></article>\n`;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { unionFind } from '../../dedup/index.ts';
-import { encodePng } from '../../images/index.ts';
+import { encodePng, mirror, type Picture } from '../../images/index.ts';
 import { rmsOf } from '../../labels/index.ts';
 import { openRowFiles } from '../../search/index.ts';
 import { fromParquet, putFile, readTable, sql } from '../../tables/index.ts';
@@ -8,7 +8,7 @@ import { type RunFolder, runTable } from '../run-folder.ts';
 import { runStage, shardName } from '../stage.ts';
 import { type ExtractedRow, extractedColumns, extractGenerationColumns } from './columns.ts';
 import { normalisedDistance } from './neighbours.ts';
-import { mirrored, picturesPath, valuesOf } from './pictures.ts';
+import { picturesPath, valuesOf } from './pictures.ts';
 import type { TrainingSet } from './training.ts';
 import type { ExtractInput } from './types.ts';
 
@@ -165,13 +165,13 @@ async function storePair(
   try {
     const data = new Uint8Array(valuesOf(size));
     file.readRow(own!.row!, data);
-    const put = async (pixels: Uint8Array) =>
-      putFile(folder.images, await encodePng({ ...size, data: pixels }), 'png');
+    const put = async (picture: Picture) => putFile(folder.images, await encodePng(picture), 'png');
+    const training = { ...size, data: search.row(row) };
     return {
       seed: own!.seed,
       generated_key: own!.key,
-      image: await put(data),
-      training_image: await put(flipped === true ? mirrored(search.row(row), size) : search.row(row)),
+      image: await put({ ...size, data }),
+      training_image: await put(flipped === true ? mirror(training) : training),
     };
   } finally {
     await file.close();

@@ -1,4 +1,5 @@
 import { VerbatimError } from '../../errors.ts';
+import { mirror } from '../../images/index.ts';
 import { rmsOf } from '../../labels/index.ts';
 import { openRowFiles } from '../../search/index.ts';
 import { readTable } from '../../tables/index.ts';
@@ -6,7 +7,7 @@ import { runTable } from '../run-folder.ts';
 import { errorText, rethrowFatal, runStage } from '../stage.ts';
 import { extractGenerationColumns, type NeighbourRow, neighbourColumns } from './columns.ts';
 import { generationShards } from './generations.ts';
-import { mirrored, picturesPath, picturesTogether, pixelsOf, valuesOf } from './pictures.ts';
+import { picturesPath, picturesTogether, pixelsOf, valuesOf } from './pictures.ts';
 import type { TrainingSet } from './training.ts';
 import type { ExtractInput } from './types.ts';
 
@@ -132,7 +133,7 @@ async function compare(
     signal?.throwIfAborted();
     const part = asked.slice(from, from + step);
     const pixels = part.flatMap(({ data }) => (typeof data === 'string' ? [] : [data]));
-    const all = config.mirror ? [...pixels, ...pixels.map((data) => mirrored(data, size))] : pixels;
+    const all = config.mirror ? [...pixels, ...pixels.map((data) => mirror({ ...size, data }).data)] : pixels;
     const near = await nearestOf(training, all, {
       neighbours: config.neighbours,
       alpha: config.alpha,

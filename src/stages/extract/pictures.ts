@@ -23,17 +23,6 @@ export function pixelsOf(picture: Picture, size: PictureSize): { data: Uint8Arra
   return { data, pixels: sha256(data).slice(0, 32) };
 }
 
-/** Pixels with left and right exchanged. */
-export function mirrored(data: Uint8Array, { width, height }: PictureSize): Uint8Array {
-  const out = new Uint8Array(data.length);
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const from = (y * width + x) * 3;
-      out.set(data.subarray(from, from + 3), (y * width + width - 1 - x) * 3);
-    }
-  return out;
-}
-
 /** The file of a shard's pictures, [rows, height · width · 3], values of 8 bits. */
 export function picturesPath(folder: RunFolder, which: 'training' | 'generated', shard: number): string {
   return join(folder.path, 'pictures', which, shardName(shard, 'npy'));

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
-import { atomically, fromParquet, readTable, sql, textLiteral, writeJsonAtomic } from '../../tables/index.ts';
+import { readTable, writeJsonAtomic } from '../../tables/index.ts';
 import { requirePictures } from '../data.ts';
 import { openRun, type RunDescription, type RunFolder, runTable } from '../run-folder.ts';
 import { type ExtractedRow, neighbourColumns } from './columns.ts';
@@ -19,7 +19,7 @@ const judging = { keys: ['config.threshold', 'config.falsePositives'], tables: [
 /**
  * (ℓ2, δ)-extraction (Carlini et al. 2023, §5.1) from a model without captions: the training set is read, pictures are made by
  * seed, and each is compared with all of the training set; what is nearer to one training picture than its surroundings
- * explain is extracted. A folder with run.json, tables, images, summary.json and extracted.csv; a killed run goes on from its
+ * explain is extracted. A folder with run.json, tables, images and summary.json; a killed run goes on from its
  * shards and ends with the same bytes.
  *
  * @throws VerbatimError for what cannot be compared; the signal's reason on Ctrl-C
@@ -53,7 +53,6 @@ export async function extractPictures(
         throw new VerbatimError(
           `none of the ${summary.generated.pictures} generated pictures can be compared (the first: ${summary.failures.find(({ stage }) => stage === 'generations')?.reason})`,
         );
-      await writeCsv(folder);
       await writeJsonAtomic(join(folder.path, 'summary.json'), summary);
       return { folder, summary, rows };
     } finally {
@@ -90,15 +89,4 @@ async function heldOutDistances(folder: RunFolder, name: string): Promise<number
       { exitCode: 2 },
     );
   return distances;
-}
-
-/** extracted.csv: the extracted images alone, for spreadsheets. */
-async function writeCsv(folder: RunFolder): Promise<void> {
-  const source = fromParquet(await runTable(folder, 'extracted'));
-  await atomically(join(folder.path, 'extracted.csv'), async (temporary) => {
-    await sql(
-      `COPY (SELECT * EXCLUDE (extracted, error) FROM ${source} WHERE extracted ORDER BY rank)
-         TO ${textLiteral(temporary)} (FORMAT csv, HEADER)`,
-    );
-  });
 }

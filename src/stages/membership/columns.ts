@@ -32,6 +32,8 @@ export const lossColumns = {
   draw: column('INTEGER'),
   /** mean((ε − ε̂)²). */
   loss: nullable('DOUBLE'),
+  /** 1; 0 where the model could not be asked. */
+  evaluations: column('INTEGER'),
   error: nullable('VARCHAR'),
 } as const;
 export type LossRow = Row<typeof lossColumns>;
@@ -39,7 +41,7 @@ export type LossRow = Row<typeof lossColumns>;
 /** One row per completion of a masked picture. Folder: tables/completions. */
 export const completionColumns = {
   picture: column('INTEGER'),
-  /** Its seed, the same ones for all pictures. */
+  /** From 0. The seed of its noise, the same for all pictures, is that many behind the draws of the loss. */
   completion: column('INTEGER'),
   /** The model's own denoising loss of what it made. */
   loss: nullable('DOUBLE'),
@@ -60,16 +62,20 @@ export const membershipColumns = {
   member: column('BOOLEAN'),
   copies: nullable('INTEGER'),
   attack: column('VARCHAR'),
-  /** Higher means member; null where the attack cannot say. */
+  /** Higher means member; null where the attack cannot say, or the picture is left out. */
   score: nullable('DOUBLE'),
+  /** Why the picture is left out, as in the table of pictures. */
+  error: nullable('VARCHAR'),
 } as const;
 export type MembershipRow = Row<typeof membershipColumns>;
 
-/** The members that the headline attack is surest of. Folder: tables/exposed. */
+/** The members with the highest scores of `exposingAttack`. Folder: tables/exposed. */
 export const exposedColumns = {
   /** From 1. */
   rank: column('INTEGER'),
   picture: column('INTEGER'),
+  /** Whose scores these are: one attack for all rows. */
+  attack: column('VARCHAR'),
   score: column('DOUBLE'),
   /** Non-members with as high a score or a higher one. */
   non_members_above: column('INTEGER'),

@@ -33,7 +33,8 @@ const completionsPerShard = 64;
 
 /**
  * Stage `completions`: the masked region of every picture is completed so many times, from the same seeds for all pictures. Every
- * completion has its distance to the picture and the model's own loss of it.
+ * completion has its distance to the picture and the model's own loss of it. Their seeds begin behind those of the loss: a picture
+ * judged by the very noise that it was made from is no fair draw.
  */
 export async function runCompletions(input: CompletionsInput): Promise<void> {
   const { folder, settings, meter, signal, onProgress } = input;
@@ -51,12 +52,13 @@ export async function runCompletions(input: CompletionsInput): Promise<void> {
       const all: CompletionRow[] = [];
       let failure: unknown;
       for (const row of rows) {
+        const before = meter.evaluations;
         try {
           all.push(...(await completePicture(input, row, advance)));
         } catch (error) {
           rethrowFatal(error, signal);
           failure ??= error;
-          all.push(...failedRows(row, settings.completions, errorText(error)));
+          all.push(...failedRows(row, settings.completions, errorText(error), meter.evaluations - before));
         }
       }
       if (all.length > 0 && all.every(({ error }) => error !== null) && failure !== undefined) throw failure;
@@ -65,9 +67,19 @@ export async function runCompletions(input: CompletionsInput): Promise<void> {
   });
 }
 
-function failedRows({ picture }: PictureRow, count: number, error: string): CompletionRow[] {
-  const rest = { loss: null, distance: null, fill: null, image: null, evaluations: 0, error };
-  return Array.from({ length: count }, (_, completion) => ({ picture, completion, ...rest }));
+/** What was spent until it failed is spread over the rows in whole evaluations. */
+function failedRows({ picture }: PictureRow, count: number, error: string, spent: number): CompletionRow[] {
+  const rest = { loss: null, distance: null, fill: null, image: null, error };
+  const share = (completion: number) => Math.floor((spent * completion) / count);
+  return Array.from({ length: count }, (_, completion) => ({
+    ...{ picture, completion, ...rest },
+    evaluations: share(completion + 1) - share(completion),
+  }));
+}
+
+/** The seed of a completion's noise: the loss draws from seeds 0 to draws − 1. */
+export function completionSeed({ draws }: Pick<LossesInput['queries'], 'draws'>, completion: number): number {
+  return draws + completion;
 }
 
 /** What a completion came to. */
@@ -119,6 +131,7 @@ async function completeSeeds(
   const fill = maskedRms(filled(original, settings.mask), original, settings.mask);
   const before = meter.evaluations;
   const noise = seededNoise();
+  const noiseSeeds = seeds.map((completion) => completionSeed(queries, completion));
   let draw = 0;
   const { sample } = samplerNamed(settings.sampler);
   const each = gatherBatch(
@@ -132,7 +145,7 @@ async function completeSeeds(
     maskTensor(settings.mask, denoiser.sampleShape),
     plainSigmas(denoiser.sigmas, settings.steps),
     {
-      noise: () => noise(seeds, denoiser.sampleShape, draw++),
+      noise: () => noise(noiseSeeds, denoiser.sampleShape, draw++),
       resample: settings.resample,
       ...(signal && { signal }),
     },
@@ -169,12 +182,17 @@ function greyed({ width, height, data }: Picture, mask: Mask): Picture {
   return { width, height, data: data.map((value, i) => (mask.data[Math.floor(i / 3)] === 0 ? value : 128)) };
 }
 
-/** What the completions of each picture come to, by its number; those of whom too few could be judged are absent. */
+/**
+ * What the completions of each picture come to, by its number, and the evaluations of the whole table. Pictures of which too few
+ * completions could be judged are absent; what they cost is not.
+ */
 export async function readCompletions(folder: RunFolder, keep: number) {
   const rows = new Map<number, CompletionRow[]>();
   for (const row of await readTable(await runTable(folder, 'completions'), completionColumns))
     rows.set(row.picture, [...(rows.get(row.picture) ?? []), row]);
-  return new Map(
+  let evaluations = 0;
+  for (const list of rows.values()) for (const row of list) evaluations += row.evaluations;
+  const found = new Map(
     [...rows].flatMap(([picture, list]) => {
       const score = inpaintingScore(
         list.map(({ loss, distance }) =>
@@ -183,9 +201,9 @@ export async function readCompletions(folder: RunFolder, keep: number) {
         keep,
         list.find(({ fill }) => fill !== null)?.fill ?? Number.NaN,
       );
-      const evaluations = list.reduce((sum, row) => sum + row.evaluations, 0);
       const image = list.find((row) => row.image !== null)?.image ?? null;
-      return score === undefined ? [] : [[picture, { score, evaluations, image }] as const];
+      return score === undefined ? [] : [[picture, { score, image }] as const];
     }),
   );
+  return { found, evaluations };
 }

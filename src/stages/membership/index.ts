@@ -16,6 +16,7 @@ export { readMask } from './mask.ts';
 export {
   type AttackOutcome,
   type CopiesOutcome,
+  exposingAttack,
   type MembershipOutcome,
   membershipOutcome,
   type ScoredAttack,

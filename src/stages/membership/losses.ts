@@ -138,25 +138,42 @@ function lossRows(
         const at = (t * (flips ? 2 : 1) + side) * draws + draw;
         const loss = typeof found === 'string' ? Number.NaN : found[at]!;
         const error = typeof found === 'string' ? found : Number.isFinite(loss) ? null : notANumber;
-        return { model, picture, timestep, flip, draw, loss: error === null ? loss : null, error };
+        // A loss that is no number was asked for all the same.
+        const evaluations = typeof found === 'string' ? 0 : 1;
+        return {
+          model,
+          picture,
+          timestep,
+          flip,
+          draw,
+          loss: error === null ? loss : null,
+          evaluations,
+          error,
+        };
       }),
     ),
   );
 }
 
-/** The table of losses, dense: model → [pictures × lossesPerPicture], NaN where there is none. Shard after shard. */
+/**
+ * The table of losses, dense: model → [pictures × lossesPerPicture], NaN where there is none, and the evaluations of the whole table.
+ * Shard after shard.
+ */
 export async function readLosses(
   folder: RunFolder,
   models: readonly string[],
   pictures: number,
   queries: LossQueries,
-): Promise<ReadonlyMap<string, Float64Array>> {
+): Promise<{ losses: ReadonlyMap<string, Float64Array>; evaluations: number }> {
   const each = lossesPerPicture(queries);
   const { timesteps, draws, flips } = queries;
   const place = new Map(timesteps.map((timestep, t) => [timestep, t]));
   const dense = new Map(models.map((name) => [name, new Float64Array(pictures * each).fill(Number.NaN)]));
+  let evaluations = 0;
   for (const path of await runTable(folder, 'losses'))
-    for (const { model, picture, timestep, flip, draw, loss } of await readTable(path, lossColumns)) {
+    for (const row of await readTable(path, lossColumns)) {
+      const { model, picture, timestep, flip, draw, loss } = row;
+      evaluations += row.evaluations;
       const at = (place.get(timestep)! * (flips ? 2 : 1) + (flip ? 1 : 0)) * draws + draw;
       if (loss !== null) dense.get(model)![picture * each + at] = loss;
     }
@@ -165,5 +182,5 @@ export async function readLosses(
     throw new VerbatimError(
       `${target}: no loss is a number; the model has overflowed or its weights are damaged`,
     );
-  return dense;
+  return { losses: dense, evaluations };
 }

@@ -5,6 +5,7 @@ import { queryLosses } from '../../attacks/index.ts';
 import { memorizer, noisePictures } from '../../attacks/testing/memorizer.ts';
 import { openDataset } from '../../datasets/index.ts';
 import { type Pipeline, seededNoise } from '../../diffusion/index.ts';
+import { VerbatimError } from '../../errors.ts';
 import { encodePng, mirror, type Picture } from '../../images/index.ts';
 import { createMeter } from '../../runtime/index.ts';
 import { readTable, tableFiles } from '../../tables/index.ts';
@@ -65,6 +66,8 @@ function options(
     limit: undefined,
     seed: 0,
     batch: 32,
+    provider: 'cpu',
+    precision: 'float32',
     verbatim: '0.0.0',
     versions: {},
     ...extra,
@@ -134,6 +137,14 @@ describe('membership by losses, with models whose truth is known', () => {
     expect([atTenth!.tpr, atOne!.tpr]).toEqual([null, null]);
     expect(atTen!.tpr).not.toBeNull();
     expect(outcome.byCopies).toBeNull();
+    // Losses of two providers or precisions are no one table.
+    for (const [other, message] of [
+      [{ provider: 'cuda' }, 'config.provider is "cpu" there and "cuda" here'],
+      [{ precision: 'float16' }, 'config.precision is "float32" there and "float16" here'],
+    ] as const)
+      await expect(runMembership(options(source, 'one-out', { limit: 40, ...other }))).rejects.toThrow(
+        message,
+      );
     await source.close();
   });
 
@@ -267,6 +278,12 @@ describe('two datasets and a model', () => {
     const source = await datasetSource({ model: '/x/target', members, nonMembers, captions: true });
     const { outcome, rows } = await runMembership(options(source, 'failed'));
     expect(outcome).toMatchObject({ members: 6, nonMembers: 6, failed: 2 });
+    const scored = await readTable(await tableFiles(at('failed/tables/membership')), membershipColumns);
+    expect(scored).toHaveLength(outcome.attacks.length * 14);
+    for (const { picture, score, error } of scored) {
+      expect(error).toBe(rows[picture]!.error);
+      expect(score === null).toBe(error !== null);
+    }
     expect(rows.flatMap(({ error }) => error ?? []).sort()).toEqual([
       expect.stringContaining('not a picture that can be read'),
       expect.stringMatching(/^has the pixels of "/),
@@ -283,8 +300,12 @@ describe('what models do', () => {
     const open = async () => memorizer({ pictures: pool, meter: createMeter(), broken: true });
     await expect(runMembership({ ...broken, open })).rejects.toThrow('target: no loss is a number');
     const losses = await readTable(await tableFiles(at('broken/tables/losses')), lossColumns);
+    // They were asked for all the same.
     expect(
-      losses.every(({ loss, error }) => loss === null && error!.startsWith('the loss is not a number')),
+      losses.every(
+        ({ loss, evaluations, error }) =>
+          loss === null && evaluations === 1 && error!.startsWith('the loss is not a number'),
+      ),
     ).toBe(true);
     await source.close();
   });
@@ -299,6 +320,8 @@ describe('what models do', () => {
     };
     const { outcome } = await runMembership({ ...base, open });
     expect(outcome.attacks.at(-1)!.auc).not.toBeNull();
+    // Seven models, 80 pictures, three draws on two sides.
+    expect(outcome.evaluations).toBe(7 * 80 * 6);
     await source.close();
   });
 
@@ -411,6 +434,64 @@ describe('the inpainting attack', () => {
     expect(rows.every(({ evaluations }) => evaluations === 12)).toBe(true);
     expect(rows.filter(({ image }) => image !== null)).toHaveLength(60);
     expect(exposed.every(({ image, completion }) => image !== null && completion !== null)).toBe(true);
+    await source.close();
+  });
+
+  it('makes completions of other noise than their loss is taken with', async () => {
+    const source = await labSource(whole, 'target', { lossOnly: true });
+    const extra = { limit: 1, inpainting, queries: { timesteps: [100], draws: 2, flips: false } };
+    const base = options(source, 'completion-noise', extra);
+    // In the region that is made: the rest has noise of its own.
+    const largest = (values: Float32Array) =>
+      Math.max(...values.map((value, i) => (i % 4 < 2 ? 0 : Math.abs(value))));
+    const starts: Float32Array[] = [];
+    const open = async (path: string) => {
+      const pipeline = await base.open(path);
+      const top = Math.max(...pipeline.denoiser.sigmas);
+      const denoise: Pipeline['denoiser']['denoise'] = async (sample, at, condition) => {
+        // The first call of the sampler sees all but noise.
+        if (at > 0.9 * top) starts.push(sample.data.map((value) => value / at));
+        return pipeline.denoiser.denoise(sample, at, condition);
+      };
+      return { ...pipeline, denoiser: { ...pipeline.denoiser, denoise } };
+    };
+    await runMembership({ ...base, open });
+    expect(starts).toHaveLength(2);
+    const perSample = 3 * 4 * 4;
+    const judged = seededNoise()([0, 1], [3, 4, 4], 0);
+    for (const start of starts)
+      for (let at = 0; at < start.length; at += perSample)
+        for (const seed of [0, 1]) {
+          const one = start.subarray(at, at + perSample);
+          const other = judged.data.subarray(seed * perSample, (seed + 1) * perSample);
+          expect(largest(one.map((value, i) => value - other[i]!))).toBeGreaterThan(0.5);
+        }
+    await source.close();
+  });
+
+  it('counts what was spent on pictures that cannot be judged', async () => {
+    const source = await labSource(whole, 'target', { lossOnly: true });
+    const base = options(source, 'unjudged', {
+      limit: 2,
+      inpainting,
+      queries: { timesteps: [100], draws: 2, flips: false },
+    });
+    let decoded = 0;
+    const open = async (path: string): Promise<Pipeline> => {
+      const pipeline = await base.open(path);
+      return {
+        ...pipeline,
+        // Of the first picture nothing comes out.
+        decode: async (latents) =>
+          decoded++ === 0
+            ? Array.from({ length: latents.shape[0]! }, () => new VerbatimError('not a number'))
+            : pipeline.decode(latents),
+      };
+    };
+    const { outcome } = await runMembership({ ...base, open });
+    expect(outcome.attacks.at(-1)!.unscored).toBe(1);
+    expect(outcome.evaluations).toBe(4 * 8 * 12);
+    expect(base.meter.evaluations).toBe(outcome.evaluations);
     await source.close();
   });
 

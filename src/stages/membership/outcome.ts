@@ -18,6 +18,9 @@ export interface ScoredAttack {
 export interface CopiesOutcome {
   /** From so many copies on, up to the next line's. */
   readonly copies: number;
+  /** Whose rate it is: the last attack that scores at least half of these members, with its own threshold. */
+  readonly attack: string;
+  /** That it scored. */
   readonly members: number;
   readonly detected: number;
   readonly interval: Interval;
@@ -55,7 +58,9 @@ export interface MembershipOutcome {
   /** Which attack the verdict and the figures below it are of. */
   readonly headline: string;
   readonly attacks: readonly AttackOutcome[];
-  /** Of the headline attack at 1% FPR; null where copies, or that rate, are not known. */
+  /** Which attack the most exposed members are by. */
+  readonly exposing: string;
+  /** At 1% FPR; null where copies, or that rate of the headline attack, are not known. */
   readonly byCopies: readonly CopiesOutcome[] | null;
 }
 
@@ -66,6 +71,7 @@ export interface OutcomeInput {
   readonly rows: readonly PictureRow[];
   readonly attacks: readonly ScoredAttack[];
   readonly headline: string;
+  readonly exposing: string;
   readonly evaluations: number;
   readonly seed: number;
 }
@@ -98,7 +104,6 @@ export function membershipOutcome(input: OutcomeInput): MembershipOutcome {
   const failures = rows.filter(({ error }) => error !== null);
   const members = usable.filter(({ member }) => member).length;
   const attacks = input.attacks.map((attack) => attackOutcome(attack, input));
-  const headline = input.attacks.find(({ name }) => name === input.headline)!;
   const first = failures[0];
   return {
     attack: input.attack,
@@ -110,8 +115,9 @@ export function membershipOutcome(input: OutcomeInput): MembershipOutcome {
     firstFailure: first === undefined ? null : `${first.key}: ${first.error}`,
     evaluations: input.evaluations,
     headline: input.headline,
+    exposing: input.exposing,
     attacks,
-    byCopies: copiesOutcome(headline, input),
+    byCopies: copiesOutcome(input),
   };
 }
 
@@ -135,26 +141,64 @@ function attackOutcome(attack: ScoredAttack, { rows, seed }: OutcomeInput): Atta
   };
 }
 
-/** Members by powers of two of their copies: 1, 2–3, 4–7, … */
-function copiesOutcome({ scores }: ScoredAttack, { rows }: OutcomeInput): CopiesOutcome[] | null {
-  const { members, nonMembers } = splitScores(scores, rows);
-  if (members.length === 0 || nonMembers.length * verdictFpr < 1 - 1e-9) return null;
-  const threshold = thresholdAt(members, nonMembers, verdictFpr);
-  const groups = new Map<number, { members: number; detected: number }>();
+/** Rows of the members that are not left out, by powers of two of their copies: 1, 2–3, 4–7, …; null where nobody knows. */
+function memberGroups(rows: readonly PictureRow[]): ReadonlyMap<number | null, readonly number[]> {
+  const groups = new Map<number | null, number[]>();
   for (const [i, { member, copies, error }] of rows.entries()) {
-    if (!member || error !== null || Number.isNaN(scores[i]!)) continue;
-    if (copies === null) return null;
-    const from = 2 ** Math.floor(Math.log2(copies));
-    const group = groups.get(from) ?? { members: 0, detected: 0 };
-    group.members++;
-    if (scores[i]! >= threshold) group.detected++;
-    groups.set(from, group);
+    if (!member || error !== null) continue;
+    const from = copies === null ? null : 2 ** Math.floor(Math.log2(copies));
+    const group = groups.get(from);
+    if (group === undefined) groups.set(from, [i]);
+    else group.push(i);
   }
+  return groups;
+}
+
+const scoresHalf = ({ scores }: ScoredAttack, group: readonly number[]) =>
+  2 * group.filter((i) => !Number.isNaN(scores[i]!)).length >= group.length;
+
+/**
+ * The attack that the most exposed members are by: the last one, and so the one that knows most, that scores at least half of the
+ * members of every number of copies. A lab may keep its planted pictures out of all shadows: online LiRA is silent on those, and they
+ * are the very ones that a reader should see. One attack for all, since scores of two cannot be compared; the last one where
+ * none does.
+ */
+export function exposingAttack<A extends ScoredAttack>(
+  attacks: readonly A[],
+  rows: readonly PictureRow[],
+): A {
+  const groups = [...memberGroups(rows).values()];
+  return attacks.findLast((attack) => groups.every((group) => scoresHalf(attack, group))) ?? attacks.at(-1)!;
+}
+
+/** Each group of copies by the last attack that scores at least half of it: which one that is depends on no score. */
+function copiesOutcome({ attacks, headline, rows }: OutcomeInput): CopiesOutcome[] | null {
+  const groups = memberGroups(rows);
+  const main = attacks.find(({ name }) => name === headline)!;
+  const thresholds = new Map<string, number>();
+  const thresholdOf = ({ name, scores }: ScoredAttack) => {
+    const { members, nonMembers } = splitScores(scores, rows);
+    const threshold = thresholds.get(name) ?? thresholdAt(members, nonMembers, verdictFpr);
+    thresholds.set(name, threshold);
+    return threshold;
+  };
+  if (groups.has(null) || !tellsRate(main, rows)) return null;
   return [...groups]
-    .sort(([a], [b]) => a - b)
-    .map(([copies, group]) => ({
-      copies,
-      ...group,
-      interval: wilsonInterval(group.detected, group.members),
-    }));
+    .map(([copies, group]) => ({ copies: copies!, group }))
+    .sort((a, b) => a.copies - b.copies)
+    .flatMap(({ copies, group }) => {
+      const attack = attacks.findLast((one) => scoresHalf(one, group) && tellsRate(one, rows)) ?? main;
+      const threshold = thresholdOf(attack);
+      const scores = group.map((i) => attack.scores[i]!).filter((score) => !Number.isNaN(score));
+      const detected = scores.filter((score) => score >= threshold).length;
+      if (scores.length === 0) return [];
+      const interval = wilsonInterval(detected, scores.length);
+      return [{ copies, attack: attack.name, members: scores.length, detected, interval }];
+    });
+}
+
+/** Whether there are members, and non-members enough for a rate at the verdict's FPR. */
+function tellsRate({ scores }: ScoredAttack, rows: readonly PictureRow[]): boolean {
+  const { members, nonMembers } = splitScores(scores, rows);
+  return members.length > 0 && nonMembers.length * verdictFpr >= 1 - 1e-9;
 }

@@ -27,21 +27,19 @@ export function trainedOn({ shadows }: MembershipOptions['source'], rows: readon
   );
 }
 
-/** Every attack by losses, scored from the table, and the losses that it holds. */
+/** Every attack by losses, scored from the table, and what the table cost. */
 export async function lossScores(
   folder: RunFolder,
   { queries, source }: MembershipOptions,
   rows: readonly PictureRow[],
   models: readonly { readonly name: string; readonly shadow: boolean }[],
 ) {
-  const losses = await readLosses(
+  const { losses, evaluations } = await readLosses(
     folder,
     models.map(({ name }) => name),
     rows.length,
     queries,
   );
-  let evaluations = 0;
-  for (const list of losses.values()) for (const loss of list) if (!Number.isNaN(loss)) evaluations++;
   const [target, ...others] = models;
   const known = trainedOn(source, rows);
   const shadows = others.map(({ name }, i) => ({ losses: losses.get(name)!, trainedOn: known[i]! }));
@@ -54,8 +52,7 @@ export async function completionScores(
   { keep }: InpaintingSettings,
   rows: readonly PictureRow[],
 ) {
-  const found = await readCompletions(folder, keep);
-  const evaluations = [...found.values()].reduce((sum, one) => sum + one.evaluations, 0);
+  const { found, evaluations } = await readCompletions(folder, keep);
   const scores = (of: 'plain' | 'overAll' | 'overFill') =>
     rows.map(({ picture }) => found.get(picture)?.score[of] ?? Number.NaN);
   return {
@@ -80,11 +77,10 @@ export async function writeScores(
   attacks: readonly ScoredAttack[],
 ): Promise<void> {
   const all = attacks.flatMap(({ name, scores }) =>
-    rows.flatMap(({ picture, member, copies, error }, i): MembershipRow[] =>
-      error === null
-        ? [{ picture, member, copies, attack: name, score: Number.isNaN(scores[i]!) ? null : scores[i]! }]
-        : [],
-    ),
+    rows.map(({ picture, member, copies, error }, i): MembershipRow => {
+      const score = error !== null || Number.isNaN(scores[i]!) ? null : scores[i]!;
+      return { picture, member, copies, attack: name, score, error };
+    }),
   );
   await runStage({
     ...stage,
@@ -96,11 +92,11 @@ export async function writeScores(
   });
 }
 
-/** Stage `exposed`: the members with the highest scores, with their pictures: what a reader should look at first. */
+/** Stage `exposed`: the members with the highest scores of an attack, with their pictures: what a reader should look at first. */
 export async function writeExposed(
   stage: Stage,
   rows: readonly PictureRow[],
-  { scores }: ScoredAttack,
+  { name, scores }: ScoredAttack,
   images: ReadonlyMap<number, string | null>,
   picture: (row: PictureRow) => Promise<Picture>,
 ): Promise<ExposedRow[]> {
@@ -116,6 +112,7 @@ export async function writeExposed(
     exposed.push({
       rank: i + 1,
       picture: row.picture,
+      attack: name,
       score,
       non_members_above: nonMembers.filter((other) => other >= score).length,
       image: await putFile(stage.folder.images, await encodePng(await picture(row)), 'png'),

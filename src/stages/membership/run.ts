@@ -7,7 +7,7 @@ import { type ExposedRow, type PictureRow, pictureColumns } from './columns.ts';
 import { runCompletions } from './completions.ts';
 import { runLosses } from './losses.ts';
 import { checkAlike, factsOf, type ModelFacts, oneModel } from './models.ts';
-import { type MembershipOutcome, membershipOutcome, type ScoredAttack } from './outcome.ts';
+import { exposingAttack, type MembershipOutcome, membershipOutcome, type ScoredAttack } from './outcome.ts';
 import { describePictures, drawItems, fitted } from './pictures.ts';
 import {
   completionScores,
@@ -91,8 +91,9 @@ export async function runMembership(options: MembershipOptions): Promise<Members
         ({ attacks, evaluations, images } = await completionScores(folder, settings, rows));
       }
       const headline = headlineAttack(attacks);
+      const exposing = exposingAttack(attacks, rows);
       await writeScores(stage, rows, attacks);
-      const exposed = await writeExposed(stage, rows, headline, images, (row) => picture(row, pipeline));
+      const exposed = await writeExposed(stage, rows, exposing, images, (row) => picture(row, pipeline));
       const outcome = membershipOutcome({
         attack: settings === undefined ? 'loss' : 'inpainting',
         target: source.target.name,
@@ -100,6 +101,7 @@ export async function runMembership(options: MembershipOptions): Promise<Members
         rows,
         attacks,
         headline: headline.name,
+        exposing: exposing.name,
         evaluations,
         seed,
       });
@@ -113,7 +115,7 @@ export async function runMembership(options: MembershipOptions): Promise<Members
 }
 
 function describe(
-  { source, queries, fit, limit, seed, batch, verbatim, versions }: MembershipOptions,
+  { source, queries, fit, limit, seed, batch, provider, precision, verbatim, versions }: MembershipOptions,
   { name, digest }: Pipeline,
   shadows: readonly ModelFacts[],
   settings: InpaintingSettings | undefined,
@@ -135,6 +137,8 @@ function describe(
       ...(limit !== undefined && { limit }),
       seed,
       batch,
+      provider,
+      precision,
       noCaptions: source.items.every(({ caption }) => caption === ''),
       shadows: shadows.map((shadow) => ({ name: shadow.name, digest: shadow.digest })),
       ...(shadows.length > 0 && source.pool && { pool: source.pool.digest }),

@@ -1,7 +1,8 @@
 import type { LossQueries } from '../../attacks/index.ts';
 import type { Pipeline, SamplerName } from '../../diffusion/index.ts';
+import type { Precision } from '../../graph/index.ts';
 import type { Mask, Picture } from '../../images/index.ts';
-import type { Meter } from '../../runtime/index.ts';
+import type { Meter, Provider } from '../../runtime/index.ts';
 import type { RunDescription } from '../run-folder.ts';
 import type { StageProgress } from '../stage.ts';
 
@@ -68,6 +69,9 @@ export interface MembershipOptions {
   readonly seed: number;
   /** Samples computed together. */
   readonly batch: number;
+  /** What runs the models, and in which precision: they are part of the result, as losses differ in their last digits. */
+  readonly provider: Provider | 'auto';
+  readonly precision: Precision;
   readonly verbatim: string;
   readonly versions: RunDescription['versions'];
   readonly signal?: AbortSignal;
