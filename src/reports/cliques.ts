@@ -29,12 +29,26 @@ export interface CliqueFigures {
   readonly extracts: boolean;
 }
 
+type Step = { readonly attack?: unknown; readonly options?: unknown };
+
+function stepsOf({ config }: ReportData['run']): readonly Step[] {
+  const cascade = config['cascade'];
+  return Array.isArray(cascade) ? cascade : [];
+}
+
+const isCliques = ({ attack }: Step) => attack === 'cliques';
+
+/** Which step of the cascade generates and filters, from 1 on; undefined without one. */
+export function cliquesStepNumber(run: ReportData['run']): number | undefined {
+  const at = stepsOf(run).findIndex(isCliques);
+  return at < 0 ? undefined : at + 1;
+}
+
 /** Null where the cascade has no such step, or has not come to it. */
 export function cliqueFigures(data: ReportData, captions: readonly Caption[]): CliqueFigures | null {
   const { cliques } = data;
-  const cascade = data.run.config['cascade'];
-  const steps = (Array.isArray(cascade) ? cascade : []) as { attack?: unknown; options?: unknown }[];
-  const step = steps.find(({ attack }) => attack === 'cliques');
+  const steps = stepsOf(data.run);
+  const step = steps.find(isCliques);
   if (step === undefined || cliques.length === 0) return null;
   const { samples, clique, threshold } = prepareCliques(step.options).options;
   const sum = (of: (row: CliqueRow) => number) => cliques.reduce((total, row) => total + of(row), 0);
