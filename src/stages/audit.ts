@@ -2,7 +2,7 @@ import type { Pipeline } from '../diffusion/index.ts';
 import { type Generator, localGenerator, notReproducible } from '../generators/index.ts';
 import type { Meter } from '../runtime/index.ts';
 import { listCandidates, runCandidates } from './candidates.ts';
-import { prepareCascade, runCascade } from './cascade.ts';
+import { prepareCascade, runCascade, scoringPart } from './cascade.ts';
 import type { AuditConfig } from './config.ts';
 import type { AuditData } from './data.ts';
 import { openDescriptorLabels } from './descriptor-labels.ts';
@@ -35,7 +35,10 @@ interface CommonOptions {
   readonly onPlan?: (plan: readonly PlannedStage[], resumed: boolean) => void;
   /** Called before the plan with what its user should know. */
   readonly onWarning?: (warning: string) => void;
-  /** Which stages to run; the ones before them must be there or are run too. Default: to the end. */
+  /**
+   * Which stages to run; the ones before them must be there or are run too. 'scores' ends before a step that generates and
+   * filters. Default: to the end.
+   */
   readonly until?: 'scores' | 'generations' | 'labels';
   /** Make the labels anew, with the config's `labels` and held-out pictures, from the pictures that are there. */
   readonly relabel?: boolean;
@@ -87,6 +90,8 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   const generator = generatorOf(options);
   // Refuses what cannot work or costs too much before there is a folder.
   significanceAttack(config);
+  const whole = prepareCascade(config);
+  const cascade = until === 'scores' ? scoringPart(whole) : whole;
   await requireReadableHeldOut(config, data.heldOut, signal);
   await (await openDescriptorLabels(config, data))?.close();
   const candidates = await listCandidates(data, config, generator);
@@ -105,7 +110,6 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
     await runCandidates(input, candidates);
     if (budgeted !== undefined) await runRounds(input, budgeted, sound, until);
     else {
-      const cascade = prepareCascade(config);
       const chosen = await runCascade(input, cascade, sound);
       if (neverTrained !== undefined) {
         await runNulls(input, neverTrained);
