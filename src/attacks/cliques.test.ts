@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VerbatimError } from '../errors.ts';
 import type { Picture, PictureOrError } from '../images/index.ts';
-import { createRandom } from '../math/index.ts';
+import { createRandom, graphBelow, maximumClique } from '../math/index.ts';
 import { openTiledDistances, type TiledDistances } from '../search/index.ts';
+import { createCliqueSearch } from './cliques.ts';
 import {
   type CliquesResult,
   captionsTogether,
@@ -151,6 +152,32 @@ describe('cliques', () => {
     );
     expect(result).toMatchObject({ decision: 'clique', meanDistance: 0, bottleneck: 0, medoid: 0, score: 2 });
     expect(result!.members.length).toBe(20);
+  });
+
+  it('keeps the clique that flagged a caption where the search for the largest gives up before it', async () => {
+    const [size, searchLimit, count] = [11, 20, 40];
+    const random = createRandom(3);
+    const near = Array.from({ length: count ** 2 }, () => random.uniform() < 0.7);
+    const triangle = Array.from({ length: count }, (_, i) =>
+      Array.from({ length: i }, (_, j) => (near[i * count + j] ? 0.1 : 0.5)),
+    ).flat();
+    const distances = Float64Array.from(triangle);
+    // What the case rests on: this search, by itself, finds less.
+    const hasty = maximumClique(graphBelow(distances, count, 0.15), { limit: searchLimit });
+    expect(hasty.members.length).toBeLessThan(size);
+    const search = createCliqueSearch(
+      prepareCliques({ samples: count, clique: size, sequential: false, searchLimit }),
+      {
+        collect: () => ({ count, distances, add: async () => {}, picture: () => memorized }),
+        close: async () => {},
+      },
+    );
+    await search.take(Array.from({ length: count }, () => memorized));
+    const result = search.result();
+    expect(result.decision).toBe('clique');
+    expect(result.members.length).toBeGreaterThanOrEqual(size);
+    expect(result.members).toContain(result.medoid);
+    expect(result.meanDistance).toBeCloseTo(0.1, 12);
   });
 
   it('counts failed samples, and names samples by their own numbers', async () => {

@@ -3,6 +3,7 @@ import { messageOf, VerbatimError } from '../errors.ts';
 import { isPicture, type Picture, type PictureOrError } from '../images/index.ts';
 import {
   bottleneckClique,
+  type Clique,
   characteristicsAt,
   decideLook,
   graphBelow,
@@ -144,6 +145,8 @@ export function createCliqueSearch({ options, test }: PreparedCliques, engine: T
   const succeeded: number[] = [];
   let [drawn, firstError] = [0, undefined as string | undefined];
   let decision: CliquesDecision | undefined;
+  /** What flagged the caption: looking for the largest clique may give up before it comes to one so large. */
+  let flagging: Clique | undefined;
 
   const looks = test?.looks.map(({ samples }) => samples) ?? [total];
   const graph = () => graphBelow(set.distances, set.count, threshold);
@@ -156,7 +159,10 @@ export function createCliqueSearch({ options, test }: PreparedCliques, engine: T
     if (!looks.includes(drawn)) return undefined;
     const near = graph();
     const wanted = maximumClique(near, { atLeast: size, limit });
-    if (wanted.members.length >= size) return 'clique';
+    if (wanted.members.length >= size) {
+      flagging = wanted;
+      return 'clique';
+    }
     if (left === 0) return 'exhausted';
     if (test === undefined || set.count === 0) return undefined;
     const largest = maximumClique(near, { limit });
@@ -189,7 +195,12 @@ export function createCliqueSearch({ options, test }: PreparedCliques, engine: T
     },
     result() {
       if (decision === undefined) throw new Error('the caption is not decided yet');
-      const { members: found, upperBound } = maximumClique(graph(), { limit });
+      const largest = maximumClique(graph(), { limit });
+      const found =
+        flagging !== undefined && flagging.members.length > largest.members.length
+          ? flagging.members
+          : largest.members;
+      const upperBound = Math.min(largest.upperBound, flagging?.upperBound ?? Number.POSITIVE_INFINITY);
       const meanDistance = found.length < 2 ? null : meanPairDistance(set.distances, found);
       const middle = found.length < 2 ? undefined : medoid(set.distances, found);
       const bottleneck = bottleneckClique(set.distances, set.count, size, { limit })?.distance ?? null;

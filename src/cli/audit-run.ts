@@ -107,7 +107,7 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
     process.stdout.write(options.json === true ? `${JSON.stringify({ tables })}\n` : `${tables}\n`);
     return exitCodes.fine;
   }
-  const { writeReport } = await import('../reports/index.ts');
+  const { hasOutcome, writeReport } = await import('../reports/index.ts');
   const { page, summary } = await writeReport(folder.path);
   if (options.mute === true) {
     // Said by whoever runs several.
@@ -125,7 +125,7 @@ async function finish(folder: RunFolder, options: AuditRunOptions): Promise<numb
   }
   // A gate must not open because nothing could be looked at.
   const [failure] = summary.failures;
-  if (summary.judged === 0 && failure !== undefined)
+  if (!hasOutcome(summary) && failure !== undefined)
     throw new VerbatimError(`nothing could be judged: ${failure.stage}: ${failure.reason}`);
   const { failAbove } = options;
   // Each caption that could not be judged may hide a finding.

@@ -174,6 +174,16 @@ describe('the command line', () => {
       expect(published).toBe(await schemaText(name));
     },
   );
+
+  it('publishes a schema of labs that knows both kinds', async () => {
+    const { anyOf } = JSON.parse(await schemaText('lab')) as {
+      anyOf: { properties: { kind: { const: string } }; required?: string[] }[];
+    };
+    expect(anyOf.map(({ properties, required }) => [properties.kind.const, required])).toEqual([
+      ['twins', undefined],
+      ['ddpm', ['kind']],
+    ]);
+  });
 });
 
 describe('verbatim audit', { timeout: 240_000 }, () => {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawing, drawingService, side } from '../generators/testing/drawing.ts';
@@ -61,6 +61,37 @@ describe('cliques', { timeout: 60_000 }, () => {
     expect(summary.found.captions).toBe(1);
     expect(summary.cliques).toMatchObject({ flagged: 1, judged: 1, found: 1, neverSeenFlagged: null });
     expect(await readFile(join(report, 'index.html'), 'utf8')).toContain('Generate and filter');
+  });
+
+  it('with nothing flagged is a finished run that opens the gate, and stands beside others', async () => {
+    await mkdir(join(folder, 'apart'));
+    for (const name of ['a red bus', 'a ship'])
+      for (let i = 1; i <= 5; i++)
+        await writeFile(
+          join(folder, 'apart', `${name} (${i}).png`),
+          await encodePng(drawing(`another ${name}, ${i}`, side, side)),
+        );
+    const apart = overFolder.replace('path: made', 'path: apart');
+    const path = await config('none-flagged', apart + cascade('samples: 5, clique: 4'));
+    const output = join(folder, 'none-flagged');
+    const { code, stdout, stderr } = await run('audit', path, '-o', output, '-q', '--fail-above', '0');
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toContain('found    0 training images, from 0 of 2 captions (0 judged)');
+    const page = await readFile(join(output, 'report', 'index.html'), 'utf8');
+    expect(page).toContain('<h1>Found no training image among 2 captions');
+    const compared = await run('compare', output, join(folder, 'by-hand'), '-o', join(folder, 'both'));
+    expect(compared).toMatchObject({ code: 0 });
+    expect(await run('report', join(folder, 'by-hand'), '--beside', output)).toMatchObject({ code: 0 });
+  });
+
+  it('is not run by score, which makes no pictures', async () => {
+    const path = await config('only-scores', overFolder + cascade('samples: 6, clique: 4'));
+    const output = join(folder, 'only-scores');
+    const { code, stdout, stderr } = await run('score', path, '-o', output, '-q');
+    expect(stderr).toMatch(/nothing scores captions before it; run `verbatim generate`/);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    await expect(access(output)).rejects.toThrow();
   });
 
   it('over a service says in the plan what it may cost, and asks for no more', async () => {

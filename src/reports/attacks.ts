@@ -1,15 +1,9 @@
-import {
-  bootstrapInterval,
-  rankDescending,
-  rocAuc,
-  rocCurve,
-  tprAtFpr,
-  wilsonInterval,
-} from '../math/index.ts';
+import { bootstrapInterval, rankDescending, rocAuc, tprAtFpr, wilsonInterval } from '../math/index.ts';
 import type { ScoreRow } from '../stages/index.ts';
 import { type Caption, verdictOf } from './captions.ts';
 import type { ReportData } from './data.ts';
 import { isFound } from './findings.ts';
+import { type RocPoint, rocCorners } from './roc.ts';
 
 /** How well one attack separates planted duplicates from captions that the model never saw. */
 export interface AttackFigures {
@@ -32,7 +26,7 @@ export interface AttackFigures {
   readonly positives: number;
   readonly negatives: number;
   /** Empty where auc is null. */
-  readonly roc: readonly { readonly falsePositiveRate: number; readonly truePositiveRate: number }[];
+  readonly roc: readonly RocPoint[];
   /** One point per finding, down the ranking of the judged captions. */
   readonly precision: readonly PrecisionPoint[];
   /** The same over the captions alone that cliques of samples confirm (Carlini 2023); null where nobody looked for cliques. */
@@ -112,34 +106,13 @@ function separation(positives: Float64Array, negatives: Float64Array) {
   if (positives.length === 0 || negatives.length === 0)
     return { auc: null, aucLow: null, aucHigh: null, tprAt1PercentFpr: null, roc: [] };
   const interval = bootstrapInterval(rocAuc, [positives, negatives], { resamples: 2000, seed: 1 });
-  const curve = rocCurve(positives, negatives);
   return {
     auc: rocAuc(positives, negatives),
     aucLow: interval.low,
     aucHigh: interval.high,
     tprAt1PercentFpr: tprAtFpr(positives, negatives, 0.01),
-    roc: corners(
-      Array.from(curve.falsePositiveRates, (falsePositiveRate, i) => ({
-        falsePositiveRate,
-        truePositiveRate: curve.truePositiveRates[i]!,
-      })),
-    ),
+    roc: rocCorners(positives, negatives),
   };
-}
-
-/** Leaves out points on a straight horizontal or vertical run, which draw nothing. */
-function corners(points: AttackFigures['roc']): AttackFigures['roc'] {
-  return points.filter((point, i) => {
-    const before = points[i - 1];
-    const after = points[i + 1];
-    if (before === undefined || after === undefined) return true;
-    const level =
-      before.truePositiveRate === point.truePositiveRate && point.truePositiveRate === after.truePositiveRate;
-    const upright =
-      before.falsePositiveRate === point.falsePositiveRate &&
-      point.falsePositiveRate === after.falsePositiveRate;
-    return !level && !upright;
-  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { ChartData } from './csv.ts';
 import { duplicationKinds } from './duplication.ts';
-import type { Summary } from './summary.ts';
+import { hasOutcome, type Summary } from './summary.ts';
 
 /** The numbers behind every chart of the page that is drawn, from the same figures: report/data/NAME.csv. */
 export function chartData(summary: Summary): ChartData[] {
@@ -18,7 +18,7 @@ export function chartData(summary: Summary): ChartData[] {
     foundAgainstEvaluations,
   } = summary;
   const charts: ChartData[] = [];
-  if (truthKnown && judged > 0 && recall.length > 0)
+  if (truthKnown && hasOutcome(summary) && recall.length > 0)
     charts.push({
       name: 'recall',
       columns: ['copies', 'planted', 'audited', 'found', 'low', 'high', 'found_by_reference'],
@@ -95,7 +95,7 @@ export function chartData(summary: Summary): ChartData[] {
         images,
       ]),
     });
-  if (judged > 0)
+  if (hasOutcome(summary))
     charts.push({
       name: 'found-against-evaluations',
       columns: ['curve', 'captions', 'evaluations', 'found'],

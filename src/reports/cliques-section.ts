@@ -19,9 +19,9 @@ export function cliquesSection(
   const known = new Map(captions.map((caption) => [caption.key, caption]));
   const all = flaggedRows(rows);
   const given: string[] = [
-    ...(decisions['futile'] ? [`${integer(decisions['futile'])} given up early`] : []),
-    ...(decisions['exhausted'] ? [`${integer(decisions['exhausted'])} without a clique to the end`] : []),
-    ...(decisions['failed'] ? [`${integer(decisions['failed'])} with too few samples that succeeded`] : []),
+    ...(decisions.futile ? [`${integer(decisions.futile)} given up early`] : []),
+    ...(decisions.exhausted ? [`${integer(decisions.exhausted)} without a clique to the end`] : []),
+    ...(decisions.failed ? [`${integer(decisions.failed)} with too few samples that succeeded`] : []),
   ];
   return html`<section id="cliques"><h2>Generate and filter</h2>
 <p>A caption is flagged when ${integer(cliques.clique)} of at most ${integer(cliques.samplesPerCaption)} samples are all less than ${cliques.threshold} apart, the most different of their tiles counted (Carlini et al. 2023). ${counted(flagged, 'caption')} of ${integer(cliques.captions)} ${flagged === 1 ? 'is' : 'are'} flagged${given.length === 0 ? '' : `; ${given.join(', ')}`}.

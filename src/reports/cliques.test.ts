@@ -4,6 +4,7 @@ import { parseHTML } from 'linkedom';
 import { expect, it } from 'vitest';
 import { temporaryFolder } from '../testing/folder.ts';
 import type { ReportData } from './data.ts';
+import { hasOutcome } from './summary.ts';
 import { syntheticRun } from './testing/synthetic-run.ts';
 import { withCliques } from './testing/with-cliques.ts';
 import { writeReport } from './write.ts';
@@ -61,6 +62,42 @@ it('shows what generate-and-filter flagged, what it took, and its precision', as
   expect(text).toContain('390 samples were drawn of 6,000, 6.5%: 5,610 saved.');
   expect(text).not.toContain('<script>');
   expect(text).not.toMatch(/\b(NaN|undefined|Infinity|\[object Object\])\b/);
+});
+
+/** A finished run of which nothing is flagged; the first caption failed. */
+function unflagged(data: ReportData): ReportData {
+  const { cliques, ...rest } = withCliques(data);
+  const given = { decision: 'futile', size: 1, mean_distance: null, medoid: null, seed: null, image: null };
+  const rows = cliques.map((row, i) => ({
+    ...row,
+    ...given,
+    ...(i === 0 && { decision: 'failed', score: null, error: 'refused' }),
+  }));
+  return { ...rest, cliques: rows, generations: [], labels: [] };
+}
+
+it('says that nothing was found where nothing is flagged, and counts what failed as not judged', async () => {
+  const { summary, text, document } = await report('unflagged', unflagged);
+  expect(summary).toMatchObject({ labelled: true, judged: 0, unjudged: 1, rule: null });
+  expect(hasOutcome(summary)).toBe(true);
+  expect(text).toMatch(/<h1>Found no training image among/);
+  expect(text).toContain('None of 12 captions whose samples were compared with each other is flagged');
+  expect([...document.querySelectorAll('#recall svg.chart, #spent svg.chart')]).toHaveLength(2);
+  expect(text).not.toMatch(/\b(NaN|undefined|Infinity|null rule)\b/);
+});
+
+it('has no verdict where all captions failed, or the labels are not there', async () => {
+  const failed = (data: ReportData): ReportData => ({
+    ...unflagged(data),
+    cliques: unflagged(data).cliques.map((row) => ({ ...row, decision: 'failed', error: 'refused' })),
+  });
+  const all = await report('failed', failed);
+  expect(hasOutcome(all.summary)).toBe(false);
+  expect(all.text).toMatch(/<h1>No verdict: /);
+  expect(all.text).toContain('Nothing could be compared with the training set: 12 captions failed.');
+  const early = await report('early', (data) => ({ ...unflagged(data), labelled: false }));
+  expect(early.summary.unjudged).toBe(0);
+  expect(early.text).toMatch(/<h1>No verdict yet: /);
 });
 
 it('has no such section without the step', async () => {

@@ -1,4 +1,4 @@
-import { prepareCliques } from '../attacks/index.ts';
+import { type CliquesDecision, prepareCliques } from '../attacks/index.ts';
 import type { CliqueRow } from '../stages/index.ts';
 import { type Caption, verdictOf } from './captions.ts';
 import type { ReportData } from './data.ts';
@@ -11,7 +11,7 @@ export interface CliqueFigures {
   readonly clique: number;
   readonly threshold: number;
   readonly captions: number;
-  readonly decisions: Readonly<Record<CliqueRow['decision'], number>>;
+  readonly decisions: Readonly<Record<CliquesDecision, number>>;
   readonly flagged: number;
   /** Samples that were drawn, and what as many as are allowed would be. */
   readonly samples: number;
@@ -29,17 +29,31 @@ export interface CliqueFigures {
   readonly extracts: boolean;
 }
 
+type Step = { readonly attack?: unknown; readonly options?: unknown };
+
+function stepsOf({ config }: ReportData['run']): readonly Step[] {
+  const cascade = config['cascade'];
+  return Array.isArray(cascade) ? cascade : [];
+}
+
+const isCliques = ({ attack }: Step) => attack === 'cliques';
+
+/** Which step of the cascade generates and filters, from 1 on; undefined without one. */
+export function cliquesStepNumber(run: ReportData['run']): number | undefined {
+  const at = stepsOf(run).findIndex(isCliques);
+  return at < 0 ? undefined : at + 1;
+}
+
 /** Null where the cascade has no such step, or has not come to it. */
 export function cliqueFigures(data: ReportData, captions: readonly Caption[]): CliqueFigures | null {
   const { cliques } = data;
-  const cascade = data.run.config['cascade'];
-  const steps = (Array.isArray(cascade) ? cascade : []) as { attack?: unknown; options?: unknown }[];
-  const step = steps.find(({ attack }) => attack === 'cliques');
+  const steps = stepsOf(data.run);
+  const step = steps.find(isCliques);
   if (step === undefined || cliques.length === 0) return null;
   const { samples, clique, threshold } = prepareCliques(step.options).options;
   const sum = (of: (row: CliqueRow) => number) => cliques.reduce((total, row) => total + of(row), 0);
-  const decisions: Record<string, number> = { clique: 0, futile: 0, exhausted: 0, failed: 0 };
-  for (const { decision } of cliques) decisions[decision] = (decisions[decision] ?? 0) + 1;
+  const decisions: Record<CliquesDecision, number> = { clique: 0, futile: 0, exhausted: 0, failed: 0 };
+  for (const { decision } of cliques) decisions[decision as CliquesDecision]++;
   const known = new Map(captions.map((caption) => [caption.key, caption]));
   const flagged = flaggedRows(cliques).flatMap(({ key }) => known.get(key) ?? []);
   const judged = flagged.filter((caption) => verdictOf(caption) !== null);
@@ -49,7 +63,7 @@ export function cliqueFigures(data: ReportData, captions: readonly Caption[]): C
     threshold,
     captions: cliques.length,
     decisions,
-    flagged: decisions['clique']!,
+    flagged: decisions.clique,
     samples: sum((row) => row.samples),
     allSamples: cliques.length * samples,
     failedSamples: sum(({ failed }) => failed),

@@ -100,8 +100,8 @@ export function stageFigures(data: ReportData): StageFigures[] {
   return figures.toSpliced(at, 0, calibrated);
 }
 
-/** What is looked up before the labels is a part of the judging: it spends time, and has no items of its own. */
-const judging = ['copies', 'families', 'labels'];
+/** What is looked up before the labels, and what a budget's rounds judge in between, is a part of the judging: it spends time, and has no items of its own. */
+const judging = ['verdicts', 'copies', 'families', 'labels'];
 
 /** The stages that leave tables. */
 function tableFigures(data: ReportData): StageFigures[] {
@@ -141,6 +141,7 @@ export interface CarliniCost {
   readonly ratio: number | null;
 }
 
+/** @param spent evaluations of this run */
 export function carliniCost(captions: number, spent: number): CarliniCost {
   const recipe = { samplesPerCaption: 500, stepsPerSample: 50, evaluationsPerStep: 2 };
   const evaluations = captions * recipe.samplesPerCaption * recipe.stepsPerSample * recipe.evaluationsPerStep;

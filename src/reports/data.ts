@@ -51,6 +51,8 @@ export interface ReportData {
   readonly cliques: readonly CliqueRow[];
   readonly generations: readonly GenerationRow[];
   readonly labels: readonly LabelRow[];
+  /** Whether the labels are there: a finished run whose cascade let nothing through has them, and no row. */
+  readonly labelled: boolean;
   /** Scores of captions never trained on, and what the candidates' scores are worth beside them; empty where none were asked for. */
   readonly nulls: readonly ScoreRow[];
   readonly significance: readonly SignificanceRow[];
@@ -80,7 +82,8 @@ export async function readReportData(path: string): Promise<ReportData> {
   const run = await readRun(path);
   const rows = async <C extends Columns>(name: string, columns: C): Promise<Row<C>[]> =>
     readTable(await runTable(folder, name), columns);
-  const labels = await rows('labels', labelColumns);
+  const labelFiles = await runTable(folder, 'labels');
+  const labels = await readTable(labelFiles, labelColumns);
   const truth = await rows('truth', truthColumns);
   const cliques = await rows('cliques', cliqueColumns);
   return {
@@ -100,6 +103,7 @@ export async function readReportData(path: string): Promise<ReportData> {
     cliques,
     generations: await rows('generations', generationColumns),
     labels,
+    labelled: labelFiles.length > 0,
     nulls: await rows('nulls', scoreColumns),
     significance: await rows('significance', significanceColumns),
     confirmed:

@@ -89,7 +89,7 @@ export function duplicationSection(summary: Summary): Markup {
   const { duplication, judged, rules, model } = summary;
   const heading = html`<h2>Verbatims and their copies</h2>`;
   if (judged === 0)
-    return html`<section id="copies">${heading}${empty('No picture has been judged yet.')}</section>`;
+    return html`<section id="copies">${heading}${empty('No picture has been judged.')}</section>`;
   const table = html`<div class="scroll"><table><thead><tr><th>Model</th><th class="text">Rule</th><th>MV</th><th>RV</th><th>TV</th><th>Captions</th><th>Images</th></tr></thead><tbody>${rules.map(
     ({ rule, byVerdict, captions, images }) =>
       html`<tr><td>${model}</td><td class="text">${rule}</td><td>${integer(byVerdict.MV)}</td><td>${integer(byVerdict.RV)}</td><td>${integer(byVerdict.TV)}</td><td>${integer(captions)}</td><td>${integer(images)}</td></tr>`,

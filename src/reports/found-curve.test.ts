@@ -7,6 +7,7 @@ import type { ReportData } from './data.ts';
 import { evaluationsAt, foundCurve, recipes } from './found-curve.ts';
 import { summarize } from './summary.ts';
 import { syntheticRun } from './testing/synthetic-run.ts';
+import { withCliques } from './testing/with-cliques.ts';
 import { writeReport } from './write.ts';
 
 const root = temporaryFolder('found-curve');
@@ -82,6 +83,26 @@ describe('what was found against what was spent', () => {
       { evaluations: 34, found: 2 },
       { evaluations: 44, found: 2 },
     ]);
+  });
+
+  it('counts the samples of generate-and-filter at their step, and captions never trained on', async () => {
+    const plain = withCliques(handMade(await syntheticRun({ synthesized: 4, nulls: 3 }), []));
+    const [null1] = plain.nulls;
+    const data = {
+      ...plain,
+      nulls: [{ ...null1!, spent: 7 }],
+      // Extracted pictures are there already.
+      generations: plain.generations.map((row) => ({ ...row, evaluations: 0 })),
+    };
+    const sampled = data.cliques.reduce((sum, { evaluations }) => sum + evaluations, 0);
+    expect(sampled).toBeGreaterThan(1000);
+    const before = 4 + sampled + 7;
+    expect(pointsOf(data)).toEqual([
+      { evaluations: 0, found: 0 },
+      { evaluations: before, found: 2 },
+    ]);
+    const { stages } = summarize(data, joinCaptions(data));
+    expect(stages.reduce((sum, { evaluations }) => sum + evaluations, 0)).toBe(before);
   });
 
   it('ends where the summary does, and rises only', async () => {

@@ -1,4 +1,6 @@
 import type { Caption } from './captions.ts';
+import { cliquesStepNumber } from './cliques.ts';
+import { carliniCost } from './costs.ts';
 import type { ReportData } from './data.ts';
 import { imagesFound } from './findings.ts';
 
@@ -30,7 +32,8 @@ export interface FoundAgainstEvaluations {
 
 /**
  * The measured curve of a run: its tables in the order in which their evaluations were spent, by `found` of the deciding
- * rule. A run with a budget goes in rounds, any other through the steps and then the pictures.
+ * rule. A run with a budget goes in rounds, any other through the steps, the captions never trained on, and then the
+ * pictures. It ends at what all stages have spent.
  */
 export function foundCurve(data: ReportData, captions: readonly Caption[], name: string): FoundCurve {
   const images = imagesFound(captions);
@@ -41,7 +44,10 @@ export function foundCurve(data: ReportData, captions: readonly Caption[], name:
     evaluations += cost;
     if (picture === undefined) continue;
     for (const image of images.get(picture) ?? []) found.add(image);
-    if (found.size > points.at(-1)!.found) points.push({ evaluations, found: found.size });
+    if (found.size === points.at(-1)!.found) continue;
+    // Pictures that are there already cost nothing: one point for all that they show.
+    if (points.length > 1 && points.at(-1)!.evaluations === evaluations) points.pop();
+    points.push({ evaluations, found: found.size });
   }
   if (evaluations > points.at(-1)!.evaluations) points.push({ evaluations, found: found.size });
   return { name, captions: captions.length, points };
@@ -58,8 +64,9 @@ export function pictureKey(key: string, sample: number): string {
   return JSON.stringify([key, sample]);
 }
 
-function* spending({ scores, generations, rounds }: ReportData): Iterable<Spent> {
-  const steps = new Map(scores.map(({ step, rows }) => [step, captionCosts(rows)]));
+function* spending(data: ReportData): Iterable<Spent> {
+  const { generations, rounds } = data;
+  const steps = stepCosts(data);
   const pictures = captionCosts(generations.filter(({ sample }) => sample <= 0));
   const done = new Map<number, number>();
   const next = (step: number, list: readonly (readonly Spent[])[], count: number) => {
@@ -70,10 +77,21 @@ function* spending({ scores, generations, rounds }: ReportData): Iterable<Spent>
   // The step after the last one that scores is the synthesis.
   for (const { step, captions } of rounds) yield* next(step, steps.get(step) ?? pictures, captions);
   for (const [step, list] of steps) yield* next(step, list, list.length);
+  yield* data.nulls.map(spentOn);
   if (rounds.length === 0) return yield* generations.map(spentOn);
   const last = Math.max(...rounds.map(({ step }) => step));
   yield* next(last, pictures, pictures.length);
   yield* generations.filter(({ sample }) => sample > 0).map(spentOn);
+}
+
+/** By step of the cascade, in their order: what it scored, and after that what it sampled. */
+function stepCosts({ run, scores, cliques }: ReportData): Map<number, readonly Spent[][]> {
+  const steps = new Map<number, readonly Spent[][]>();
+  const add = (step: number, list: readonly Spent[][]) =>
+    steps.set(step, [...(steps.get(step) ?? []), ...list]);
+  for (const { step, rows } of scores) add(step, captionCosts(rows));
+  if (cliques.length > 0) add(cliquesStepNumber(run) ?? 1, captionCosts(cliques));
+  return new Map([...steps].sort(([a], [b]) => a - b));
 }
 
 interface CostRow {
@@ -106,14 +124,14 @@ function spentOn({ key, spent, evaluations, sample }: CostRow): Spent {
  *
  * - The cascade of Webster 2023: DCS for all, guided; ECS with four seeds, guided, for the top 1.5%; of those max(1, 5% of all
  *   captions), at most 500, synthesized by 16 Heun steps (31 calls) from two seeds, guided.
- * - Generate-and-filter, Carlini 2023: 500 samples of 50 guided steps for every caption.
+ * - Generate-and-filter: `carliniCost`.
  */
 export function recipes(captions: number): Recipe[] {
   const scored = Math.ceil(captions * 0.015);
   const synthesized = Math.min(500, scored, Math.max(1, Math.round(captions * 0.05)));
   return [
     { name: 'cascade of Webster 2023', evaluations: 2 * captions + 8 * scored + 2 * 31 * 2 * synthesized },
-    { name: 'generate and filter (Carlini 2023)', evaluations: 500 * 50 * 2 * captions },
+    { name: 'generate and filter (Carlini 2023)', evaluations: carliniCost(captions, 0).evaluations },
   ];
 }
 

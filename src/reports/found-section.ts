@@ -5,7 +5,7 @@ import { counted, integer } from './format.ts';
 import { evaluationsAt, type FoundPoint, type Recipe } from './found-curve.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
 import { draw, type Svg } from './plot.ts';
-import type { Summary } from './summary.ts';
+import { hasOutcome, type Summary } from './summary.ts';
 
 /** Found training images against evaluations, on a logarithmic axis; recipes are upright lines where their cost lies. */
 function foundChart({ curves, recipes }: Summary['foundAgainstEvaluations']): Svg {
@@ -58,11 +58,12 @@ function foundChart({ curves, recipes }: Summary['foundAgainstEvaluations']): Sv
 }
 
 /** What was found for how many evaluations, beside what published methods would spend on the same captions. */
-export function foundSection({ foundAgainstEvaluations, judged, captions, stages }: Summary): Markup {
+export function foundSection(summary: Summary): Markup {
+  const { foundAgainstEvaluations, captions, stages } = summary;
   const heading = html`<h2>Found against evaluations</h2>`;
   const { curves, recipes } = foundAgainstEvaluations;
-  if (judged === 0)
-    return html`<section id="spent">${heading}${empty('No picture has been judged yet, so nothing is found for any evaluations.')}</section>`;
+  if (!hasOutcome(summary))
+    return html`<section id="spent">${heading}${empty('No picture has been judged, so nothing is found for any evaluations.')}</section>`;
   const scored = stages.find(({ name }) => name === 'scores/1')?.captions ?? captions;
   const part =
     scored < captions ? ` Here ${integer(scored)} of them were scored: more the budget did not pay for.` : '';

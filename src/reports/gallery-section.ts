@@ -57,7 +57,7 @@ export function gallerySection(
   const has = (kind: GallerySection) => galleries.some(({ section }) => section === kind);
   const found = findings.some(has);
   return html`<section id="gallery"><h2>Gallery</h2>
-${found ? null : empty(has('near-miss') ? 'No training image was found. What came nearest follows.' : 'No picture has been judged yet. The captions with the highest scores follow.')}
+${found ? null : empty(has('near-miss') ? 'No training image was found. What came nearest follows.' : 'No picture has been judged. The captions with the highest scores follow.')}
 ${[...evidence.values()].some(({ pictures }) => pictures.difference !== undefined) ? legend(evidence) : null}
 ${galleries.map((gallery) => {
   const { section, total, captions } = gallery;

@@ -42,7 +42,7 @@ export type { GalleryLimits } from './gallery.ts';
 export { verdictText, writeMembershipReport } from './membership/index.ts';
 export { recordedFindings } from './recorded.ts';
 export type { Review } from './reviews.ts';
-export { type RuleFigures, type Summary, summarize } from './summary.ts';
+export { hasOutcome, type RuleFigures, type Summary, summarize } from './summary.ts';
 export {
   compareRuns,
   type Transfer,

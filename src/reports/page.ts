@@ -43,7 +43,7 @@ const contents = [
  */
 export function renderPage(
   summary: Summary,
-  { run, cliques }: Pick<ReportData, 'run' | 'cliques'>,
+  { run, cliques, generations }: Pick<ReportData, 'run' | 'cliques' | 'generations'>,
   captions: readonly Caption[],
   galleries: readonly Gallery[],
   images: CopiedImages,
@@ -56,7 +56,10 @@ export function renderPage(
 ${verdict(summary)}
 ${lead(summary)}`,
     contents: contents.filter(([id]) => id !== 'cliques' || summary.cliques !== null),
-    main: html`${funnelSection(summary)}
+    main: html`${funnelSection(
+      summary,
+      generations.some(({ sample }) => sample < 0),
+    )}
 ${cliquesSection(summary, cliques, captions, images)}
 ${gallerySection(galleries, images, evidence, attackNames)}
 ${recallSection(summary)}

@@ -36,7 +36,7 @@ export async function recordedFindings(path: string): Promise<RecordedFindings> 
     throw new VerbatimError(`${path} is no audit's run but one of ${data.run.command}; it has no findings`, {
       exitCode: 2,
     });
-  if (data.labels.length === 0)
+  if (!data.labelled)
     throw new VerbatimError(
       `${path} has no labels, so there is nothing to verify; run first: verbatim label ${path}`,
       {

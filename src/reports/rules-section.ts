@@ -11,7 +11,7 @@ export function rulesSection(summary: Summary): Markup {
   const { rule, rules, calibration, distances, judged } = summary;
   const heading = html`<h2>What counts as a match</h2>`;
   if (rule === null || judged === 0 || distances.length === 0)
-    return html`<section id="rules">${heading}${empty('No picture has been judged yet.')}</section>`;
+    return html`<section id="rules">${heading}${empty('No picture has been judged.')}</section>`;
   const threshold = rules.find((one) => one.rule === rule)?.threshold ?? null;
   const kinds = distanceKinds.filter(({ name }) => distances.some((bin) => bin[name] > 0));
   const legend = kinds.map(

@@ -4,21 +4,18 @@ import { dataLink } from './csv.ts';
 import { familyTable } from './family-table.ts';
 import { area, counted, duration, integer, list, percentage, times } from './format.ts';
 import { empty, html, type Markup, pair } from './markup.ts';
-import type { Summary } from './summary.ts';
+import { hasOutcome, type Summary } from './summary.ts';
 
 /** The page's first words: what was found, and what that is worth. */
 export function verdict(summary: Summary): Markup {
-  const { found, captions, neverSeen, truthKnown, judged } = summary;
+  const { found, captions, neverSeen, truthKnown } = summary;
   const images = counted(found.images, 'training image');
   const among = `among ${counted(captions, 'caption')}`;
   const wrong = counted(neverSeen.falsePositives, 'false positive');
+  if (!hasOutcome(summary))
+    return html`<h1>No verdict${summary.labelled ? '' : ' yet'}: ${counted(captions, 'caption')} in this run, none synthesized and judged.</h1>`;
   const claim =
-    judged === 0
-      ? html`No verdict yet: ${counted(captions, 'caption')} in this run, none synthesized and judged.`
-      : found.images === 0
-        ? html`Found no training image ${among}`
-        : html`Found <em>${images}</em> ${among}`;
-  if (judged === 0) return html`<h1>${claim}</h1>`;
+    found.images === 0 ? html`Found no training image ${among}` : html`Found <em>${images}</em> ${among}`;
   return html`<h1>${claim}${
     truthKnown && neverSeen.captions > 0
       ? html`; ${wrong} among ${counted(neverSeen.captions, 'caption')} that the model never saw`
@@ -34,8 +31,14 @@ export function lead(summary: Summary): Markup {
       ? ''
       : `; generating 500 samples for each caption would take ${times(carlini.ratio)} as many`
   }.`;
-  if (judged === 0)
-    return html`<p class="lead">Captions are scored first and only the highest are synthesized and compared with the training set; this run has not come so far. ${cost}</p>`;
+  if (!hasOutcome(summary)) {
+    const why = !summary.labelled
+      ? 'Captions are scored first and only the highest are synthesized and compared with the training set; this run has not come so far.'
+      : summary.unjudged > 0
+        ? `Nothing could be compared with the training set: ${counted(summary.unjudged, 'caption')} failed.`
+        : 'The run is finished, and no caption came so far that it was synthesized and compared with the training set.';
+    return html`<p class="lead">${why} ${cost}</p>`;
+  }
   const stated = truthKnown
     ? neverSeen.captions > 0
       ? neverSeen.judged === neverSeen.captions
@@ -52,6 +55,7 @@ export function lead(summary: Summary): Markup {
   const repeated = kinds.flatMap(([count, one, many]) =>
     count === 0 ? [] : `${integer(count)} repeat${count === 1 ? 's' : ''} ${count === 1 ? one : many}`,
   );
+  const unflagged = `None of ${counted(summary.cliques?.captions ?? 0, 'caption')} whose samples were compared with each other is flagged, so there was no picture to compare with the training set.`;
   const outcome = found.captions === 0 ? 'none of them repeats a training picture' : list(repeated);
   const apart = neverSeen.retrievals + neverSeen.templates;
   const others =
@@ -66,7 +70,8 @@ export function lead(summary: Summary): Markup {
             ? ''
             : ` ${counted(reviews.outdated, 'review')} ${reviews.outdated === 1 ? 'is' : 'are'} of pictures that are not there any more.`
         }`;
-  return html`<p class="lead">${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${outcome}.${hand}${others}
+  const compared = `${counted(judged, 'caption')} ${judged === 1 ? 'was' : 'were'} synthesized in full and compared with the training set; by the ${rule} rule, ${outcome}.`;
+  return html`<p class="lead">${judged === 0 ? unflagged : compared}${hand}${others}
 ${stated} ${cost}</p>`;
 }
 
@@ -93,8 +98,12 @@ function picturesOf({ name, items }: Summary['stages'][number]): string {
   return ['generations', 'calibration', 'labels'].includes(name) ? integer(items) : '';
 }
 
-/** The funnel: what went into each stage, what it cost. */
-export function funnelSection(summary: Summary): Markup {
+/**
+ * The funnel: what went into each stage, what it cost.
+ *
+ * @param oneStepPictures whether captions have one beside their samples: not with a budget, nor of a service that takes no steps
+ */
+export function funnelSection(summary: Summary, oneStepPictures: boolean): Markup {
   // Those never trained on are no part of what narrows from stage to stage.
   const barOf = ({ name, captions }: Summary['stages'][number]) => (name === 'nulls' ? 0 : captions);
   const largest = Math.max(1, ...summary.stages.map(barOf));
@@ -114,7 +123,9 @@ export function funnelSection(summary: Summary): Markup {
 <p class="note"><span class="wide">The bars count captions. Failed are captions where captions are scored, and pictures where pictures are made or judged. </span>${
     summary.cliques?.extracts === true
       ? 'The pictures that are judged are those that generate-and-filter has extracted: they cost nothing more.'
-      : 'Besides its samples each caption has one picture of a single step.'
+      : oneStepPictures
+        ? 'Besides its samples each caption has one picture of a single step.'
+        : null
   }</p>
 ${failures(summary)}</section>`;
 }
@@ -164,15 +175,15 @@ function precisionText(point: PrecisionPoint | undefined): Markup | string {
 
 /** Recall against copy count. */
 export function recallSection(summary: Summary): Markup {
-  const { recall, truthKnown, rule, rules, judged } = summary;
+  const { recall, truthKnown, rule, rules } = summary;
   const heading = html`<h2>Recall against copies</h2>`;
   const families = familyTable(summary);
   if (!truthKnown)
     return html`<section id="recall">${heading}${empty('The truth about this training set is not known; recall can only be stated for a model with planted duplicates.')}</section>`;
   if (recall.length === 0)
     return html`<section id="recall">${heading}${empty('The truth table names no duplicate group that this model was trained on.')}${families}</section>`;
-  if (judged === 0)
-    return html`<section id="recall">${heading}${empty('No picture has been judged yet.')}</section>`;
+  if (!hasOutcome(summary))
+    return html`<section id="recall">${heading}${empty('No picture has been judged.')}</section>`;
   // Beside the deciding rule only: where the reference rule decides, it would say the same twice.
   const reference = rule === 'reference' ? undefined : rules.find((one) => one.rule === 'reference');
   const whole = recall.every(({ planted, audited }) => planted === audited);

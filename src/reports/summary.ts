@@ -58,7 +58,12 @@ export interface Summary {
   readonly rule: Rule | null;
   readonly labels: VerdictCounts;
   readonly judged: number;
-  /** Captions that were selected for synthesis and could not be judged: any of them may hide a finding. 0 before any label. */
+  /** The labels are there: by `judged` = 0 nothing was let through that could be judged. */
+  readonly labelled: boolean;
+  /**
+   * Captions that were selected for synthesis and could not be judged, and those of which generate-and-filter had too few
+   * samples: any of them may hide a finding. 0 before any label.
+   */
   readonly unjudged: number;
   readonly found: Found;
   readonly reviews: ReviewCounts;
@@ -109,7 +114,8 @@ export function summarize(
     rule,
     labels,
     judged: labels.MV + labels.RV + labels.TV + labels.none,
-    unjudged: data.labels.length === 0 ? 0 : captions.filter(isUnjudged).length,
+    labelled: data.labelled,
+    unjudged: data.labelled ? captions.filter(isUnjudged(data)).length : 0,
     found: countFound(captions),
     reviews: countReviews(data.reviews, captions),
     rules: ran,
@@ -130,8 +136,19 @@ export function summarize(
   };
 }
 
-function isUnjudged(caption: Caption): boolean {
-  return caption.samples.length > 0 && verdictOf(caption) === null;
+/**
+ * Whether the run says what was found: pictures were judged, or generate-and-filter has decided captions to the end and flags
+ * none. That no caption had a score says nothing.
+ */
+export function hasOutcome({ labelled, judged, cliques }: Summary): boolean {
+  if (judged > 0) return true;
+  if (!labelled || cliques === null || cliques.flagged > 0) return false;
+  return cliques.decisions.futile + cliques.decisions.exhausted > 0;
+}
+
+function isUnjudged({ cliques }: ReportData): (caption: Caption) => boolean {
+  const failed = new Set(cliques.flatMap(({ key, decision }) => (decision === 'failed' ? [key] : [])));
+  return (caption) => (caption.samples.length > 0 || failed.has(caption.key)) && verdictOf(caption) === null;
 }
 
 /** Of the rules that ran, the deciding one first. */

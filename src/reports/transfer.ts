@@ -130,8 +130,8 @@ const wrong = (message: string) => new VerbatimError(message, { exitCode: 2 });
 
 async function readOne(path: string) {
   const data = await readReportData(path);
-  const { run, candidates, labels } = data;
-  if (labels.length === 0) throw wrong(`${path} has no labels to compare; run first: verbatim label ${path}`);
+  const { run, candidates, labels, labelled } = data;
+  if (!labelled) throw wrong(`${path} has no labels to compare; run first: verbatim label ${path}`);
   return {
     path,
     name: run.model.name,

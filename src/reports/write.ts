@@ -30,7 +30,7 @@ async function curvesOf(paths: readonly string[]): Promise<FoundCurve[]> {
   return Promise.all(
     paths.map(async (path) => {
       const data = await readReportData(path);
-      if (data.labels.length === 0)
+      if (!data.labelled)
         throw new VerbatimError(`${path} has no labels to draw; run first: verbatim label ${path}`, {
           exitCode: 2,
         });

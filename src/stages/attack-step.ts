@@ -33,6 +33,7 @@ export function attackStep(step: AttackStepConfig, place: StepPlace): CascadeSte
   const attacks = number === 1 ? nameAttacks([step, ...place.config.alsoScore]) : known ? [] : [own];
   return {
     label: own.label,
+    samples: false,
     attacks,
     plan: (entering, generator) => {
       const count = known ? entering.count : affordable(step, place, own, entering.count, generator);

@@ -3,7 +3,7 @@ import { type Generator, localGenerator, notReproducible } from '../generators/i
 import type { Meter } from '../runtime/index.ts';
 import { sha256 } from '../tables/index.ts';
 import { candidateOrder, listCandidates, runCandidates } from './candidates.ts';
-import { prepareCascade, runCascade } from './cascade.ts';
+import { prepareCascade, runCascade, scoringPart } from './cascade.ts';
 import type { CandidateRow } from './columns.ts';
 import type { AuditConfig } from './config.ts';
 import type { AuditData } from './data.ts';
@@ -37,7 +37,10 @@ interface CommonOptions {
   readonly onPlan?: (plan: readonly PlannedStage[], resumed: boolean) => void;
   /** Called before the plan with what its user should know. */
   readonly onWarning?: (warning: string) => void;
-  /** Which stages to run; the ones before them must be there or are run too. Default: to the end. */
+  /**
+   * Which stages to run; the ones before them must be there or are run too. 'scores' ends before a step that generates and
+   * filters. Default: to the end.
+   */
   readonly until?: 'scores' | 'generations' | 'labels';
   /** Make the labels anew, with the config's `labels` and held-out pictures, from the pictures that are there. */
   readonly relabel?: boolean;
@@ -97,6 +100,8 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
   const generator = generatorOf(options);
   // Refuses what cannot work or costs too much before there is a folder.
   significanceAttack(config);
+  const whole = prepareCascade(config);
+  const cascade = until === 'scores' ? scoringPart(whole) : whole;
   await requireReadableHeldOut(config, data.heldOut, signal);
   await (await openDescriptorLabels(config, data))?.close();
   const candidates = await listCandidates(data, config, generator);
@@ -119,7 +124,6 @@ export async function runAudit(options: AuditOptions): Promise<RunFolder> {
     await runCandidates(input, candidates);
     if (budgeted !== undefined) await runRounds(input, budgeted, sound, until);
     else {
-      const cascade = prepareCascade(config);
       const chosen = await runCascade(input, cascade, sound);
       if (neverTrained !== undefined) {
         await runNulls(input, neverTrained);

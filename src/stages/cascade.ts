@@ -1,5 +1,6 @@
+import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
-import { type NamedAttack, nameAttack, nameAttacks } from './attack-list.ts';
+import { type NamedAttack, nameAttack, nameAttacks, usedTwice } from './attack-list.ts';
 import { attackStep } from './attack-step.ts';
 import { onlyRound, type Round } from './budget.ts';
 import { isCliquesStep } from './cascade-schema.ts';
@@ -21,6 +22,8 @@ export interface Entering {
 export interface CascadeStep {
   /** What its ranking is called: 'dcs'. */
   readonly label: string;
+  /** Whether it makes full samples of captions, which costs far more than a score. */
+  readonly samples: boolean;
   /** The attacks that it runs, those of `alsoScore` among them. */
   readonly attacks: readonly NamedAttack[];
   /** What it will do with so many captions, and how many it lets go on at most. */
@@ -83,8 +86,40 @@ export function prepareCascade(config: AuditConfig): Cascade {
       before.push(nameAttack(step));
     }
   }
+  const sampling = config.cascade.findIndex(isCliquesStep);
+  if (sampling >= 0) refuseSharedName(sampling, steps, alsoScore);
   const alone = steps.length === 0 ? alsoScore : [];
   return { steps, alone, attacks: [...alone, ...steps.flatMap(({ attacks }) => attacks)] };
+}
+
+/** Steps that score refuse names among themselves; one that samples is no attack of theirs. */
+function refuseSharedName(
+  at: number,
+  steps: readonly CascadeStep[],
+  alsoScore: readonly NamedAttack[],
+): void {
+  const { label } = steps[at]!;
+  const others = [...steps.toSpliced(at, 1), ...alsoScore];
+  if (others.some((other) => other.label === label)) throw usedTwice(label);
+}
+
+/**
+ * The part of a cascade that makes no full samples: the steps before one that generates and filters, all where there is none.
+ *
+ * @throws VerbatimError (exit code 2) where nothing is scored before that step
+ */
+export function scoringPart(cascade: Cascade): Cascade {
+  const at = cascade.steps.findIndex(({ samples }) => samples);
+  if (at < 0) return cascade;
+  const steps = cascade.steps.slice(0, at);
+  const alone = at === 0 ? cascade.steps[0]!.attacks : [];
+  const attacks = [...alone, ...steps.flatMap((step) => step.attacks)];
+  if (attacks.length === 0)
+    throw new VerbatimError(
+      'cascade.0 generates pictures and nothing scores captions before it; run `verbatim generate` or the whole audit',
+      { exitCode: 2 },
+    );
+  return { steps, alone, attacks };
 }
 
 /** What the cascade will do with so many candidates, which are called `text`; `kept`: how many are synthesized at most, and which in words. */

@@ -28,6 +28,7 @@ export function cliquesStep(step: CliquesStepConfig, place: StepPlace): CascadeS
   const attacks = number === 1 ? place.alsoScore : [];
   return {
     label,
+    samples: true,
     attacks,
     plan: ({ count, text }, generator) => {
       const { samples, sequential, clique, tiles } = prepared.options;

@@ -10,6 +10,7 @@ import { fingerprint as digestsOf } from '../testing/fingerprint.ts';
 import { temporaryFolder } from '../testing/folder.ts';
 import { killAsItGrows } from '../testing/kills.ts';
 import {
+  type AuditOptions,
   cliqueColumns,
   dataOfPlanted,
   generationColumns,
@@ -41,7 +42,12 @@ const patch = {
 let whole: RunFolder;
 let spent: number;
 
-async function audit(name: string, changes: object = {}, generator?: (local: Generator) => Generator) {
+async function audit(
+  name: string,
+  changes: object = {},
+  generator?: (local: Generator) => Generator,
+  until: AuditOptions['until'] = 'labels',
+) {
   const { pipeline, meter } = fakeModel();
   const local = localGenerator(pipeline, { meter, batch: 4 });
   const folder = await runAudit({
@@ -50,6 +56,7 @@ async function audit(name: string, changes: object = {}, generator?: (local: Gen
     generator: generator?.(local) ?? local,
     verbatim: '0.0.0',
     versions: {},
+    until,
   });
   return { folder, evaluations: meter.evaluations };
 }
@@ -154,6 +161,14 @@ describe('cliques in an audit', { timeout: 240_000 }, () => {
     expect(generations).toHaveLength(2 * Math.min(3, flagged));
   });
 
+  it('is left out of the scores, which go on to it afterwards', async () => {
+    const { folder, evaluations } = await audit('scores', {}, undefined, 'scores');
+    expect(await readdir(folder.tables)).not.toContain('cliques');
+    expect(evaluations).toBeLessThan(spent);
+    const after = await audit('scores');
+    expect(await fingerprint(after.folder.path)).toEqual(await fingerprint(whole.path));
+  });
+
   it('with nothing flagged labels nothing', async () => {
     const { folder } = await audit(
       'none',
@@ -218,6 +233,8 @@ describe('what goes wrong', () => {
       /cascade\.1: cliques is the attack of cascade\.0 too/,
     ],
     [[{ attack: 'cliques', options: { sampels: 5 } }], /did you mean "samples"/],
+    [[{ attack: 'dcs' }, { attack: 'cliques', as: 'dcs' }], /"dcs" occurs twice/],
+    [[{ attack: 'cliques', as: 'dcs' }, { attack: 'dcs' }], /"dcs" occurs twice/],
   ])('is refused before anything is computed: %o', (cascade, message) => {
     expect(() => prepareCascade(fakeConfig({ cascade }))).toThrow(message);
   });

@@ -116,6 +116,7 @@ export const verdictColumns = {
   sample: column('INTEGER'),
   /** By the calibrated distance or the reference's; null when it failed. */
   verdict: nullable('VARCHAR'),
+  error: nullable('VARCHAR'),
 } as const;
 export type VerdictRow = Row<typeof verdictColumns>;
 

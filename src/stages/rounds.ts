@@ -1,4 +1,3 @@
-import { samplerCalls } from '../diffusion/index.ts';
 import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
 import { fromParquet, sql } from '../tables/index.ts';
@@ -10,7 +9,7 @@ import type { AuditConfig } from './config.ts';
 import { shuffled } from './data.ts';
 import type { ModelInput } from './flow.ts';
 import { runGenerations } from './generations.ts';
-import { scoringCost } from './planned.ts';
+import { sampleCost, scoringCost } from './planned.ts';
 import { overRounds } from './rounds-progress.ts';
 import { runTable } from './run-folder.ts';
 import { runStage } from './stage.ts';
@@ -40,16 +39,14 @@ export function budgetedAudit(
   generator: Generator,
   candidates: number,
 ): BudgetedAudit | undefined {
-  const { budget, synthesis, batch } = config;
+  const { budget, batch } = config;
   if (budget === undefined) return undefined;
   if (generator.pipeline === undefined)
     throw new VerbatimError(
       `budget counts evaluations, which the generator "${generator.kind}" does not tell; leave budget out and give cascade and candidates.limit`,
       { exitCode: 2 },
     );
-  const halves = (synthesis.guidance ?? generator.guidance) === 1 ? 1 : 2;
-  const { sampler, steps } = synthesis;
-  const picture = halves * (steps === 1 ? 1 : samplerCalls(sampler, steps));
+  const picture = sampleCost(generator, config.synthesis);
   const rungs = prepareCascade(config).attacks.map((attack) => {
     const first = scoringCost([attack], 1, generator);
     const perCaption = scoringCost([attack], 2, generator) - first;

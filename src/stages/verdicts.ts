@@ -52,7 +52,7 @@ export async function openVerdicts(input: ModelInput): Promise<Verdicts> {
               ...(signal && { signal }),
             },
           });
-          return labels.map(({ key, sample, verdict }) => ({ key, sample, verdict }));
+          return labels.map(({ key, sample, verdict, error }) => ({ key, sample, verdict, error }));
         },
       });
       const rows = await readTable((await runTable(folder, 'verdicts')).slice(0, shards), verdictColumns);

@@ -54,7 +54,7 @@ const wrong = (message: string) => new VerbatimError(message, { exitCode: 2 });
 async function readFindings(run: string): Promise<{ captions: Caption[]; findings: Caption[] }> {
   const { isFound, isRejected, joinCaptions, readReportData } = await import('../../reports/index.ts');
   const data = await readReportData(run);
-  if (data.labels.length === 0)
+  if (!data.labelled)
     throw wrong(`${run} has no labels, so there is nothing to review; run first: verbatim label ${run}`);
   const captions = joinCaptions(data);
   return { captions, findings: captions.filter((caption) => isFound(caption) || isRejected(caption)) };

@@ -20,6 +20,6 @@ export async function schemaText(name: 'audit' | 'lab'): Promise<string> {
   const schema =
     name === 'audit'
       ? (await import('../../stages/index.ts')).auditConfigSchema
-      : (await import('../../lab/index.ts')).labConfigSchema;
+      : (await import('../../lab/index.ts')).anyLabConfigSchema;
   return `${JSON.stringify(configJsonSchema(schema, `verbatim ${name} config`), undefined, 2)}\n`;
 }

@@ -18,7 +18,7 @@ interface ScoreFlags extends CaptionFlags {
 
 const help = `
 With a config or a run folder, it runs the audit up to the scores, and prints where the tables are:
-tables/candidates, scores and selections.
+tables/candidates, scores and selections. It stops before a step of cliques, which generates pictures.
 With --model and captions, it prints their scores. Higher means more likely memorized; scores of different
 attacks, models or noise levels cannot be compared. Where the model's outputs are not finite there is no score, and
 the exit code is 1.

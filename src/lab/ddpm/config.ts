@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { dividedByGroups, labBase, noiseLevels, optimisation } from '../config.ts';
+import { dividedByGroups, labBase, labConfigSchema, noiseLevels, optimisation } from '../config.ts';
 
 const positive = z.number().int().positive();
 const count = z.number().int().nonnegative();
@@ -55,5 +55,8 @@ export const ddpmLabConfigSchema = z.strictObject({
     })
     .prefault({}),
 });
+
+/** Any lab's config, as editors check it: `kind` tells which. One without it is of twins. */
+export const anyLabConfigSchema = z.union([labConfigSchema, ddpmLabConfigSchema]);
 
 export type DdpmLabConfig = z.infer<typeof ddpmLabConfigSchema>;

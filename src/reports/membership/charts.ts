@@ -1,7 +1,7 @@
 import * as Plot from '@observablehq/plot';
-import { rocCurve } from '../../math/index.ts';
 import { seriesColour, seriesDash } from '../charts.ts';
 import { draw, type Svg } from '../plot.ts';
+import { rocCorners } from '../roc.ts';
 
 /** Scores of one attack on both sides. */
 export interface SplitScores {
@@ -27,18 +27,11 @@ interface Point {
   readonly tpr: number;
 }
 
-/** A curve's corners: points between two others on one horizontal or vertical line add nothing to what is drawn. */
 function corners({ members, nonMembers }: SplitScores): Point[] {
-  const { falsePositiveRates, truePositiveRates } = rocCurve(members, nonMembers);
-  const points = Array.from(falsePositiveRates, (fpr, i): Point => ({ fpr, tpr: truePositiveRates[i]! }));
-  return points.filter((point, i) => {
-    const [before, after] = [points[i - 1], points[i + 1]];
-    if (before === undefined || after === undefined) return true;
-    return !(
-      (before.fpr === point.fpr && point.fpr === after.fpr) ||
-      (before.tpr === point.tpr && point.tpr === after.tpr)
-    );
-  });
+  return rocCorners(members, nonMembers).map(({ falsePositiveRate: fpr, truePositiveRate: tpr }) => ({
+    fpr,
+    tpr,
+  }));
 }
 
 const share = (rate: number) => `${Number((rate * 100).toPrecision(3))}%`;

@@ -229,6 +229,7 @@ export async function syntheticRun(options: SyntheticOptions = {}, path?: string
     reviews: [],
     truth: options.truth === false ? [] : planted.map(({ truth }) => truth),
     calibration,
+    labelled: labels.length > 0,
     masks: new Map(),
   };
   if (path !== undefined) await writeRun(path, data);
@@ -372,7 +373,7 @@ export async function writeRun(path: string, data: ReportData): Promise<void> {
     );
   }
   await writeTable(shard('generations'), generationColumns, data.generations);
-  await writeTable(shard('labels'), labelColumns, data.labels);
+  if (data.labelled) await writeTable(shard('labels'), labelColumns, data.labels);
   if (data.nulls.length > 0) await writeTable(shard('nulls'), scoreColumns, data.nulls);
   if (data.significance.length > 0)
     await writeTable(shard('significance'), significanceColumns, data.significance);

@@ -8,7 +8,7 @@ import { type RunFolder, runTable } from '../run-folder.ts';
 import { runStage, shardName } from '../stage.ts';
 import { type ExtractedRow, extractedColumns, extractGenerationColumns } from './columns.ts';
 import { normalisedDistance } from './neighbours.ts';
-import { picturesPath, valuesOf } from './pictures.ts';
+import { perPass, picturesPath, valuesOf } from './pictures.ts';
 import type { TrainingSet } from './training.ts';
 import type { ExtractInput } from './types.ts';
 
@@ -118,7 +118,6 @@ async function groupHits(
   const values = valuesOf(size);
   const hitOf = new Map(hits.map(({ training_index }, hit) => [rowOf.get(training_index)!, hit]));
   const sets = unionFind(hits.length);
-  const perPass = 512;
   for (let from = 0; from < hits.length; from += perPass) {
     signal?.throwIfAborted();
     const part = hits.slice(from, from + perPass).map(({ training_index }) => rowOf.get(training_index)!);

@@ -7,12 +7,9 @@ import { runTable } from '../run-folder.ts';
 import { errorText, rethrowFatal, runStage } from '../stage.ts';
 import { extractGenerationColumns, type NeighbourRow, neighbourColumns } from './columns.ts';
 import { generationShards } from './generations.ts';
-import { picturesPath, picturesTogether, pixelsOf, valuesOf } from './pictures.ts';
+import { perPass, picturesPath, picturesTogether, pixelsOf, valuesOf } from './pictures.ts';
 import type { TrainingSet } from './training.ts';
 import type { ExtractInput } from './types.ts';
-
-/** Pictures that the engine compares with the training set in one pass. */
-const perPass = 512;
 
 /** What was compared: a picture's pixels, or why there are none. */
 interface Asked {

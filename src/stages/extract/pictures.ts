@@ -5,6 +5,9 @@ import { sha256, writeNpy } from '../../tables/index.ts';
 import type { RunFolder } from '../run-folder.ts';
 import { shardName } from '../stage.ts';
 
+/** Pictures that the engine compares with the training set in one pass. */
+export const perPass = 512;
+
 /** Values per picture: 8-bit RGB. */
 export function valuesOf({ width, height }: PictureSize): number {
   return width * height * 3;
