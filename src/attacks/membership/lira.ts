@@ -34,7 +34,7 @@ export function checkShadows(
 ): void {
   if (shadows.length < 2)
     throw new VerbatimError(
-      `the likelihood-ratio attack needs at least 2 shadow models, there ${shadows.length === 1 ? 'is 1' : 'are none'}; train more, or ask for the loss attack alone`,
+      `the likelihood-ratio attack needs at least 2 shadow models, there ${shadows.length === 1 ? 'is 1' : 'are none'}; train more, or ask for the loss attack alone (--loss-only)`,
       { exitCode: 2 },
     );
   for (const { name, trainedOn } of shadows)
@@ -57,9 +57,12 @@ export function checkSpread(trainedOn: readonly (readonly (boolean | null)[])[])
       (_, picture) => trainedOn.filter((shadow) => shadow[picture] === member).length >= 2,
     );
     if (!pairs)
-      throw new VerbatimError(`${noPair(member)}; train more, or ask for the loss attack alone`, {
-        exitCode: 2,
-      });
+      throw new VerbatimError(
+        `${noPair(member)}; train more, or ask for the loss attack alone (--loss-only)`,
+        {
+          exitCode: 2,
+        },
+      );
   }
 }
 

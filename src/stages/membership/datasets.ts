@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import type { Dataset } from '../../datasets/index.ts';
+import { VerbatimError } from '../../errors.ts';
 import { requirePictures } from '../data.ts';
 import { type MembershipLab, poolOf, shadowsOf } from './lab.ts';
 import type { MembershipItem, MembershipSource } from './types.ts';
@@ -21,6 +22,12 @@ export async function datasetSource(options: {
   const { model, members, nonMembers, captions, lab } = options;
   requirePictures(members, 'membership inference');
   requirePictures(nonMembers, 'membership inference');
+  // Told at once, and also where a limit draws pictures that happen to differ.
+  if (members.digest === nonMembers.digest)
+    throw new VerbatimError(
+      `--members and --non-members are the same pictures (${members.name}); name pictures that the model never saw`,
+      { exitCode: 2 },
+    );
   const items: MembershipItem[] = [];
   for (const [dataset, member] of [
     [members, true],

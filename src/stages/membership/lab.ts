@@ -102,9 +102,8 @@ export async function openMembershipLab(folder: string): Promise<MembershipLab> 
     const path = (model: string) => join(folder, 'models', model);
     const models: string[] = [];
     for (const name of [...trained.keys()].sort()) {
-      if ((await stat(path(name)).catch(() => undefined))?.isDirectory() !== true)
-        throw new VerbatimError(`${members}: model ${name} has no folder ${path(name)}`, { exitCode: 2 });
-      models.push(name);
+      // A lab may be trained in parts: what is not there yet is neither attacked nor a shadow.
+      if ((await stat(path(name)).catch(() => undefined))?.isDirectory() === true) models.push(name);
     }
     const digest = sha256(JSON.stringify([pool.digest, await fileDigest(members)]));
     return { folder, digest, pool, trained, models, path };
@@ -144,7 +143,7 @@ export async function labSource(
 ): Promise<MembershipSource> {
   const lab = await openMembershipLab(folder);
   try {
-    const trained = lab.trained.get(target);
+    const trained = lab.models.includes(target) ? lab.trained.get(target) : undefined;
     if (trained === undefined)
       throw new VerbatimError(
         `${folder} has no model ${JSON.stringify(target)}; it has ${lab.models.join(', ')}`,

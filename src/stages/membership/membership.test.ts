@@ -358,10 +358,14 @@ describe('a lab folder', () => {
     await rm(join(path, 'members.parquet'));
     await refuse(path, 'target', 'members.parquet is missing');
   });
-  it('is refused without its models', async () => {
-    const path = await lab(some);
-    await rm(join(path, 'models/shadow-01'), { recursive: true });
-    await refuse(path, 'target', 'model shadow-01 has no folder');
+  it('does without shadows whose models are not there, and is refused without its target', async () => {
+    const path = await lab({ ...some, 'shadow-99': half });
+    await rm(join(path, 'models/shadow-99'), { recursive: true });
+    const source = await labSource(path, 'target');
+    expect(source.shadows.map(({ name }) => name)).not.toContain('shadow-99');
+    await source.close();
+    await rm(join(path, 'models/target'), { recursive: true });
+    await refuse(path, 'target', 'has no model "target"; it has shadow-00');
   });
   it('names its models where the target is none of them', async () => {
     await refuse(await lab(some), 'targte', 'has no model "targte"; it has shadow-00');
