@@ -24,11 +24,16 @@ A lab plants duplicates and template families into a picture set and trains two 
 B: alike in all, but each has seen one half of the planted items. What A repeats and B does not, A has
 memorized; B's half are A's true negatives. docs/lab.md says what every key of the config means.
 
+A config with kind: ddpm trains models without captions instead: target, on planted duplicates among others,
+deduplicated, without them, and shadow models on halves of the pictures, for verbatim extract and verbatim
+membership (docs/lab-ddpm.md).
+
 Checkpoints lie in OUTPUT/work: the same command goes on where it was interrupted, and ends with the same
 weights.
 
 Example:
-  verbatim lab train models/lab.yaml --output runs/lab`;
+  verbatim lab train models/lab.yaml --output runs/lab
+  verbatim lab train examples/cifar10-ddpm/lab.yaml --set source.path=train.parquet`;
 
 export function define(context: CommandContext): Command {
   const lab = new Command('lab').description(

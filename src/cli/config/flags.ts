@@ -56,7 +56,7 @@ export function addConfigFlags(command: Command, seed: Option = configSeed()): C
     .addOption(integerOption('--batch <n>', 'captions computed together (config: batch)', 1))
     .addOption(integerOption('--threads <n>', 'default: the number of cores (config: threads)', 1))
     .addOption(providerOption('what runs the model (config: provider)'))
-    .addOption(precisionOption())
+    .addOption(precisionOption('float16 halves memory on webgpu and cuda (config: precision)'))
     .addOption(integerOption('--max-evaluations <n>', 'refuse a plan that may cost more', 1))
     .addOption(setOption('any other key of the config; repeatable: --set synthesis.samples=8'));
 }
@@ -68,12 +68,9 @@ export function providerOption(description: string): Option {
 }
 
 /** `--precision NAME`. */
-export function precisionOption(): Option {
+export function precisionOption(description = 'float16 halves memory on webgpu and cuda'): Option {
   const choices = ['float32', 'float16'] satisfies Precision[];
-  return new Option(
-    '--precision <name>',
-    'float16 halves memory on webgpu and cuda (config: precision)',
-  ).choices(choices);
+  return new Option('--precision <name>', description).choices(choices);
 }
 
 /** `--set key=value`, repeatable: overrides any key of a config. */
