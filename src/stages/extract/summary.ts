@@ -81,7 +81,8 @@ export async function summariseExtraction(
   );
   const compared = config.samples - made!.failed;
   const tail = threshold.heldOut;
-  const expected = (value: number) => (tail === null ? null : compared * shareWithin(tail, value));
+  const expected = (value: number, within: number) =>
+    tail === null ? null : compared * shareWithin(tail, value, within);
   const countWithin = async (source: string, value: number) => {
     const [row] = await sql<{ pictures: number; images: number }>(
       `SELECT count(*) AS pictures, count(DISTINCT training_index) AS images FROM ${source} WHERE normalised <= CAST('${value}' AS DOUBLE)`,
@@ -92,12 +93,13 @@ export async function summariseExtraction(
   const thresholds: ExtractSummary['thresholds'][number][] = [];
   for (const value of [...new Set(asked)].sort((a, b) => a - b)) {
     const { pictures, images } = await countWithin(generated, value);
+    const within = other === undefined ? null : (await countWithin(other, value)).pictures;
     thresholds.push({
       threshold: value,
       pictures: images,
       generations: pictures,
-      heldOut: other === undefined ? null : (await countWithin(other, value)).pictures,
-      expectedFalsePositives: expected(value),
+      heldOut: within,
+      expectedFalsePositives: expected(value, within ?? 0),
     });
   }
   const found = rows.filter(({ extracted }) => extracted);
@@ -121,7 +123,7 @@ export async function summariseExtraction(
       images: found.length,
       pictures: found.reduce((sum, { members }) => sum + (JSON.parse(members) as number[]).length, 0),
       generations: found.reduce((sum, { times }) => sum + times, 0),
-      expectedFalsePositives: expected(threshold.value),
+      expectedFalsePositives: expected(threshold.value, tail?.within ?? 0),
     },
     growth: growthPoints(config.samples).map((count) => ({
       generated: count,

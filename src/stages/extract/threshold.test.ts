@@ -95,7 +95,14 @@ describe('extractThreshold', () => {
 describe('shareWithin', () => {
   it('is the budget at the threshold', () => {
     const { value, heldOut, share } = extractThreshold(powerDistances(800, 8, 2), options);
-    expect(shareWithin(heldOut!, value)).toBeCloseTo(share!, 12);
-    expect(shareWithin(heldOut!, 2)).toBe(0.5);
+    expect(shareWithin(heldOut!, value, heldOut!.within)).toBeCloseTo(share!, 12);
+    expect(shareWithin(heldOut!, 2, 0)).toBe(0.5);
+  });
+
+  it('is what held-out pictures say where ten of them lie within', () => {
+    const { heldOut } = extractThreshold(powerDistances(800, 8, 2), options);
+    const { suspects, compared } = heldOut!;
+    expect(shareWithin(heldOut!, 1.5, suspects + 9)).not.toBe(9 / (compared - suspects));
+    expect(shareWithin(heldOut!, 1.5, suspects + 10)).toBe(10 / (compared - suspects));
   });
 });

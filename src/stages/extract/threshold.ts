@@ -1,4 +1,4 @@
-import { type ScoreTail, scoreTail } from '../../math/index.ts';
+import { scoreTail } from '../../math/index.ts';
 
 /** Up to which normalised distance a generated picture counts as extracted, and why. */
 export interface ExtractThreshold {
@@ -86,10 +86,18 @@ export function looksTrainedOn({ heldOut }: ExtractThreshold, alpha: number): bo
   return heldOut !== null && Math.exp(-heldOut.median) * alpha < 0.25;
 }
 
-/** The share of unrelated pictures that lie within a normalised distance, by the tail; at most one half. */
+/**
+ * The share of unrelated pictures that lie within a normalised distance: counted where ten held-out pictures or more do,
+ * beside the suspects, else by the tail.
+ *
+ * @param within held-out pictures within that distance, suspects among them
+ */
 export function shareWithin(
-  { median, scale }: Pick<ScoreTail, 'median' | 'scale'>,
+  { median, scale, suspects, compared }: NonNullable<ExtractThreshold['heldOut']>,
   normalised: number,
+  within: number,
 ): number {
+  const honest = within - suspects;
+  if (honest >= enough) return honest / (compared - suspects);
   return Math.min(0.5, 0.5 * Math.exp(-(-Math.log(normalised) - median) / scale));
 }
