@@ -14,6 +14,7 @@ import {
   type ReportData,
   readReportData,
   recipes,
+  websterCounts,
 } from '../src/reports/index.ts';
 import { root, startProgram, whole } from './program.ts';
 
@@ -56,8 +57,7 @@ labels: { rules: [aligned] }
       return join(folder, `${name}.yaml`);
     };
     const captions = await countCaptions(await plan('count', 'cascade: []\n'));
-    const scored = Math.ceil(captions * 0.015);
-    const synthesized = Math.min(500, scored, Math.max(1, Math.round(captions * 0.05)));
+    const { scored, synthesized } = websterCounts(captions);
     const ours = await runOf(
       folder,
       await plan(
@@ -156,7 +156,7 @@ function carliniAt(wanted: number, runs: readonly Run[], order: readonly string[
     for (const image of images.get(key) ?? []) found.add(image);
     if (found.size >= wanted) break;
   }
-  return captions * 500 * 50 * 2;
+  return recipes(captions)[1]!.evaluations;
 }
 
 /** The same with 5% of all captions synthesized; ECS for the top 1.5% comes before the pictures. */

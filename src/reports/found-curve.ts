@@ -119,6 +119,12 @@ function spentOn({ key, spent, evaluations, sample }: CostRow): Spent {
   };
 }
 
+/** Captions that the cascade of Webster 2023 scores by ECS, and that it synthesizes: see `recipes`. */
+export function websterCounts(captions: number): { readonly scored: number; readonly synthesized: number } {
+  const scored = Math.ceil(captions * 0.015);
+  return { scored, synthesized: Math.min(500, scored, Math.max(1, Math.round(captions * 0.05))) };
+}
+
 /**
  * What published methods would spend on so many captions. A guided call costs two for everyone.
  *
@@ -127,8 +133,7 @@ function spentOn({ key, spent, evaluations, sample }: CostRow): Spent {
  * - Generate-and-filter: `carliniCost`.
  */
 export function recipes(captions: number): Recipe[] {
-  const scored = Math.ceil(captions * 0.015);
-  const synthesized = Math.min(500, scored, Math.max(1, Math.round(captions * 0.05)));
+  const { scored, synthesized } = websterCounts(captions);
   return [
     { name: 'cascade of Webster 2023', evaluations: 2 * captions + 8 * scored + 2 * 31 * 2 * synthesized },
     { name: 'generate and filter (Carlini 2023)', evaluations: carliniCost(captions, 0).evaluations },

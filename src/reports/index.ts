@@ -37,6 +37,7 @@ export {
   foundCurve,
   type Recipe,
   recipes,
+  websterCounts,
 } from './found-curve.ts';
 export type { GalleryLimits } from './gallery.ts';
 export { verdictText, writeMembershipReport } from './membership/index.ts';

@@ -1,8 +1,15 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { SamplerName } from '../../diffusion/index.ts';
 import type { Precision } from '../../graph/index.ts';
 import type { Provider } from '../../runtime/index.ts';
-import { integerOption, numberOption, precisionOption, providerOption, setOption } from '../config/flags.ts';
+import {
+  integerOption,
+  numberOption,
+  precisionOption,
+  providerOption,
+  samplerOption,
+  setOption,
+} from '../config/flags.ts';
 import type { Override } from '../config/parse.ts';
 import type { CommandContext } from './command.ts';
 
@@ -32,8 +39,6 @@ export interface ExtractFlags {
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
-
-const samplers = ['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'] satisfies SamplerName[];
 
 const help = `
 The dataset is the training set. The model takes no captions: a DDPM, DDIM or LDM folder of diffusers, or a GAN as an
@@ -65,7 +70,7 @@ export function define(context: CommandContext): Command {
     .addOption(integerOption('--samples <n>', 'pictures to make (4096); of --pictures the first n (all)', 1))
     .addOption(integerOption('--seed <n>', 'of the first picture; the next count up (0)', 0))
     .addOption(integerOption('--steps <n>', 'sampling steps of a diffusion model (16)', 1))
-    .addOption(new Option('--sampler <name>', 'of a diffusion model (heun)').choices(samplers))
+    .addOption(samplerOption('of a diffusion model (heun)'))
     .addOption(integerOption('--batch <n>', 'pictures made together (16)', 1))
     .addOption(providerOption('what runs the model (cpu)'))
     .addOption(precisionOption())

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { SamplerName } from '../../diffusion/index.ts';
 import { VerbatimError } from '../../errors.ts';
 import { addCaptionFlags, type CaptionFlags, readCaptions, refuseCaptions } from '../captions.ts';
-import { configKeys, configOverrides, integerOption, numberOption } from '../config/flags.ts';
+import { configKeys, configOverrides, integerOption, numberOption, samplerOption } from '../config/flags.ts';
 import { createProgress } from '../progress.ts';
 import type { CommandContext } from './command.ts';
 
@@ -26,7 +26,6 @@ const keys = {
 };
 
 /** Written here once more, so that `--help` need not load what samples. */
-const samplers = ['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'] satisfies SamplerName[];
 
 const help = `
 With a config or a run folder, it runs the audit up to the generated pictures, tables/generations and images/, and
@@ -50,7 +49,7 @@ export function define(context: CommandContext): Command {
     .argument('[target]', 'an audit config (YAML) or a run folder')
     .addOption(integerOption('--samples <n>', 'pictures per caption (config: synthesis.samples)', 1))
     .addOption(integerOption('--steps <n>', 'sampling steps (config: synthesis.steps)', 1))
-    .addOption(new Option('--sampler <name>', 'how to sample (config: synthesis.sampler)').choices(samplers))
+    .addOption(samplerOption('how to sample (config: synthesis.sampler)'))
     .addOption(numberOption('--guidance <scale>', '1 is unguided (config: synthesis.guidance)'));
   const seed = integerOption(
     '--seed <n>',

@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import type { SamplerName } from '../../diffusion/index.ts';
 import type { MembershipOptions, MembershipOutcome, MembershipSource } from '../../stages/index.ts';
 import {
   datasetSpec,
@@ -7,6 +6,7 @@ import {
   numberOption,
   precisionOption,
   providerOption,
+  samplerOption,
   setOption,
 } from '../config/flags.ts';
 import { type MembershipFlags, refuseMixed, resampleOption, timestepsOption } from '../membership-flags.ts';
@@ -15,8 +15,6 @@ import { requireOutside } from '../outside.ts';
 import { decidingVersions, packageVersion } from '../package.ts';
 import { count, createProgress } from '../progress.ts';
 import type { CommandContext } from './command.ts';
-
-const samplers = ['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'] satisfies SamplerName[];
 
 const help = `
 Says how well somebody who has the model can tell pictures that it was trained on from others (Carlini et al. 2023).
@@ -73,7 +71,7 @@ export function define(context: CommandContext): Command {
       integerOption('--keep <n>', 'inpainting: those of the lowest loss (10, a third where that is less)', 1),
     )
     .addOption(integerOption('--steps <n>', 'inpainting: steps of a completion (20)', 1))
-    .addOption(new Option('--sampler <name>', 'inpainting (ddim)').choices(samplers))
+    .addOption(samplerOption('inpainting (ddim)'))
     .addOption(numberOption('--guidance <scale>', "inpainting (the model's own)"))
     .addOption(resampleOption())
     .option('--fit', "resize and crop pictures that have another size than the model's")

@@ -13,6 +13,7 @@ import {
   precisionOption,
   providerOption,
   refuseFlags,
+  samplerOption,
 } from '../config/flags.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openAuditModel } from '../open.ts';
@@ -39,7 +40,6 @@ interface VerifyFlags {
   readonly json?: boolean;
 }
 
-const samplers = ['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'] satisfies SamplerName[];
 const noises = ['torch-cpu', 'torch-cuda'] satisfies NoiseSource[];
 
 const help = `
@@ -73,7 +73,7 @@ export function define(context: CommandContext): Command {
     .option('--images <folder>', 'of a table: its pictures, named by hash or row or listed (docs/verify.md)')
     .addOption(stepsOption())
     .addOption(integerOption('--samples <n>', 'of a table: seeds where a row names none (2)', 1))
-    .addOption(new Option('--sampler <name>', 'of a table (heun)').choices(samplers))
+    .addOption(samplerOption('of a table (heun)'))
     .addOption(numberOption('--guidance <scale>', 'of a table (7.5)'))
     .addOption(new Option('--noise <name>', 'of a table (torch-cuda)').choices(noises))
     .addOption(integerOption('--limit <n>', 'only the first n findings', 1))

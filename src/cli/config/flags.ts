@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
+import type { SamplerName } from '../../diffusion/index.ts';
 import { VerbatimError } from '../../errors.ts';
 import type { Precision } from '../../graph/index.ts';
 import type { Provider } from '../../runtime/index.ts';
@@ -71,6 +72,12 @@ export function providerOption(description: string): Option {
 export function precisionOption(description = 'float16 halves memory on webgpu and cuda'): Option {
   const choices = ['float32', 'float16'] satisfies Precision[];
   return new Option('--precision <name>', description).choices(choices);
+}
+
+/** `--sampler NAME`. The names stand here too, so that help needs no diffusion. */
+export function samplerOption(description: string): Option {
+  const choices = ['heun', 'euler', 'euler-ancestral', 'dpmpp-2m', 'ddim'] satisfies SamplerName[];
+  return new Option('--sampler <name>', description).choices(choices);
 }
 
 /** `--set key=value`, repeatable: overrides any key of a config. */
