@@ -64,6 +64,8 @@ export const labBase = (name: string) => ({
         path: z.string(),
         /** Captions name these classes; the label column indexes them. */
         classes: z.array(z.string()).optional(),
+        /** Side in pixels that pictures are scaled and cut to. Default: the first picture's shorter side. */
+        size: z.number().int().min(8).max(1024).optional(),
       }),
     ])
     .default({ format: 'scenes' }),

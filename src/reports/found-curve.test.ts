@@ -6,7 +6,7 @@ import { joinCaptions } from './captions.ts';
 import type { ReportData } from './data.ts';
 import { evaluationsAt, foundCurve, recipes } from './found-curve.ts';
 import { summarize } from './summary.ts';
-import { syntheticRun } from './testing/synthetic-run.ts';
+import { syntheticRun, writeRun } from './testing/synthetic-run.ts';
 import { withCliques } from './testing/with-cliques.ts';
 import { writeReport } from './write.ts';
 
@@ -147,6 +147,17 @@ describe('the report', () => {
     await writeFile(join(path, 'run.json'), run);
     await expect(writeReport(join(root, 'one'), undefined, { beside: [path] })).rejects.toThrow(
       'bare has no labels to draw',
+    );
+  });
+
+  it('refuses a run beside it that another rule decides', async () => {
+    const path = join(root, 'lax');
+    const data = await syntheticRun({ seed: 2, synthesized: 30 });
+    const lax = data.labels.filter(({ rule }) => rule === 'reference');
+    expect(lax.length).toBeLessThan(data.labels.length);
+    await writeRun(path, { ...data, labels: lax });
+    await expect(writeReport(join(root, 'one'), undefined, { beside: [path] })).rejects.toThrow(
+      'lax counts what the rule "reference" found, this run what "calibrated" did',
     );
   });
 });

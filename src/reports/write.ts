@@ -1,8 +1,9 @@
 import { basename, join, resolve } from 'node:path';
 import { VerbatimError } from '../errors.ts';
+import type { Rule } from '../labels/index.ts';
 import { runFolder } from '../stages/index.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../tables/index.ts';
-import { joinCaptions } from './captions.ts';
+import { decidingRule, joinCaptions } from './captions.ts';
 import { chartData } from './chart-data.ts';
 import { cliqueImages } from './cliques.ts';
 import { writeChartData } from './csv.ts';
@@ -25,15 +26,23 @@ export interface ReportOptions {
   readonly beside?: readonly string[];
 }
 
-/** What other runs found against what they spent. @throws VerbatimError (exit code 2) for one that is not labelled */
-async function curvesOf(paths: readonly string[]): Promise<FoundCurve[]> {
+/**
+ * What other runs found against what they spent.
+ *
+ * @param rule what decides in this run: a curve that counts by another rule would say nothing beside it
+ * @throws VerbatimError (exit code 2) for one that is not labelled, or by another rule
+ */
+async function curvesOf(paths: readonly string[], rule: Rule | undefined): Promise<FoundCurve[]> {
   return Promise.all(
     paths.map(async (path) => {
       const data = await readReportData(path);
-      if (!data.labelled)
-        throw new VerbatimError(`${path} has no labels to draw; run first: verbatim label ${path}`, {
-          exitCode: 2,
-        });
+      const refuse = (what: string) => new VerbatimError(`${path} ${what}`, { exitCode: 2 });
+      if (!data.labelled) throw refuse(`has no labels to draw; run first: verbatim label ${path}`);
+      const other = decidingRule(data.labels);
+      if (rule !== undefined && other !== undefined && other !== rule)
+        throw refuse(
+          `counts what the rule "${other}" found, this run what "${rule}" did; label one of them anew to compare them: verbatim label ${path} --again`,
+        );
       return foundCurve(data, joinCaptions(data), basename(resolve(path)));
     }),
   );
@@ -55,7 +64,7 @@ export async function writeReport(
   const source = data ?? (await readReportData(runPath));
   const folder = runFolder(runPath);
   const captions = joinCaptions(source);
-  const beside = await curvesOf(options.beside ?? []);
+  const beside = await curvesOf(options.beside ?? [], decidingRule(source.labels));
   const summary = summarize(source, captions, beside);
   const galleries = chooseGallery(captions, summary.attacks[0]?.name, options);
   const images = await copyImages(folder, [

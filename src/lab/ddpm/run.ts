@@ -74,6 +74,9 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOption
   });
   const trained = set.pool.filter(({ copies }) => copies > 0).length;
   note(`data: ${trained} training pictures, ${set.pool.length - trained} held-out ones`);
+  // Each picture is in half of them, and the likelihood-ratio attack estimates a deviation on either side.
+  if (config.shadows === 2)
+    note('shadows: 2 serve no likelihood-ratio attack, which needs 4 at least (8 are usual)');
   const digest = sha256(JSON.stringify(['ddpm-1', source.digest, config.seed, set.pool]));
   await writePictures(paths, set, source.picture, digest, options);
   const pictures = await readPool(set, source.picture, source.size);

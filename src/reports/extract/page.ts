@@ -13,8 +13,16 @@ import {
   thresholdsSection,
 } from './sections.ts';
 
-/** Three pictures side by side, as wide as a phone allows. */
+/** Three pictures side by side, as wide as a phone allows; on a desk two items in a row. */
 const extractStyle = `
+@media screen and (min-width: 1000px) {
+  .items { grid-template-columns: repeat(2, minmax(0, 1fr)); column-gap: 48px; }
+  .item { flex-wrap: nowrap; column-gap: 20px; }
+  .item .pictures { flex: 0 0 308px; }
+  .item figure, .item img, .item .missing { width: 96px; }
+  .item img, .item .missing { height: 96px; }
+  .item .facts { flex: 1 1 0; min-width: 0; }
+}
 @media screen and (max-width: 760px) {
   .item .pictures { grid-template-columns: repeat(3, minmax(0, 1fr)); }
 }

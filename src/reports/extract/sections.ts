@@ -35,12 +35,12 @@ function item(row: ExtractedRow, shown: Pair | undefined): Markup {
   const none = 'no picture';
   const frame = row.extracted ? 'match' : undefined;
   const facts: readonly (readonly [name: string, value: string | Markup] | null)[] = [
-    ['Normalised distance', score(row.normalised)],
+    ['Normalised ℓ2', score(row.normalised)],
     ['ℓ2', score(row.distance)],
     ['Usual around it', score(row.background)],
     row.extracted ? ['Generated', counted(row.times, 'time')] : null,
-    row.extracted ? ['First', `picture ${integer(row.first!)}`] : null,
-    ['In the training set', counted(row.copies, 'time')],
+    row.extracted ? ['First picture', integer(row.first!)] : null,
+    ['Trained on', counted(row.copies, 'time')],
     row.mirrored === true ? ['Mirrored', 'yes'] : null,
     members.length > 1 ? ['Near-duplicates', integer(members.length)] : null,
   ];
