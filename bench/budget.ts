@@ -18,8 +18,9 @@ import {
 } from '../src/reports/index.ts';
 import { root, startProgram, whole } from './program.ts';
 
-const help = `npm run bench -- budget [--uniques N] [--held-out N] [--budget N] [--steps N] [--keep]
-  --uniques N    captions that twin A saw once, beside all of its planted ones (default 1500)
+const help = `npm run bench -- budget [--planted N] [--uniques N] [--held-out N] [--budget N] [--steps N] [--keep]
+  --planted N    so many of twin A's duplicate captions and as many of its template captions (default: all)
+  --uniques N    captions that it saw once (default 1500)
   --held-out N   captions that it never saw (default 600)
   --budget N     evaluations of the budget mode (default: two per caption)
   --steps N      steps of its pictures (default 4)
@@ -35,6 +36,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      planted: { type: 'string' },
       uniques: { type: 'string', default: '1500' },
       'held-out': { type: 'string', default: '600' },
       budget: { type: 'string' },
@@ -45,11 +47,13 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   if (values.help) return void process.stdout.write(help);
   const folder = await mkdtemp(join(tmpdir(), 'verbatim-budget-'));
+  const planted =
+    values.planted === undefined ? '' : `duplicate: ${values.planted}, template: ${values.planted}, `;
   try {
     const common = `
 model: ${JSON.stringify(join(root, 'models/twin-a'))}
 dataset: { format: lab, path: ${JSON.stringify(join(root, 'models/lab.yaml'))}, twin: A }
-candidates: { roles: { unique: ${values.uniques}, held-out: ${values['held-out']}, other-twin: 0 } }
+candidates: { roles: { ${planted}unique: ${values.uniques}, held-out: ${values['held-out']}, other-twin: 0 } }
 labels: { rules: [aligned] }
 `;
     const plan = async (name: string, text: string) => {

@@ -1,6 +1,6 @@
 import { bootstrapInterval, rankDescending, rocAuc, tprAtFpr, wilsonInterval } from '../math/index.ts';
-import type { ScoreRow } from '../stages/index.ts';
 import { type Caption, verdictOf } from './captions.ts';
+import { cliquesStep } from './cliques-step.ts';
 import type { ReportData } from './data.ts';
 import { isFound } from './findings.ts';
 import { type RocPoint, rocCorners } from './roc.ts';
@@ -10,9 +10,10 @@ export interface AttackFigures {
   readonly name: string;
   /** The step of the cascade that ran it. From 2 on it scored only what other attacks had let through. */
   readonly step: number;
-  readonly sigma: number;
-  readonly guidance: number;
-  readonly seeds: string;
+  /** Null, as the next two, of cliques, which score no single evaluation. */
+  readonly sigma: number | null;
+  readonly guidance: number | null;
+  readonly seeds: string | null;
   /** Captions with a score, and captions whose score failed. */
   readonly scored: number;
   readonly failed: number;
@@ -52,39 +53,47 @@ export function isPositive({ truth }: Caption): boolean {
   return truth?.kind === 'duplicate' && truth.member && truth.copies >= positiveCopies;
 }
 
-/** Figures of every attack, in the order in which they first stand in the tables. */
-export function attackFigures(data: ReportData, captions: readonly Caption[]): AttackFigures[] {
-  const seen = new Set<string>();
-  const figures: AttackFigures[] = [];
-  for (const { step, rows: scored } of data.scores) {
-    for (const name of new Set(scored.map((row) => row.attack))) {
-      if (seen.has(name)) continue;
-      seen.add(name);
-      const rows = scored.filter((row) => row.attack === name);
-      figures.push(figuresOf(name, step, rows, captions, data.confirmed));
-    }
-  }
-  return figures;
+/** What one attack gave the captions that it scored. */
+interface Scored {
+  readonly name: string;
+  readonly step: number;
+  readonly sigma: number | null;
+  readonly guidance: number | null;
+  readonly seeds: string | null;
+  readonly rows: readonly { readonly score: number | null; readonly evaluations: number }[];
+  /** Captions that cliques confirm; null where nobody looked, and of cliques themselves. */
+  readonly confirmed: ReadonlySet<string> | null;
 }
 
-function figuresOf(
-  name: string,
-  step: number,
-  rows: readonly ScoreRow[],
-  captions: readonly Caption[],
-  confirmed: ReadonlySet<string> | null,
-): AttackFigures {
+/** Figures of every attack, cliques among them, in the order of the steps and then of the tables. */
+export function attackFigures(data: ReportData, captions: readonly Caption[]): AttackFigures[] {
+  const attacks = new Map<string, Scored>();
+  for (const { step, rows: scored } of data.scores)
+    for (const name of new Set(scored.map((row) => row.attack))) {
+      if (attacks.has(name)) continue;
+      const rows = scored.filter((row) => row.attack === name);
+      const { sigma, guidance, seeds } = rows[0]!;
+      attacks.set(name, { name, step, sigma, guidance, seeds, rows, confirmed: data.confirmed });
+    }
+  const cliques = cliquesStep(data.run);
+  if (cliques && data.cliques.length > 0)
+    attacks.set(cliques.name, {
+      ...cliques,
+      ...{ sigma: null, guidance: null, seeds: null, confirmed: null },
+      rows: data.cliques,
+    });
+  return [...attacks.values()].sort((a, b) => a.step - b.step).map((attack) => figuresOf(attack, captions));
+}
+
+function figuresOf(attack: Scored, captions: readonly Caption[]): AttackFigures {
+  const { rows, confirmed, ...named } = attack;
+  const { name } = named;
   const scored = captions.filter((caption) => caption.scores.has(name));
   const scoresOf = (some: readonly Caption[]) => Float64Array.from(some, (c) => c.scores.get(name)!);
   const positives = scoresOf(scored.filter(isPositive));
   const negatives = scoresOf(scored.filter((caption) => caption.neverSeen));
-  const first = rows[0]!;
   return {
-    name,
-    step,
-    sigma: first.sigma,
-    guidance: first.guidance,
-    seeds: first.seeds,
+    ...named,
     scored: rows.filter((row) => row.score !== null).length,
     failed: rows.filter((row) => row.score === null).length,
     evaluationsPerCaption: rows.reduce((sum, row) => sum + row.evaluations, 0) / rows.length,

@@ -41,6 +41,17 @@ it('shows what generate-and-filter flagged, what it took, and its precision', as
   });
   expect(figures.judged).toBeGreaterThan(0);
   expect(figures.found).toBeLessThanOrEqual(figures.judged);
+  // An attack among the others, whose ranking begins with what it flags.
+  const attack = summary.attacks.find(({ name }) => name === 'cliques')!;
+  expect(attack).toMatchObject({
+    step: 1,
+    sigma: null,
+    scored: 12,
+    failed: 0,
+    evaluationsPerCaption: figures.evaluations / 12,
+    confirmed: null,
+  });
+  expect(attack.precision.filter(({ rank }) => rank <= figures.judged)).toHaveLength(figures.found);
   expect(summary.stages.find(({ name }) => name === 'cliques')).toMatchObject({
     items: 12,
     captions: 12,

@@ -1,6 +1,7 @@
 import { type CliquesDecision, prepareCliques } from '../attacks/index.ts';
 import type { CliqueRow } from '../stages/index.ts';
 import { type Caption, verdictOf } from './captions.ts';
+import { isCliques, stepsOf } from './cliques-step.ts';
 import type { ReportData } from './data.ts';
 import { isFound } from './findings.ts';
 
@@ -27,21 +28,6 @@ export interface CliqueFigures {
   readonly unproven: number;
   /** Whether the labelled pictures are those that it has extracted. */
   readonly extracts: boolean;
-}
-
-type Step = { readonly attack?: unknown; readonly options?: unknown };
-
-function stepsOf({ config }: ReportData['run']): readonly Step[] {
-  const cascade = config['cascade'];
-  return Array.isArray(cascade) ? cascade : [];
-}
-
-const isCliques = ({ attack }: Step) => attack === 'cliques';
-
-/** Which step of the cascade generates and filters, from 1 on; undefined without one. */
-export function cliquesStepNumber(run: ReportData['run']): number | undefined {
-  const at = stepsOf(run).findIndex(isCliques);
-  return at < 0 ? undefined : at + 1;
 }
 
 /** Null where the cascade has no such step, or has not come to it. */

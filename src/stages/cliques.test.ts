@@ -131,11 +131,13 @@ describe('cliques in an audit', { timeout: 240_000 }, () => {
     expect(plan[1]!.what).toBe(
       'up to 30 pictures of 8 euler steps, guidance 1, for the top 14 by dcs, until 4 are alike; 7 where no two are alike, 4 where all are one picture',
     );
-    expect(plan[2]!.what).toBe('one picture each of at most 5 flagged by cliques');
+    expect(plan[2]!.what).toBe(
+      'one picture each of at most 5 flagged by cliques: those it has extracted, whatever synthesis.samples is',
+    );
     expect(spent).toBeLessThan(plannedEvaluations(plan));
     expect(() =>
       planAudit(fakeConfig({ ...patch, maxEvaluations: 300 }), localGenerator(pipeline, { meter }), 66),
-    ).toThrow(/maxEvaluations is 300/);
+    ).toThrow(/maxEvaluations is 300; lower candidates.limit, or keep and the options.samples of cliques/);
   });
 
   it('ends with the same bytes however often it is killed', async () => {

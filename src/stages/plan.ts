@@ -29,10 +29,18 @@ export function planAudit(
   const total = plannedEvaluations(stages);
   if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
     throw new VerbatimError(
-      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower ${config.budget === undefined ? 'candidates.limit, keep in cascade or synthesis.samples' : 'budget'}, or raise it`,
+      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower ${costsMost(config)}, or raise it`,
       { exitCode: 2 },
     );
   return stages;
+}
+
+/** The keys that decide what a plan costs. */
+function costsMost({ budget, cascade }: AuditConfig): string {
+  if (budget !== undefined) return 'budget';
+  return cascade?.some(({ attack }) => attack === 'cliques') === true
+    ? 'candidates.limit, or keep and the options.samples of cliques in cascade'
+    : 'candidates.limit, keep in cascade or synthesis.samples';
 }
 
 /** Refuses what the generator cannot do. */
@@ -105,7 +113,7 @@ function plannedGenerations(
   if (last?.pictures !== undefined)
     return {
       name: 'generations',
-      what: `one picture each of at most ${count} flagged by ${last.label}`,
+      what: `one picture each of at most ${count} flagged by ${last.label}: those it has extracted, whatever synthesis.samples is`,
       items: count,
       evaluations: 0,
       pictures: 0,

@@ -27,8 +27,12 @@ it('docs/lab-ddpm.md names every column of the tables with its type', () => {
   expect(columnsOf(section('`members.parquet`, what', '`lab.json` has'))).toEqual(types(memberColumns));
 });
 
-it('the example is a config', async () => {
-  const text = await readFile(new URL('examples/cifar10-ddpm/lab.yaml', root), 'utf8');
-  const config = ddpmLabConfigSchema.parse(parse(text));
-  expect(config.planted.copyCounts.length * config.planted.picturesPerCopyCount).toBe(100);
+it('the examples are configs: one plants a hundred pictures, one has shadow models enough', async () => {
+  const example = async (name: string) =>
+    ddpmLabConfigSchema.parse(
+      parse(await readFile(new URL(`examples/cifar10-ddpm/${name}.yaml`, root), 'utf8')),
+    );
+  const { planted } = await example('lab');
+  expect(planted.copyCounts.length * planted.picturesPerCopyCount).toBe(100);
+  expect((await example('shadows')).shadows).toBeGreaterThanOrEqual(8 + 1);
 });
