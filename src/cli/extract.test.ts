@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -399,7 +400,8 @@ describe('verbatim extract refuses, in one line and before anything is made,', (
     expect(stderr).toMatch(/^verbatim: [^\n]*\n/);
     expect(stderr).toMatch(message);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(await readdir(join(to, 'tables', 'generations')).catch(() => 'none')).toBe('none');
+    // The folder is free for another try.
+    expect(existsSync(to)).toBe(false);
   };
 
   it.each<[string, () => string[], RegExp]>([

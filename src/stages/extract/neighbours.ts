@@ -109,7 +109,7 @@ export async function runHeldOut(input: ExtractInput, training: TrainingSet): Pr
       const seen = rows.find(({ distance }) => distance === 0);
       if (seen !== undefined)
         throw new VerbatimError(
-          `held-out picture ${seen.item} of ${heldOut.name} is training picture ${seen.training_index} of ${input.training.name}, pixel by pixel; name pictures that the model never saw, and another output folder`,
+          `held-out picture ${seen.item} of ${heldOut.name} is training picture ${seen.training_index} of ${input.training.name}, pixel by pixel; name pictures that the model never saw`,
           { exitCode: 2 },
         );
       return rows;

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
 import { readTable, writeJsonAtomic } from '../../tables/index.ts';
@@ -22,7 +23,8 @@ const judging = { keys: ['config.threshold', 'config.falsePositives'], tables: [
  * explain is extracted. A folder with run.json, tables, images and summary.json; a killed run goes on from its
  * shards and ends with the same bytes.
  *
- * @throws VerbatimError for what cannot be compared; the signal's reason on Ctrl-C
+ * @throws VerbatimError for what cannot be compared (where it is refused with exit code 2, a new folder is removed again); the
+ *   signal's reason on Ctrl-C
  */
 export async function extractPictures(
   options: ExtractOptions,
@@ -33,6 +35,7 @@ export async function extractPictures(
     throw new VerbatimError(`${training.name} holds no pictures; name the training set`, { exitCode: 2 });
   const size = comparedSize(maker.size, config.side);
   const { folder, resumed, release } = await openRun(options.output, describe(options), { judging });
+  let refused = false;
   try {
     onOpen?.(resumed);
     const input: ExtractInput = { ...options, folder, size };
@@ -58,8 +61,13 @@ export async function extractPictures(
     } finally {
       await set.close();
     }
+  } catch (error) {
+    refused = error instanceof VerbatimError && error.exitCode === 2;
+    throw error;
   } finally {
     await release();
+    // A new folder is given back: the same command with other flags, or other pictures, must find it free.
+    if (refused && !resumed) await rm(folder.path, { recursive: true, force: true });
   }
 }
 
