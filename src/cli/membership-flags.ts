@@ -11,6 +11,7 @@ import type { Override } from './config/parse.ts';
 export interface MembershipFlags {
   readonly lab?: string;
   readonly target?: string;
+  readonly eachShadow?: boolean;
   readonly lossOnly?: boolean;
   readonly model?: string;
   readonly tokenizer?: string;
@@ -90,7 +91,7 @@ export function refuseMixed(flags: MembershipFlags): void {
     });
   } else {
     const reason = 'goes with --lab';
-    refuseFlags(flags, { target: reason, lossOnly: reason });
+    refuseFlags(flags, { target: reason, eachShadow: reason, lossOnly: reason });
     for (const [name, value] of [
       ['--model', flags.model],
       ['--members', flags.members],
@@ -102,9 +103,14 @@ export function refuseMixed(flags: MembershipFlags): void {
           { exitCode: 2 },
         );
   }
+  if (flags.eachShadow) {
+    const reason =
+      'does not go with --each-shadow, which attacks every shadow model with the others around it';
+    refuseFlags(flags, { target: reason, lossOnly: reason });
+  }
   if (flags.attack === 'inpainting') {
     const reason = 'goes with --attack loss';
-    refuseFlags(flags, { flips: reason, shadows: reason });
+    refuseFlags(flags, { flips: reason, shadows: reason, eachShadow: reason });
   } else {
     const reason = 'goes with --attack inpainting';
     refuseFlags(flags, {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { noisePictures } from '../attacks/testing/memorizer.ts';
@@ -230,12 +230,30 @@ describe('verbatim membership, of a model and two datasets', { timeout: 120_000 
     expect(captioned.every((loss, i) => loss > 0 && loss !== plain[i])).toBe(true);
   });
 
+  it('attacks each shadow in turn, and warns of mirrored pictures that no model was trained on', async () => {
+    await writeFile(file('lab/lab.yaml'), 'kind: ddpm\n');
+    const output = file('each');
+    const flags = ['--lab', file('lab'), '--each-shadow', '--flips', '--noise', '1', '--threads', '1'];
+    const { code, stdout, stderr } = await run('membership', ...flags, '-o', output);
+    await rm(file('lab/lab.yaml'));
+    expect(stderr).toContain('each of 4 shadow models in turn');
+    expect(stderr).toContain('not trained on mirrored pictures');
+    expect(stdout).toMatch(/^pictures \d+ members, \d+ non-members over 4 models$/m);
+    expect(code).toBe(0);
+  });
+
   it.each([
     ['nothing', [], '--model is missing; give --lab FOLDER, or all of'],
     ['no non-members', ['--model', 'x', '--members', 'y'], '--non-members is missing'],
     ['both kinds', ['--lab', 'x', '--members', 'y'], '--members goes with --model'],
     ['no captions of a lab', ['--lab', 'x', '--no-captions'], '--captions goes with --model'],
     ['a target without a lab', ['--model', 'x', '--target', 'y'], '--target goes with --lab'],
+    [
+      'each shadow and a target',
+      ['--lab', 'x', '--each-shadow', '--target', 'y'],
+      '--target does not go with --each-shadow',
+    ],
+    ['each shadow of a model', ['--model', 'x', '--each-shadow'], '--each-shadow goes with --lab'],
     ['a mask for losses', ['--lab', 'x', '--mask', 'left-half'], '--mask goes with --attack inpainting'],
     [
       'flips of completions',

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { MembershipOptions, MembershipOutcome, MembershipSource } from '../../stages/index.ts';
 import {
@@ -32,7 +34,7 @@ Attacks
 
 Examples:
   verbatim membership --lab runs/lab-photographs --flips
-  verbatim membership --lab runs/lab-photographs --target shadow-00 --limit 500 -o runs/membership-00
+  verbatim membership --lab runs/lab-photographs --each-shadow -o runs/membership-shadows
   verbatim membership --model sd-finetuned --members train/ --non-members held-out/ --fit
   verbatim membership --lab runs/lab-photographs --attack inpainting --mask left-half --limit 50 -o runs/inpainting
 
@@ -45,6 +47,10 @@ export function define(context: CommandContext): Command {
     )
     .option('--lab <folder>', 'a lab folder with a pool, its models and what each was trained on')
     .option('--target <name>', 'of a lab: the model that is attacked (target)')
+    .option(
+      '--each-shadow',
+      'of a lab: every shadow model is the target in turn, with the others as its shadows',
+    )
     .option('--loss-only', 'of a lab: no shadow models')
     .option('--model <path>', 'a model of your own')
     .option('--tokenizer <folder>', "CLIP's vocabulary, for a single-file checkpoint")
@@ -98,9 +104,8 @@ async function membership(flags: MembershipFlags, signal: AbortSignal): Promise<
   const meter = createMeter();
   const source = await openSource(flags);
   try {
-    progress.note(
-      `target   ${source.target.name}${source.shadows.length > 0 ? ` and ${count(source.shadows.length)} shadows` : ', no shadows: the loss attack alone'}`,
-    );
+    progress.note(`target   ${targetText(source)}`);
+    await warnOfFlips(flags, progress.note);
     const result = await runMembership({
       source,
       queries: {
@@ -145,7 +150,7 @@ async function membership(flags: MembershipFlags, signal: AbortSignal): Promise<
 async function openSource(flags: MembershipFlags): Promise<MembershipSource> {
   const { datasetSource, labSource, openMembershipLab } = await import('../../stages/index.ts');
   if (flags.lab !== undefined)
-    return labSource(flags.lab, flags.target ?? 'target', {
+    return labSource(flags.lab, flags.eachShadow ? undefined : (flags.target ?? 'target'), {
       lossOnly: flags.lossOnly === true || flags.attack === 'inpainting',
     });
   const { openDataset } = await import('../../datasets/index.ts');
@@ -187,12 +192,34 @@ async function inpaintingOf(flags: MembershipFlags): Promise<NonNullable<Members
   };
 }
 
-function outcomeText({ attacks, members, nonMembers }: MembershipOutcome): string {
+function targetText({ target, shadows, inTurn }: MembershipSource): string {
+  if (inTurn) return `each of ${count(inTurn.length)} shadow models in turn`;
+  return `${target.name}${shadows.length > 0 ? ` and ${count(shadows.length)} shadows` : ', no shadows: the loss attack alone'}`;
+}
+
+/** A lab's own config says whether its models were trained on mirrored pictures; any other folder says nothing. */
+async function warnOfFlips({ lab, flips }: MembershipFlags, note: (line: string) => void): Promise<void> {
+  if (lab === undefined || flips !== true) return;
+  const { parse } = await import('yaml');
+  const { ddpmLabConfigSchema } = await import('../../lab/index.ts');
+  // A folder of other makers may have no such file, or another one.
+  const stored: unknown = await readFile(join(lab, 'lab.yaml'), 'utf8')
+    .then((text) => parse(text) as unknown)
+    .catch(() => undefined);
+  const config = ddpmLabConfigSchema.safeParse(stored);
+  if (config.success && !config.data.training.flips)
+    note(
+      'warning  the models of this lab were not trained on mirrored pictures (training.flips): --flips hides members there',
+    );
+}
+
+function outcomeText({ attacks, members, nonMembers, targets }: MembershipOutcome): string {
   const rate = (tpr: number | null | undefined) =>
     (tpr == null ? '-' : `${(100 * tpr).toFixed(1)}%`).padStart(7);
   const lines = attacks.map(
     ({ name, auc, rates, evaluations }) =>
       `${name.padEnd(28)} ${auc === null ? '    -' : auc.toFixed(3)}  ${rates.map(({ tpr }) => rate(tpr)).join(' ')}  ${count(evaluations).padStart(10)}`,
   );
-  return `pictures ${count(members)} members, ${count(nonMembers)} non-members\n${'attack'.padEnd(28)}   AUC  TPR .1%      1%     10%  evaluations\n${lines.join('\n')}\n`;
+  const all = targets === 1 ? '' : ` over ${count(targets)} models`;
+  return `pictures ${count(members)} members, ${count(nonMembers)} non-members${all}\n${'attack'.padEnd(28)}   AUC  TPR .1%      1%     10%  evaluations\n${lines.join('\n')}\n`;
 }

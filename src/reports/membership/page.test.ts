@@ -2,9 +2,9 @@ import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { createRandom, rocCurve } from '../../math/index.ts';
 import {
+  type AskedRow,
   exposingAttack,
   membershipOutcome,
-  type PictureRow,
   type RunDescription,
   type ScoredAttack,
 } from '../../stages/index.ts';
@@ -28,12 +28,14 @@ const hostile = '<script>alert(1)</script> "onerror=x \u202e';
 function data(
   sides: number,
   shift: number,
-  extra: Partial<{ copies: number | null; planted: number }> = {},
+  extra: Partial<{ copies: number | null; planted: number; targets: number }> = {},
 ): MembershipPageData {
+  const { targets = 1 } = extra;
   const random = createRandom(4);
-  const rows = Array.from({ length: 2 * sides + 1 }, (_, i): PictureRow => {
+  const rows = Array.from({ length: 2 * sides + 1 }, (_, i): AskedRow => {
     const member = i % 2 === 0;
     return {
+      target: targets === 1 ? 'target' : `<b>${i % targets}`,
       picture: i,
       source: i,
       key: `${hostile} ${i}`,
@@ -71,6 +73,7 @@ function data(
   });
   const exposed = [0, 2, 4].map((picture, i) => ({
     rank: i + 1,
+    target: rows[picture]!.target,
     picture,
     attack: outcome.exposing,
     score: 3 - i,
@@ -91,6 +94,21 @@ const render = (given: MembershipPageData) => {
 };
 
 describe('the page of membership', () => {
+  it('has a row for each of several targets in place of the copies', () => {
+    const given = data(300, 2, { targets: 3 });
+    const { document, text } = render(given);
+    const rows = [...document.querySelectorAll('#scores tbody tr')].map((row) =>
+      [...row.querySelectorAll('td')].map((cell) => cell.textContent!),
+    );
+    expect(rows.map(([name]) => name)).toEqual(['<b>0', '<b>1', '<b>2']);
+    const counts = rows.map(([, recognised]) => recognised!.split(' / ').map(Number));
+    const attack = given.outcome.attacks[1]!;
+    expect(counts.reduce((sum, [, members]) => sum + members!, 0)).toBe(attack.members);
+    expect(document.querySelector('h1')!.textContent).toMatch(/% of \d+ members of 3 models are recognised/);
+    expect(document.querySelector('.name')!.textContent).toContain('and 2 models like it?');
+    expect(text).not.toContain('<b>0');
+  });
+
   it('has the verdict of the headline attack, and says what it means', () => {
     const given = data(300, 2);
     const { document } = render(given);

@@ -1,4 +1,10 @@
-import { type MembershipResult, type RunDescription, splitScores } from '../../stages/index.ts';
+import {
+  type MembershipOutcome,
+  type MembershipResult,
+  type RunDescription,
+  splitScores,
+} from '../../stages/index.ts';
+import { counted } from '../format.ts';
 import type { CopiedImages } from '../images.ts';
 import { html, type Markup } from '../markup.ts';
 import { pageText, reproduceSection } from '../shell.ts';
@@ -22,6 +28,11 @@ const membershipStyle = `
   #attacks td svg { display: block; }
 }
 `;
+
+function targetText({ model }: RunDescription, { target, targets }: MembershipOutcome): Markup {
+  if (targets > 1) return html`<b>${model.name}</b> and ${counted(targets - 1, 'model')} like it`;
+  return html`<b>${model.name}</b>${target === model.name ? null : html` (${target})`}`;
+}
 
 /**
  * The page of `verbatim membership`. Captions, keys and reasons are escaped by the templates and cut; the page holds no script and
@@ -51,7 +62,7 @@ export function renderMembershipPage(run: RunDescription, data: MembershipPageDa
   ];
   return pageText({
     title: `Membership in ${run.model.name}`,
-    header: html`<p class="name">Was <b>${run.dataset.name}</b> in the training set of <b>${run.model.name}</b>${outcome.target === run.model.name ? null : html` (${outcome.target})`}?</p>
+    header: html`<p class="name">Was <b>${run.dataset.name}</b> in the training set of ${targetText(run, outcome)}?</p>
 <h1><em>${amount}</em>${rest}</h1>
 <p class="lead">${meaningText(outcome)}</p>`,
     contents: sections.map(([id, title]) => [id, title] as const),

@@ -1,8 +1,9 @@
 import {
+  type AskedRow,
   type CopiesOutcome,
   type ExposedRow,
   type MembershipOutcome,
-  type PictureRow,
+  type TargetOutcome,
   thresholdAt,
   verdictFpr,
 } from '../../stages/index.ts';
@@ -63,7 +64,7 @@ export function scoresSection(outcome: MembershipOutcome, split: SplitScores): M
       ? html`<p class="note">By copies nothing can be said: ${told ? 'nobody knows how often the members were trained on' : 'that needs 100 non-members'}.</p>`
       : copiesTable(outcome.headline, outcome.byCopies);
   return html`<section id="scores">${heading}
-${pair(html`${scoreChart(split, threshold !== null && Number.isFinite(threshold) ? threshold : null)}<ul class="legend">${legend}</ul>`, copies)}</section>`;
+${pair(html`${scoreChart(split, threshold !== null && Number.isFinite(threshold) ? threshold : null)}<ul class="legend">${legend}</ul>`, outcome.byTarget === null ? copies : targetsTable(outcome.byTarget))}</section>`;
 }
 
 /** Rates by copies; the attack stands above them where it is not that of the verdict everywhere. */
@@ -79,6 +80,15 @@ function copiesTable(headline: string, groups: readonly CopiesOutcome[]): Markup
   return html`<table><thead><tr><th>Copies</th><th>Members</th><th>Recognised</th><th>TPR at 1%</th></tr></thead><tbody>${rows}</tbody></table><p class="note">By how often a picture stands in the training set${others ? ', each by the last attack that scores at least half of these members: that of the verdict cannot score pictures that are in no shadow' : ''}. Wilson’s interval, 95%.</p>`;
 }
 
+/** The models that were the target in turn, at one threshold. */
+function targetsTable(targets: readonly TargetOutcome[]): Markup {
+  const rows = targets.map(
+    (one) =>
+      html`<tr><td class="text">${captionText(one.target)}</td><td>${integer(one.detected)} / ${integer(one.members)}</td><td>${percentage(one.detected / one.members)}${between(one.interval)}</td><td>${integer(one.falsePositives)} / ${integer(one.nonMembers)}</td></tr>`,
+  );
+  return html`<div class="scroll"><table><thead><tr><th class="text">Model</th><th>Recognised</th><th>TPR</th><th>False positives</th></tr></thead><tbody>${rows}</tbody></table></div><p class="note">Each model as the target, at the threshold that is laid over all: how far the result depends on the draw. Wilson’s interval, 95%.</p>`;
+}
+
 function copiesText(from: number): string {
   return from === 1 ? '1' : `${integer(from)}–${integer(2 * from - 1)}`;
 }
@@ -91,19 +101,23 @@ export function exposedSection(
   if (exposed.length === 0)
     return html`<section id="exposed"><h2>Most exposed pictures</h2>${empty('No member has a score.')}</section>`;
   const { exposing, headline } = outcome;
+  const asked = new Map(rows.map((row) => [askedKey(row), row]));
   const by =
     exposing === headline
       ? null
       : ` of the attack ${attackTitle(exposing)}; that of the verdict cannot score most of those with some number of copies`;
   return html`<section id="exposed"><h2>Most exposed pictures</h2>
 <p>The members with the highest scores${by}. Below each how many of the ${counted(nonMembers, 'non-member')} have one as high: none is what singles a picture out.</p>
-<div class="items">${exposed.map((one) => item(one, rows[one.picture]!, images))}</div></section>`;
+<div class="items">${exposed.map((one) => item(one, asked.get(askedKey(one))!, images, outcome.targets))}</div></section>`;
 }
 
-function item(one: ExposedRow, row: PictureRow, images: CopiedImages): Markup {
+const askedKey = ({ target, picture }: Pick<AskedRow, 'target' | 'picture'>) =>
+  JSON.stringify([target, picture]);
+
+function item(one: ExposedRow, row: AskedRow, images: CopiedImages, targets: number): Markup {
   const image = (digest: string | null, text: string) =>
     digest === null ? null : figure(images.get(digest), 'missing', text);
   return html`<article class="item"><div class="pictures">${image(one.image, 'trained on')}${image(one.completion, 'completed')}</div>
 <div class="facts"><p class="caption"><bdi>${captionText(row.caption === '' ? row.key : row.caption)}</bdi></p>
-<dl>${fact('Rank', integer(one.rank))}${fact('Score', score(one.score))}${fact('Non-members as high', integer(one.non_members_above))}${row.copies === null ? null : fact('Copies', integer(row.copies))}${fact('Key', captionText(row.key))}</dl></div></article>\n`;
+<dl>${fact('Rank', integer(one.rank))}${fact('Score', score(one.score))}${fact('Non-members as high', integer(one.non_members_above))}${row.copies === null ? null : fact('Copies', integer(row.copies))}${targets === 1 ? null : fact('Model', captionText(one.target))}${fact('Key', captionText(row.key))}</dl></div></article>\n`;
 }

@@ -30,7 +30,8 @@ export function verdictText(outcome: MembershipOutcome): string {
   if (attack.auc === null) return 'The attack could score no pictures of both sides';
   if (rate === undefined || rate.tpr === null)
     return `AUC ${area(attack.auc)}; ${counted(attack.nonMembers, 'non-member')} are too few for a rate at 1% false positives`;
-  return `${percentage(rate.tpr)} of ${counted(attack.members, 'member')} are recognised at 1% false positives`;
+  const all = outcome.targets === 1 ? '' : ` of ${counted(outcome.targets, 'model')}`;
+  return `${percentage(rate.tpr)} of ${counted(attack.members, 'member')}${all} are recognised at 1% false positives`;
 }
 
 /** What the verdict means, for who does not read such figures every day. */
@@ -49,6 +50,10 @@ export function meaningText(outcome: MembershipOutcome): string {
   parts.push(
     `The verdict is that of the attack that knows most (${attackTitle(attack.name)}${outcome.shadows > 0 ? `, ${counted(outcome.shadows, 'shadow model')}` : ''}), chosen before anything was measured.`,
   );
+  if (outcome.targets > 1)
+    parts.push(
+      `Each of ${counted(outcome.targets, 'model')} was the target in turn, with the others as its shadows: a picture counts once for each, and the intervals take these for independent.`,
+    );
   if (attack.unscored > 0) parts.push(`It could not score ${counted(attack.unscored, 'picture')}.`);
   if (outcome.failed > 0)
     parts.push(`${counted(outcome.failed, 'picture')} ${outcome.failed === 1 ? 'was' : 'were'} left out.`);

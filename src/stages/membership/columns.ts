@@ -8,9 +8,9 @@ export const pictureColumns = {
   source: column('INTEGER'),
   key: column('VARCHAR'),
   caption: column('VARCHAR'),
-  /** Whether the target was trained on it. */
+  /** Whether the target, or the first of several, was trained on it. */
   member: column('BOOLEAN'),
-  /** How often it stands in the target's training set, 0 for non-members; null where nobody knows. */
+  /** How often it stands in that target's training set, 0 for non-members; null where nobody knows. */
   copies: nullable('INTEGER'),
   /** Its row in the shadows' pool; null where it is not in it, or there are no shadows. */
   pool: nullable('INTEGER'),
@@ -20,6 +20,11 @@ export const pictureColumns = {
   error: nullable('VARCHAR'),
 } as const;
 export type PictureRow = Row<typeof pictureColumns>;
+
+/** A picture as one target is asked about it: member and copies are that target's. */
+export interface AskedRow extends PictureRow {
+  readonly target: string;
+}
 
 /** One row per loss. Folder: tables/losses. */
 export const lossColumns = {
@@ -56,9 +61,12 @@ export const completionColumns = {
 } as const;
 export type CompletionRow = Row<typeof completionColumns>;
 
-/** One row per picture and attack. Folder: tables/membership. */
+/** One row per target, picture and attack. Folder: tables/membership. */
 export const membershipColumns = {
+  /** Which model was attacked. */
+  target: column('VARCHAR'),
   picture: column('INTEGER'),
+  /** Whether the target was trained on it. */
   member: column('BOOLEAN'),
   copies: nullable('INTEGER'),
   attack: column('VARCHAR'),
@@ -73,6 +81,8 @@ export type MembershipRow = Row<typeof membershipColumns>;
 export const exposedColumns = {
   /** From 1. */
   rank: column('INTEGER'),
+  /** The model that gives it away. */
+  target: column('VARCHAR'),
   picture: column('INTEGER'),
   /** Whose scores these are: one attack for all rows. */
   attack: column('VARCHAR'),

@@ -1,4 +1,5 @@
 export {
+  type AskedRow,
   type CompletionRow,
   completionColumns,
   type ExposedRow,
@@ -21,6 +22,7 @@ export {
   membershipOutcome,
   type ScoredAttack,
   splitScores,
+  type TargetOutcome,
   thresholdAt,
   verdictFpr,
 } from './outcome.ts';

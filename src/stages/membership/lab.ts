@@ -121,7 +121,7 @@ export async function openMembershipLab(folder: string): Promise<MembershipLab> 
 export function shadowsOf(lab: MembershipLab, target?: string): ShadowModel[] {
   const shadows = lab.models
     .filter((name) => name.startsWith('shadow-') && name !== target)
-    .map((name) => ({ name, folder: lab.path(name), trainedOn: new Set(lab.trained.get(name)!.keys()) }));
+    .map((name) => ({ name, folder: lab.path(name), trainedOn: lab.trained.get(name)! }));
   checkShadows(
     shadows.map(({ name, trainedOn }) => ({ name, trainedOn: trainedOn.size })),
     lab.pool.size,
@@ -133,16 +133,19 @@ export function shadowsOf(lab: MembershipLab, target?: string): ShadowModel[] {
  * A lab's model as the target, with its pool as members and non-members and the other shadows around it. Any shadow may be the
  * target: it is then left out of the shadows.
  *
+ * @param wanted the target; undefined: every shadow in turn
  * @param lossOnly no shadows: for labs without them
  * @throws VerbatimError (exit code 2) for an unknown target, or one that was trained on all of the pool
  */
 export async function labSource(
   folder: string,
-  target: string,
+  wanted: string | undefined,
   { lossOnly = false }: { readonly lossOnly?: boolean } = {},
 ): Promise<MembershipSource> {
   const lab = await openMembershipLab(folder);
   try {
+    const inTurn = wanted === undefined ? shadowsOf(lab) : undefined;
+    const target = wanted ?? inTurn![0]!.name;
     const trained = lab.models.includes(target) ? lab.trained.get(target) : undefined;
     if (trained === undefined)
       throw new VerbatimError(
@@ -167,6 +170,7 @@ export async function labSource(
       target: { name: target, folder: lab.path(target) },
       items,
       shadows: lossOnly ? [] : shadowsOf(lab, target),
+      ...(inTurn && { inTurn }),
       pool: lossOnly ? undefined : poolOf(lab),
       close: () => lab.pool.close(),
     };

@@ -125,6 +125,44 @@ describe('membership by losses, with models whose truth is known', () => {
     await source.close();
   });
 
+  it('attacks every shadow in turn, each as a run of its own would, and asks each model once', async () => {
+    const queries = { timesteps: [100], draws: 2, flips: false };
+    const source = await labSource(whole, undefined);
+    const run = options(source, 'each', { queries });
+    const { outcome, attacks, rows, exposed, folder: written } = await runMembership(run);
+    expect(outcome).toMatchObject({ targets: 6, shadows: 5, failed: 0, evaluations: 6 * 220 * 2 });
+    expect(run.meter.evaluations).toBe(outcome.evaluations);
+    expect(outcome.members + outcome.nonMembers).toBe(6 * 220);
+    const alone = await runMembership(
+      options(await labSource(whole, 'shadow-03'), 'each-alone', { queries }),
+    );
+    const own = rows.flatMap(({ target }, i) => (target === 'shadow-03' ? [i] : []));
+    expect(own.map((i) => rows[i]!.member)).toEqual(alone.rows.map(({ member }) => member));
+    expect(own.map((i) => rows[i]!.copies)).toEqual(alone.rows.map(({ copies }) => copies));
+    for (const [a, { name, scores }] of alone.attacks.entries()) {
+      expect(attacks[a]!.name).toBe(name);
+      expect(own.map((i) => attacks[a]!.scores[i])).toEqual([...(scores as Float64Array)]);
+    }
+    // What each target adds up to is the rate over all.
+    const targets = outcome.byTarget!;
+    expect(targets.map(({ target }) => target)).toEqual(shadowNames);
+    const sum = (of: (one: (typeof targets)[number]) => number) =>
+      targets.reduce((total, one) => total + of(one), 0);
+    const main = outcome.attacks.at(-1)!;
+    expect([sum((one) => one.members), sum((one) => one.nonMembers)]).toEqual([
+      main.members,
+      main.nonMembers,
+    ]);
+    expect(sum((one) => one.detected) / main.members).toBeCloseTo(main.rates[1]!.tpr!, 10);
+    expect(sum((one) => one.falsePositives)).toBeLessThan(0.01 * main.nonMembers);
+    const table = await readTable(await tableFiles(join(written.tables, 'membership')), membershipColumns);
+    expect(new Set(table.map(({ target, picture, attack }) => `${target} ${picture} ${attack}`)).size).toBe(
+      6 * 220 * 6,
+    );
+    expect(new Set(exposed.map(({ picture }) => picture)).size).toBe(exposed.length);
+    expect(alone.outcome).toMatchObject({ targets: 1, byTarget: null });
+  });
+
   it('has any shadow as the target, left out of the shadows', async () => {
     const source = await labSource(whole, 'shadow-02');
     expect(source.shadows.map(({ name }) => name)).toEqual(

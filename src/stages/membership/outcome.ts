@@ -1,6 +1,6 @@
 import type { LossAttackScores } from '../../attacks/index.ts';
 import { type Interval, type RateAtFpr, rocCurve, separation, wilsonInterval } from '../../math/index.ts';
-import type { PictureRow } from './columns.ts';
+import type { AskedRow, PictureRow } from './columns.ts';
 
 /** The false positive rates at which attacks are told. */
 export const toldFprs = [0.001, 0.01, 0.1] as const;
@@ -46,7 +46,10 @@ export interface AttackOutcome {
 /** What a run of `verbatim membership` says: summary.json. */
 export interface MembershipOutcome {
   readonly attack: 'loss' | 'inpainting';
+  /** The model that is attacked, or the first of several. */
   readonly target: string;
+  /** How many models were the target in turn; a picture counts once for each. */
+  readonly targets: number;
   readonly shadows: number;
   readonly members: number;
   readonly nonMembers: number;
@@ -62,13 +65,26 @@ export interface MembershipOutcome {
   readonly exposing: string;
   /** At 1% FPR; null where copies, or that rate of the headline attack, are not known. */
   readonly byCopies: readonly CopiesOutcome[] | null;
+  /** By the headline attack at its 1% FPR over all targets; null with one target, or where that rate is not known. */
+  readonly byTarget: readonly TargetOutcome[] | null;
+}
+
+export interface TargetOutcome {
+  readonly target: string;
+  /** That the attack scored, and those of them that it calls members. */
+  readonly members: number;
+  readonly detected: number;
+  readonly nonMembers: number;
+  readonly falsePositives: number;
+  /** Wilson's, of detected. */
+  readonly interval: Interval;
 }
 
 export interface OutcomeInput {
   readonly attack: MembershipOutcome['attack'];
   readonly target: string;
   readonly shadows: number;
-  readonly rows: readonly PictureRow[];
+  readonly rows: readonly AskedRow[];
   readonly attacks: readonly ScoredAttack[];
   readonly headline: string;
   readonly exposing: string;
@@ -108,16 +124,18 @@ export function membershipOutcome(input: OutcomeInput): MembershipOutcome {
   return {
     attack: input.attack,
     target: input.target,
+    targets: new Set(rows.map(({ target }) => target)).size,
     shadows: input.shadows,
     members,
     nonMembers: usable.length - members,
-    failed: failures.length,
+    failed: new Set(failures.map(({ picture }) => picture)).size,
     firstFailure: first === undefined ? null : `${first.key}: ${first.error}`,
     evaluations: input.evaluations,
     headline: input.headline,
     exposing: input.exposing,
     attacks,
     byCopies: copiesOutcome(input),
+    byTarget: targetsOutcome(input),
   };
 }
 
@@ -195,6 +213,33 @@ function copiesOutcome({ attacks, headline, rows }: OutcomeInput): CopiesOutcome
       const interval = wilsonInterval(detected, scores.length);
       return [{ copies, attack: attack.name, members: scores.length, detected, interval }];
     });
+}
+
+/** Each target by itself, at the threshold of all. */
+function targetsOutcome({ attacks, headline, rows }: OutcomeInput): TargetOutcome[] | null {
+  const targets = [...new Set(rows.map(({ target }) => target))];
+  const main = attacks.find(({ name }) => name === headline)!;
+  if (targets.length < 2 || !tellsRate(main, rows)) return null;
+  const all = splitScores(main.scores, rows);
+  const threshold = thresholdAt(all.members, all.nonMembers, verdictFpr);
+  return targets.flatMap((target) => {
+    // Scores stand by rows: those of the other targets are left out as if they were missing.
+    const own = rows.map((row, i) => (row.target === target ? main.scores[i]! : Number.NaN));
+    const { members, nonMembers } = splitScores(own, rows);
+    const above = (scores: readonly number[]) => scores.filter((score) => score >= threshold).length;
+    const detected = above(members);
+    if (members.length === 0) return [];
+    return [
+      {
+        target,
+        members: members.length,
+        detected,
+        nonMembers: nonMembers.length,
+        falsePositives: above(nonMembers),
+        interval: wilsonInterval(detected, members.length),
+      },
+    ];
+  });
 }
 
 /** Whether there are members, and non-members enough for a rate at the verdict's FPR. */

@@ -1,9 +1,10 @@
-import { scoreLosses } from '../../attacks/index.ts';
+import { type LossQueries, scoreLosses } from '../../attacks/index.ts';
 import { encodePng, type Picture } from '../../images/index.ts';
 import { putFile } from '../../tables/index.ts';
 import type { RunFolder } from '../run-folder.ts';
 import { cutShards, runStage } from '../stage.ts';
 import {
+  type AskedRow,
   type ExposedRow,
   exposedColumns,
   type MembershipRow,
@@ -13,37 +14,78 @@ import {
 import { readCompletions } from './completions.ts';
 import { readLosses } from './losses.ts';
 import { type ScoredAttack, splitScores } from './outcome.ts';
-import type { InpaintingSettings, MembershipOptions } from './types.ts';
+import type { InpaintingSettings, MembershipSource, ShadowModel } from './types.ts';
 
 /** Members that are shown. */
 const mostExposed = 20;
 /** Rows of small tables per shard. */
 export const rowsPerShard = 4096;
 
+/** One model that is attacked, and the shadows around it. */
+export interface Turn {
+  readonly target: string;
+  readonly shadows: readonly ShadowModel[];
+}
+
+/** Who is attacked, one after the other. */
+export function turnsOf({ target, inTurn }: MembershipSource, shadows: readonly ShadowModel[]): Turn[] {
+  if (inTurn === undefined) return [{ target: target.name, shadows }];
+  return inTurn.map(({ name }) => ({
+    target: name,
+    shadows: inTurn.filter((other) => other.name !== name),
+  }));
+}
+
+/** The pictures as each target is asked about them, one target after the other. */
+export function askedRows({ target, inTurn }: MembershipSource, rows: readonly PictureRow[]): AskedRow[] {
+  if (inTurn === undefined) return rows.map((row) => ({ ...row, target: target.name }));
+  return inTurn.flatMap(({ name, trainedOn }) =>
+    rows.map((row) => {
+      const copies = row.pool === null ? 0 : (trainedOn.get(row.pool) ?? 0);
+      return { ...row, target: name, member: copies > 0, copies };
+    }),
+  );
+}
+
 /** Of each shadow whether it was trained on each picture; null where the picture is not in its pool, or is left out. */
-export function trainedOn({ shadows }: MembershipOptions['source'], rows: readonly PictureRow[]) {
+export function trainedOn(shadows: readonly ShadowModel[], rows: readonly PictureRow[]) {
   return shadows.map((shadow) =>
     rows.map(({ pool, error }) => (pool === null || error !== null ? null : shadow.trainedOn.has(pool))),
   );
 }
 
-/** Every attack by losses, scored from the table, and what the table cost. */
+/**
+ * Every attack by losses, scored from the table for each target in turn: the scores of one behind those of the other, as in
+ * `askedRows`. And what the table cost.
+ */
 export async function lossScores(
   folder: RunFolder,
-  { queries, source }: MembershipOptions,
+  queries: LossQueries,
   rows: readonly PictureRow[],
-  models: readonly { readonly name: string; readonly shadow: boolean }[],
-) {
-  const { losses, evaluations } = await readLosses(
-    folder,
-    models.map(({ name }) => name),
-    rows.length,
-    queries,
-  );
-  const [target, ...others] = models;
-  const known = trainedOn(source, rows);
-  const shadows = others.map(({ name }, i) => ({ losses: losses.get(name)!, trainedOn: known[i]! }));
-  return { attacks: scoreLosses({ losses: losses.get(target!.name)! }, shadows, queries), evaluations };
+  turns: readonly Turn[],
+): Promise<{ attacks: ScoredAttack[]; evaluations: number }> {
+  const [first] = turns as [Turn];
+  const models = [first.target, ...first.shadows.map(({ name }) => name)];
+  const { losses, evaluations } = await readLosses(folder, models, rows.length, queries);
+  const scored = turns.map(({ target, shadows }) => {
+    const known = trainedOn(shadows, rows);
+    return scoreLosses(
+      { losses: losses.get(target)! },
+      shadows.map(({ name }, i) => ({ losses: losses.get(name)!, trainedOn: known[i]! })),
+      queries,
+    );
+  });
+  const attacks = scored[0]!.map(({ name, lira }, i) => {
+    const each = scored.map((attacks) => attacks[i]!);
+    return {
+      name,
+      scores: Float64Array.from(each.flatMap(({ scores }) => [...scores])),
+      evaluations: each.reduce((sum, one) => sum + one.evaluations, 0),
+      // How it is estimated is the same for all; the deviations are of the first.
+      lira,
+    };
+  });
+  return { attacks, evaluations };
 }
 
 /** The inpainting scores from the table, and the surest completion of each picture. */
@@ -70,16 +112,16 @@ export async function completionScores(
 /** What stages that only write a table share. */
 type Stage = Pick<Parameters<typeof runStage>[0], 'folder' | 'signal' | 'onProgress'>;
 
-/** Stage `membership`: one row per picture and attack. */
+/** Stage `membership`: one row per target, picture and attack. */
 export async function writeScores(
   stage: Stage,
-  rows: readonly PictureRow[],
+  rows: readonly AskedRow[],
   attacks: readonly ScoredAttack[],
 ): Promise<void> {
   const all = attacks.flatMap(({ name, scores }) =>
-    rows.map(({ picture, member, copies, error }, i): MembershipRow => {
+    rows.map(({ target, picture, member, copies, error }, i): MembershipRow => {
       const score = error !== null || Number.isNaN(scores[i]!) ? null : scores[i]!;
-      return { picture, member, copies, attack: name, score, error };
+      return { target, picture, member, copies, attack: name, score, error };
     }),
   );
   await runStage({
@@ -95,7 +137,7 @@ export async function writeScores(
 /** Stage `exposed`: the members with the highest scores of an attack, with their pictures: what a reader should look at first. */
 export async function writeExposed(
   stage: Stage,
-  rows: readonly PictureRow[],
+  rows: readonly AskedRow[],
   { name, scores }: ScoredAttack,
   images: ReadonlyMap<number, string | null>,
   picture: (row: PictureRow) => Promise<Picture>,
@@ -106,11 +148,14 @@ export async function writeExposed(
       row.member && row.error === null && !Number.isNaN(scores[i]!) ? [{ row, score: scores[i]! }] : [],
     )
     .sort((a, b) => b.score - a.score || a.row.picture - b.row.picture)
+    // A picture that several targets give away is shown once.
+    .filter(({ row }, i, all) => all.findIndex((one) => one.row.picture === row.picture) === i)
     .slice(0, mostExposed);
   const exposed: ExposedRow[] = [];
   for (const [i, { row, score }] of first.entries())
     exposed.push({
       rank: i + 1,
+      target: row.target,
       picture: row.picture,
       attack: name,
       score,

@@ -3,17 +3,19 @@ import type { Pipeline } from '../../diffusion/index.ts';
 import { remembered } from '../data.ts';
 import { openRun, type RunDescription, type RunFolder } from '../run-folder.ts';
 import { cutShards, runStage } from '../stage.ts';
-import { type ExposedRow, type PictureRow, pictureColumns } from './columns.ts';
+import { type AskedRow, type ExposedRow, type PictureRow, pictureColumns } from './columns.ts';
 import { runCompletions } from './completions.ts';
 import { runLosses } from './losses.ts';
 import { checkAlike, factsOf, type ModelFacts, oneModel } from './models.ts';
 import { exposingAttack, type MembershipOutcome, membershipOutcome, type ScoredAttack } from './outcome.ts';
 import { describePictures, drawItems, fitted } from './pictures.ts';
 import {
+  askedRows,
   completionScores,
   lossScores,
   rowsPerShard,
   trainedOn,
+  turnsOf,
   writeExposed,
   writeScores,
 } from './results.ts';
@@ -22,7 +24,8 @@ import type { InpaintingSettings, MembershipOptions } from './types.ts';
 export interface MembershipResult {
   readonly folder: RunFolder;
   readonly outcome: MembershipOutcome;
-  readonly rows: readonly PictureRow[];
+  /** One per score of an attack: the pictures as each target is asked about them. */
+  readonly rows: readonly AskedRow[];
   readonly attacks: readonly ScoredAttack[];
   readonly exposed: readonly ExposedRow[];
 }
@@ -57,7 +60,9 @@ export async function runMembership(options: MembershipOptions): Promise<Members
       { pool: shadows.length > 0 ? source.pool : undefined },
       { pipeline, fit, signal, onProgress },
     );
-    if (shadows.length > 0) checkSpread(trainedOn(source, rows));
+    const turns = turnsOf(source, shadows);
+    for (const turn of turns) if (turn.shadows.length > 0) checkSpread(trainedOn(turn.shadows, rows));
+    const asked = askedRows(source, rows);
     const { folder, release } = await openRun(
       output,
       describe(options, pipeline, facts.slice(0, -1), settings),
@@ -85,27 +90,27 @@ export async function runMembership(options: MembershipOptions): Promise<Members
       let images: ReadonlyMap<number, string | null> = new Map();
       if (settings === undefined) {
         await runLosses({ ...input, models, open });
-        ({ attacks, evaluations } = await lossScores(folder, options, rows, models));
+        ({ attacks, evaluations } = await lossScores(folder, queries, rows, turns));
       } else {
         await runCompletions({ ...input, pipeline, settings });
         ({ attacks, evaluations, images } = await completionScores(folder, settings, rows));
       }
       const headline = headlineAttack(attacks);
-      const exposing = exposingAttack(attacks, rows);
-      await writeScores(stage, rows, attacks);
-      const exposed = await writeExposed(stage, rows, exposing, images, (row) => picture(row, pipeline));
+      const exposing = exposingAttack(attacks, asked);
+      await writeScores(stage, asked, attacks);
+      const exposed = await writeExposed(stage, asked, exposing, images, (row) => picture(row, pipeline));
       const outcome = membershipOutcome({
         attack: settings === undefined ? 'loss' : 'inpainting',
         target: source.target.name,
         shadows: shadows.length,
-        rows,
+        rows: asked,
         attacks,
         headline: headline.name,
         exposing: exposing.name,
         evaluations,
         seed,
       });
-      return { folder, outcome, rows, attacks, exposed };
+      return { folder, outcome, rows: asked, attacks, exposed };
     } finally {
       await release();
     }
@@ -129,7 +134,7 @@ function describe(
     heldOut: source.heldOut,
     config: {
       attack: settings === undefined ? 'loss' : 'inpainting',
-      target: source.target.name,
+      target: source.inTurn === undefined ? source.target.name : source.inTurn.map(({ name }) => name),
       timesteps: queries.timesteps,
       draws: queries.draws,
       flips: queries.flips,

@@ -22,8 +22,8 @@ export interface MembershipItem {
 export interface ShadowModel {
   readonly name: string;
   readonly folder: string;
-  /** Rows of the pool. */
-  readonly trainedOn: ReadonlySet<number>;
+  /** Rows of the pool, and how often it saw each. */
+  readonly trainedOn: ReadonlyMap<number, number>;
 }
 
 /** What an attack is measured on: pictures whose membership is known, a model, and models of the same kind. */
@@ -34,6 +34,8 @@ export interface MembershipSource {
   readonly target: { readonly name: string; readonly folder: string };
   readonly items: readonly MembershipItem[];
   readonly shadows: readonly ShadowModel[];
+  /** Where every shadow model is the target in turn, with the others as its shadows: all of them, `target` first. */
+  readonly inTurn?: readonly ShadowModel[];
   /** The pool that shadows were trained on parts of; undefined without shadows. */
   readonly pool:
     | { readonly size: number; readonly digest: string; picture(index: number): Promise<Picture> }
