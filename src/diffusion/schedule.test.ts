@@ -38,6 +38,7 @@ describe('scheduleFromConfig', () => {
       { _class_name: 'FlowMatchEulerDiscreteScheduler' },
       '"_class_name" is "FlowMatchEulerDiscreteScheduler"',
     ],
+    [{ _class_name: 'constructor' }, '"_class_name" is "constructor"'],
     [
       { rescale_betas_zero_snr: true },
       'pure noise, from which a network that predicts ε tells nothing of the picture; set "prediction_type"',

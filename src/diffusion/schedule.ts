@@ -136,7 +136,10 @@ export function scheduleFromConfig(config: unknown, where: string): NoiseSchedul
   const refuse = (key: string, value: string, known: readonly string[]) =>
     new VerbatimError(`${where}: "${key}" is "${value}"; supported: ${known.join(', ')}.`);
 
-  const defaults = CLASS_DEFAULTS[fields._class_name];
+  // The name is a file's: "constructor" is no scheduler.
+  const defaults = Object.hasOwn(CLASS_DEFAULTS, fields._class_name)
+    ? CLASS_DEFAULTS[fields._class_name]
+    : undefined;
   if (!defaults) throw refuse('_class_name', fields._class_name, Object.keys(CLASS_DEFAULTS));
   checkSchedulerFields(fields, where);
   const schedules: readonly BetaSchedule[] = ['linear', 'scaled_linear', 'squaredcos_cap_v2'];
