@@ -454,6 +454,23 @@ describe('verbatim extract refuses, in one line and before anything is made,', (
     });
   });
 
+  it('gives back the folder that it has made, and no other', async () => {
+    const few = ['--model', gan, '-n', '5000'];
+    const own = join(folder, 'own');
+    await mkdir(own);
+    await writeFile(join(own, '.keep'), 'mine');
+    const message = /--neighbours 5000 needs more than 5000 different training pictures/;
+    expect((await extract(train, ...few, '-o', own)).stderr).toMatch(message);
+    expect(await readFile(join(own, '.keep'), 'utf8')).toBe('mine');
+    await refused(few, message);
+    // A run that was there is gone on with after the refusal.
+    const to = join(folder, 'refused');
+    const run = ['--model', gan, '-n', '20', '--samples', '4', '-o', to];
+    expect((await extract(train, ...run)).code).toBe(0);
+    expect((await extract(train, ...run, '-n', '5000')).code).toBe(2);
+    expect((await extract(train, ...run)).code).toBe(0);
+  });
+
   it('held-out pictures that the model saw, with an example, but near-duplicates are only suspects', async () => {
     const leaky = await writeFolder(join(folder, 'leaky'), heldOut.slice(0, 40));
     await copyFile(join(train, '0017.png'), join(leaky, '0021.png'));

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VerbatimError } from '../../errors.ts';
@@ -10,8 +11,8 @@ import { runExtractGenerations } from './generations.ts';
 import { runHeldOut, runNeighbours } from './neighbours.ts';
 import { comparedSize } from './pictures.ts';
 import { type ExtractSummary, summariseExtraction } from './summary.ts';
-import { extractThreshold } from './threshold.ts';
-import { openTrainingSet } from './training.ts';
+import { type ExtractThreshold, extractThreshold } from './threshold.ts';
+import { openTrainingSet, type TrainingSet } from './training.ts';
 import type { ExtractInput, ExtractOptions } from './types.ts';
 
 /** What only the last stage depends on: a run goes on with other values of these. */
@@ -23,31 +24,29 @@ const judging = { keys: ['config.threshold', 'config.falsePositives'], tables: [
  * explain is extracted. A folder with run.json, tables, images and summary.json; a killed run goes on from its
  * shards and ends with the same bytes.
  *
- * @throws VerbatimError for what cannot be compared (where it is refused with exit code 2, a new folder is removed again); the
- *   signal's reason on Ctrl-C
+ * @throws VerbatimError for what cannot be compared (where it is refused with exit code 2, a folder that was not there before is
+ *   removed again); the signal's reason on Ctrl-C
  */
 export async function extractPictures(
   options: ExtractOptions,
 ): Promise<{ folder: RunFolder; summary: ExtractSummary; rows: ExtractedRow[] }> {
-  const { training, maker, heldOut, config, onOpen } = options;
+  const { training, maker, config, onOpen } = options;
   requirePictures(training, 'an extraction');
   if (training.size === 0)
     throw new VerbatimError(`${training.name} holds no pictures; name the training set`, { exitCode: 2 });
   const size = comparedSize(maker.size, config.side);
+  const made = !existsSync(options.output);
   const { folder, resumed, release } = await openRun(options.output, describe(options), { judging });
-  let refused = false;
   try {
     onOpen?.(resumed);
     const input: ExtractInput = { ...options, folder, size };
-    const set = await openTrainingSet(input);
+    const { set, threshold } = await prepare(input).catch(async (error: unknown) => {
+      // Nothing was generated yet: the same command with other flags, or other pictures, must find the folder free.
+      if (made && error instanceof VerbatimError && error.exitCode === 2)
+        await rm(folder.path, { recursive: true }).catch(() => {});
+      throw error;
+    });
     try {
-      // Before the pictures are made: what is wrong with held-out pictures is told before they are paid for.
-      await runHeldOut(input, set);
-      const threshold = extractThreshold(heldOut && (await heldOutDistances(folder, heldOut.name)), {
-        samples: config.samples,
-        falsePositives: config.falsePositives,
-        most: config.threshold,
-      });
       await runExtractGenerations(input);
       await runNeighbours(input, set);
       const rows = await runExtracted(input, set, threshold.value);
@@ -61,13 +60,26 @@ export async function extractPictures(
     } finally {
       await set.close();
     }
-  } catch (error) {
-    refused = error instanceof VerbatimError && error.exitCode === 2;
-    throw error;
   } finally {
     await release();
-    // A new folder is given back: the same command with other flags, or other pictures, must find it free.
-    if (refused && !resumed) await rm(folder.path, { recursive: true, force: true });
+  }
+}
+
+/** All that comes before the first generated picture, and may be refused: nothing is paid for until then. */
+async function prepare(input: ExtractInput): Promise<{ set: TrainingSet; threshold: ExtractThreshold }> {
+  const { folder, heldOut, config } = input;
+  const set = await openTrainingSet(input);
+  try {
+    await runHeldOut(input, set);
+    const threshold = extractThreshold(heldOut && (await heldOutDistances(folder, heldOut.name)), {
+      samples: config.samples,
+      falsePositives: config.falsePositives,
+      most: config.threshold,
+    });
+    return { set, threshold };
+  } catch (error) {
+    await set.close();
+    throw error;
   }
 }
 
