@@ -1,7 +1,7 @@
 export { type Classifier, trainClassifier } from './classifier.ts';
 export { type LabConfig, labConfigSchema } from './config.ts';
 export { anyLabConfigSchema, type DdpmLabConfig, ddpmLabConfigSchema } from './ddpm/config.ts';
-export { type DdpmLabLog, type DdpmRunOptions, ddpmPaths, trainDdpmLab } from './ddpm/run.ts';
+export { type DdpmLabLog, type DdpmRunOptions, ddpmPaths, readDdpmLab, trainDdpmLab } from './ddpm/run.ts';
 export { type MemberRow, memberColumns, type PoolRow, poolColumns } from './ddpm/set.ts';
 export type { LabContext, Optimisation } from './network.ts';
 export { textConfig, unetConfig, vaeConfig } from './networks.ts';

@@ -1,6 +1,6 @@
 import { bootstrapInterval, rankDescending, rocAuc, tprAtFpr, wilsonInterval } from '../math/index.ts';
 import { type Caption, verdictOf } from './captions.ts';
-import { cliquesStep } from './cliques-step.ts';
+import { cliquesOfRun } from './cliques-step.ts';
 import type { ReportData } from './data.ts';
 import { isFound } from './findings.ts';
 import { type RocPoint, rocCorners } from './roc.ts';
@@ -30,7 +30,7 @@ export interface AttackFigures {
   readonly roc: readonly RocPoint[];
   /** One point per finding, down the ranking of the judged captions. */
   readonly precision: readonly PrecisionPoint[];
-  /** The same over the captions alone that cliques of samples confirm (Carlini 2023); null where nobody looked for cliques. */
+  /** The same over the captions alone that cliques of samples confirm (Carlini 2023); null where nobody looked for cliques, and of these. */
   readonly confirmed: readonly PrecisionPoint[] | null;
 }
 
@@ -54,12 +54,7 @@ export function isPositive({ truth }: Caption): boolean {
 }
 
 /** What one attack gave the captions that it scored. */
-interface Scored {
-  readonly name: string;
-  readonly step: number;
-  readonly sigma: number | null;
-  readonly guidance: number | null;
-  readonly seeds: string | null;
+interface Scored extends Pick<AttackFigures, 'name' | 'step' | 'sigma' | 'guidance' | 'seeds'> {
   readonly rows: readonly { readonly score: number | null; readonly evaluations: number }[];
   /** Captions that cliques confirm; null where nobody looked, and of cliques themselves. */
   readonly confirmed: ReadonlySet<string> | null;
@@ -75,11 +70,14 @@ export function attackFigures(data: ReportData, captions: readonly Caption[]): A
       const { sigma, guidance, seeds } = rows[0]!;
       attacks.set(name, { name, step, sigma, guidance, seeds, rows, confirmed: data.confirmed });
     }
-  const cliques = cliquesStep(data.run);
+  const cliques = cliquesOfRun(data.run);
   if (cliques && data.cliques.length > 0)
     attacks.set(cliques.name, {
       ...cliques,
-      ...{ sigma: null, guidance: null, seeds: null, confirmed: null },
+      sigma: null,
+      guidance: null,
+      seeds: null,
+      confirmed: null,
       rows: data.cliques,
     });
   return [...attacks.values()].sort((a, b) => a.step - b.step).map((attack) => figuresOf(attack, captions));

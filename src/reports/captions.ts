@@ -1,6 +1,6 @@
 import type { Rule, Verdict } from '../labels/index.ts';
 import type { GenerationRow, LabelRow, SignificanceRow, TruthTableRow } from '../stages/index.ts';
-import { cliquesStep } from './cliques-step.ts';
+import { cliquesOfRun } from './cliques-step.ts';
 import type { ReportData } from './data.ts';
 import { groupBy } from './group.ts';
 import { type Review, reviewsBySample } from './reviews.ts';
@@ -109,11 +109,13 @@ export function joinCaptions(data: ReportData): Caption[] {
   // Without labels every verdict is null, whichever rule is asked.
   const rule = decidingRule(data.labels) ?? 'calibrated';
   const truth = new Map(data.truth.map((row) => [row.key, row]));
-  const name = cliquesStep(data.run)?.name ?? 'cliques';
+  const filter = cliquesOfRun(data.run);
   const scores = groupBy(
     [
       ...data.scores.flatMap(({ rows }) => rows),
-      ...data.cliques.map(({ key, score }) => ({ key, attack: name, score })),
+      ...(filter === undefined
+        ? []
+        : data.cliques.map(({ key, score }) => ({ key, attack: filter.name, score }))),
     ],
     (row) => row.key,
   );

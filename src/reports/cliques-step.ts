@@ -12,7 +12,7 @@ export function stepsOf({ config }: ReportData['run']): readonly Step[] {
 export const isCliques = ({ attack }: Step) => attack === 'cliques';
 
 /** Which step of the cascade generates and filters, from 1 on, and what it is called; undefined without one. */
-export function cliquesStep(
+export function cliquesOfRun(
   run: ReportData['run'],
 ): { readonly step: number; readonly name: string } | undefined {
   const steps = stepsOf(run);

@@ -1,5 +1,5 @@
 import type { Caption } from './captions.ts';
-import { cliquesStep } from './cliques-step.ts';
+import { cliquesOfRun } from './cliques-step.ts';
 import { carliniCost } from './costs.ts';
 import type { ReportData } from './data.ts';
 import { imagesFound } from './findings.ts';
@@ -90,7 +90,8 @@ function stepCosts({ run, scores, cliques }: ReportData): Map<number, readonly S
   const add = (step: number, list: readonly Spent[][]) =>
     steps.set(step, [...(steps.get(step) ?? []), ...list]);
   for (const { step, rows } of scores) add(step, captionCosts(rows));
-  if (cliques.length > 0) add(cliquesStep(run)?.step ?? 1, captionCosts(cliques));
+  const filter = cliquesOfRun(run);
+  if (filter) add(filter.step, captionCosts(cliques));
   return new Map([...steps].sort(([a], [b]) => a - b));
 }
 

@@ -41,7 +41,7 @@ async function curvesOf(paths: readonly string[], rule: Rule | undefined): Promi
       const other = decidingRule(data.labels);
       if (rule !== undefined && other !== undefined && other !== rule)
         throw refuse(
-          `counts what the rule "${other}" found, this run what "${rule}" did; label one of them anew to compare them: verbatim label ${path} --again`,
+          `counts what the rule "${other}" found, this run what "${rule}" did; to compare them label one anew: verbatim label ${path} --again --set labels.rules=[${rule}]`,
         );
       return foundCurve(data, joinCaptions(data), basename(resolve(path)));
     }),

@@ -137,7 +137,9 @@ describe('cliques in an audit', { timeout: 240_000 }, () => {
     expect(spent).toBeLessThan(plannedEvaluations(plan));
     expect(() =>
       planAudit(fakeConfig({ ...patch, maxEvaluations: 300 }), localGenerator(pipeline, { meter }), 66),
-    ).toThrow(/maxEvaluations is 300; lower candidates.limit, or keep and the options.samples of cliques/);
+    ).toThrow(
+      /maxEvaluations is 300; lower candidates.limit, keep in cascade or options.samples of cliques, or raise it/,
+    );
   });
 
   it('ends with the same bytes however often it is killed', async () => {

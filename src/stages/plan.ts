@@ -3,6 +3,7 @@ import { VerbatimError } from '../errors.ts';
 import type { Generator } from '../generators/index.ts';
 import { candidateOrder } from './candidates.ts';
 import { type Cascade, type Entering, planCascade, prepareCascade } from './cascade.ts';
+import { defaultCascade } from './cascade-schema.ts';
 import type { AuditConfig } from './config.ts';
 import { counted, guidanceText, type PlannedStage, picturesText, sampleCost } from './planned.ts';
 import { type BudgetedAudit, budgetedAudit } from './rounds.ts';
@@ -29,18 +30,26 @@ export function planAudit(
   const total = plannedEvaluations(stages);
   if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
     throw new VerbatimError(
-      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower ${costsMost(config)}, or raise it`,
+      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower ${keysToLower(config)}, or raise it`,
       { exitCode: 2 },
     );
   return stages;
 }
 
-/** The keys that decide what a plan costs. */
-function costsMost({ budget, cascade }: AuditConfig): string {
+/** The keys that make a plan cheaper. */
+function keysToLower({ budget, cascade: steps }: AuditConfig): string {
   if (budget !== undefined) return 'budget';
-  return cascade?.some(({ attack }) => attack === 'cliques') === true
-    ? 'candidates.limit, or keep and the options.samples of cliques in cascade'
-    : 'candidates.limit, keep in cascade or synthesis.samples';
+  const cascade = steps ?? defaultCascade;
+  const filters = cascade.some(({ attack }) => attack === 'cliques');
+  const synthesizes = cascade.at(-1)?.attack !== 'cliques';
+  const keys = [
+    'candidates.limit',
+    // What the last step keeps is paid for only where it is synthesized.
+    ...(cascade.length > (synthesizes ? 0 : 1) ? ['keep in cascade'] : []),
+    ...(filters ? ['options.samples of cliques'] : []),
+    ...(synthesizes ? ['synthesis.samples'] : []),
+  ];
+  return `${keys.slice(0, -1).join(', ')} or ${keys.at(-1)}`;
 }
 
 /** Refuses what the generator cannot do. */

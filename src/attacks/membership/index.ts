@@ -23,6 +23,7 @@ export {
   lossAttacks,
   type MembershipMethod,
   type ModelLosses,
+  modelLosses,
   type ShadowLosses,
   scoreLosses,
 } from './scores.ts';

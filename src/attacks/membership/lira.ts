@@ -49,20 +49,18 @@ export function checkShadows(
  * Whether the shadows will let deviations be estimated, before their losses are computed: on each side some picture must have two.
  *
  * @param trainedOn of each shadow, of the same pictures
+ * @param remedy what the message advises
  * @throws VerbatimError (exit code 2)
  */
-export function checkSpread(trainedOn: readonly (readonly (boolean | null)[])[]): void {
+export function checkSpread(
+  trainedOn: readonly (readonly (boolean | null)[])[],
+  remedy = 'train more, or ask for the loss attack alone (--loss-only)',
+): void {
   for (const member of [true, false]) {
     const pairs = trainedOn[0]!.some(
       (_, picture) => trainedOn.filter((shadow) => shadow[picture] === member).length >= 2,
     );
-    if (!pairs)
-      throw new VerbatimError(
-        `${noPair(member)}; train more, or ask for the loss attack alone (--loss-only)`,
-        {
-          exitCode: 2,
-        },
-      );
+    if (!pairs) throw new VerbatimError(`${noPair(member)}; ${remedy}`, { exitCode: 2 });
   }
 }
 

@@ -15,7 +15,7 @@ import { memorizer, noisePictures } from '../testing/memorizer.ts';
 import { checkKept, inpaintingScore } from './inpainting.ts';
 import { checkShadows, liraScores } from './lira.ts';
 import { checkQueries, denoisingLoss, lossesPerPicture, queryLosses } from './loss.ts';
-import { headlineAttack, lossAttacks, scoreLosses } from './scores.ts';
+import { headlineAttack, lossAttacks, modelLosses, scoreLosses } from './scores.ts';
 import { membershipStatistic } from './statistic.ts';
 
 interface Golden {
@@ -172,7 +172,7 @@ describe('the statistic', () => {
           const one = { timesteps: [1], draws: 1, flips: false };
           const scores = (by: number) => {
             const [target, ...shadows] = list.map((value, k) => ({
-              losses: Float64Array.of(value * by, 1 + k / 10),
+              ...modelLosses(Float64Array.of(value * by, 1 + k / 10), one),
               trainedOn: [k % 2 === 0, k % 2 === 1],
             }));
             return scoreLosses(target!, shadows, one).find(({ name }) => name === 'lira-online')!.scores[0]!;
@@ -372,10 +372,10 @@ describe('attacks by losses', () => {
     const random = createRandom(0);
     const losses = () => Float64Array.from({ length: 4 * each }, () => 1 + random.uniform());
     const shadows = Array.from({ length: 6 }, (_, k) => ({
-      losses: losses(),
+      ...modelLosses(losses(), queries),
       trainedOn: [0, 1, 2, 3].map((i) => (i + k) % 3 === 0),
     }));
-    const scored = scoreLosses({ losses: losses() }, shadows, queries);
+    const scored = scoreLosses(modelLosses(losses(), queries), shadows, queries);
     const cost = Object.fromEntries(scored.map(({ name, evaluations }) => [name, evaluations]));
     expect(cost['loss']).toBe(4 * 2);
     expect(cost['loss-averaged-flips']).toBe(4 * 12);

@@ -31,10 +31,34 @@ export function headlineAttack<A extends { readonly name: string }>(attacks: rea
   return attacks.at(-1)!;
 }
 
-/** The losses of one model, of all pictures one after the other; NaN where missing. */
+/** What one model says of all pictures. */
 export interface ModelLosses {
-  readonly losses: Float64Array;
+  /** One statistic per picture, NaN where a loss is missing. */
+  readonly statistics: (used: UsedQueries) => Float64Array;
 }
+
+/**
+ * The losses of one model as attacks use them: each statistic is computed once, however many targets the model is a shadow of.
+ *
+ * @param losses of all pictures one after the other, NaN where missing
+ */
+export function modelLosses(losses: Float64Array, queries: LossQueries): ModelLosses {
+  const each = lossesPerPicture(queries);
+  const known = new Map<string, Float64Array>();
+  return {
+    statistics(used) {
+      const key = JSON.stringify([used.draws, used.flips]);
+      const statistics =
+        known.get(key) ??
+        Float64Array.from({ length: losses.length / each }, (_, i) =>
+          membershipStatistic(losses.subarray(i * each, (i + 1) * each), queries, used),
+        );
+      known.set(key, statistics);
+      return statistics;
+    },
+  };
+}
+
 export interface ShadowLosses extends ModelLosses {
   readonly trainedOn: readonly (boolean | null)[];
 }
@@ -54,21 +78,15 @@ export function scoreLosses(
   shadows: readonly ShadowLosses[],
   queries: LossQueries,
 ): LossAttackScores[] {
-  const each = lossesPerPicture(queries);
-  const pictures = target.losses.length / each;
-  const statistics = ({ losses }: ModelLosses, used: UsedQueries) =>
-    Float64Array.from({ length: pictures }, (_, i) =>
-      membershipStatistic(losses.subarray(i * each, (i + 1) * each), queries, used),
-    );
   return lossAttacks(queries, shadows.length > 0).map((attack) => {
-    const own = statistics(target, attack.used);
+    const own = target.statistics(attack.used);
     const lira =
       attack.method === 'loss'
         ? null
         : liraScores({
             target: own,
             shadows: shadows.map((shadow) => ({
-              statistics: statistics(shadow, attack.used),
+              statistics: shadow.statistics(attack.used),
               trainedOn: shadow.trainedOn,
             })),
           });

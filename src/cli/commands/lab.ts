@@ -53,7 +53,10 @@ export function define(context: CommandContext): Command {
         .default('cpu'),
     )
     .addOption(setOption('any key of the config; repeatable: --set training.steps=2000'))
-    .option('--only <names>', 'of a lab of kind ddpm: train these models alone, e.g. target,shadow-00')
+    .option(
+      '--only <names>',
+      'of a lab of kind ddpm: train these models alone, e.g. target,shadow-00; shadows: all of those',
+    )
     .option('-q, --quiet', 'no progress')
     .option('--json', 'print lab.json on stdout')
     .addHelpText('after', help)

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { MembershipOptions, MembershipOutcome, MembershipSource } from '../../stages/index.ts';
 import {
@@ -148,11 +146,15 @@ async function membership(flags: MembershipFlags, signal: AbortSignal): Promise<
 }
 
 async function openSource(flags: MembershipFlags): Promise<MembershipSource> {
-  const { datasetSource, labSource, openMembershipLab } = await import('../../stages/index.ts');
+  const { datasetSource, labSource, openMembershipLab, shadowsSource } = await import(
+    '../../stages/index.ts'
+  );
   if (flags.lab !== undefined)
-    return labSource(flags.lab, flags.eachShadow ? undefined : (flags.target ?? 'target'), {
-      lossOnly: flags.lossOnly === true || flags.attack === 'inpainting',
-    });
+    return flags.eachShadow
+      ? shadowsSource(flags.lab)
+      : labSource(flags.lab, flags.target ?? 'target', {
+          lossOnly: flags.lossOnly === true || flags.attack === 'inpainting',
+        });
   const { openDataset } = await import('../../datasets/index.ts');
   const members = await openDataset(datasetSpec(flags.members!, flags));
   const opened: { close(): Promise<void> }[] = [members];
@@ -200,14 +202,9 @@ function targetText({ target, shadows, inTurn }: MembershipSource): string {
 /** A lab's own config says whether its models were trained on mirrored pictures; any other folder says nothing. */
 async function warnOfFlips({ lab, flips }: MembershipFlags, note: (line: string) => void): Promise<void> {
   if (lab === undefined || flips !== true) return;
-  const { parse } = await import('yaml');
-  const { ddpmLabConfigSchema } = await import('../../lab/index.ts');
-  // A folder of other makers may have no such file, or another one.
-  const stored: unknown = await readFile(join(lab, 'lab.yaml'), 'utf8')
-    .then((text) => parse(text) as unknown)
-    .catch(() => undefined);
-  const config = ddpmLabConfigSchema.safeParse(stored);
-  if (config.success && !config.data.training.flips)
+  const { readDdpmLab } = await import('../../lab/index.ts');
+  const config = await readDdpmLab(lab);
+  if (config?.training.flips === false)
     note(
       'warning  the models of this lab were not trained on mirrored pictures (training.flips): --flips hides members there',
     );

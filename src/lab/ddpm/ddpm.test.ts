@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -8,7 +8,7 @@ import { openPipeline } from '../../diffusion/index.ts';
 import { readTable } from '../../tables/index.ts';
 import { openLabSource } from '../source.ts';
 import { ddpmLabConfigSchema } from './config.ts';
-import { ddpmPaths, trainDdpmLab } from './run.ts';
+import { ddpmPaths, readDdpmLab, trainDdpmLab } from './run.ts';
 import { ddpmSet, memberColumns, memberRows, poolColumns } from './set.ts';
 
 const tiny = ddpmLabConfigSchema.parse({
@@ -114,6 +114,31 @@ describe('a lab of unconditional models', () => {
     const log = await trainDdpmLab(tiny, cut);
     expect(Object.keys(log.networks)).toEqual(['shadow-01']);
     expect((await weights('cut', 'shadow-01')).equals(await weights('whole', 'shadow-01'))).toBe(true);
+  });
+
+  it('trains all shadow models by one name, and leaves out what would be the target again', async () => {
+    const planted = { copyCounts: [], picturesPerCopyCount: 1 };
+    const { entries } = ddpmSet({ ...tiny, planted }, await openLabSource(tiny));
+    expect([...entries.keys()]).toEqual(['target', 'shadow-00', 'shadow-01']);
+    const some = { folder: join(folder, 'some'), threads: 2, only: ['shadows'] };
+    const log = await trainDdpmLab(tiny, some);
+    expect(Object.keys(log.networks).sort()).toEqual(['shadow-00', 'shadow-01']);
+    expect((await weights('some', 'shadow-00')).equals(await weights('whole', 'shadow-00'))).toBe(true);
+  });
+
+  it('says what a folder was trained with, and of a folder of other makers nothing', async () => {
+    const path = join(folder, 'read');
+    await mkdir(path);
+    expect(await readDdpmLab(path)).toBeUndefined();
+    for (const [text, flips] of [
+      ['kind: ddpm\ntraining: { flips: true }\n', true],
+      ['kind: ddpm\n', false],
+      ['kind: twins\n', undefined],
+      ['kind: [', undefined],
+    ] as const) {
+      await writeFile(ddpmPaths(path).config, text);
+      expect((await readDdpmLab(path))?.training.flips).toBe(flips);
+    }
   });
 
   it('refuses a name that is none of its models', async () => {

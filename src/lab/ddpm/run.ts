@@ -1,6 +1,7 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { parseDocument } from 'yaml';
 import { writeImg2dataset } from '../../datasets/index.ts';
 import { scheduleFromConfig } from '../../diffusion/index.ts';
 import { VerbatimError } from '../../errors.ts';
@@ -12,7 +13,7 @@ import { explainWriteError, sha256, writeJsonAtomic, writeTable } from '../../ta
 import type { CycleLog, LabContext, TrainedNetwork } from '../network.ts';
 import type { LabRunOptions } from '../run.ts';
 import { openLabSource } from '../source.ts';
-import type { DdpmLabConfig } from './config.ts';
+import { type DdpmLabConfig, ddpmLabConfigSchema } from './config.ts';
 import { type DdpmSet, ddpmSet, memberColumns, memberRows, poolColumns } from './set.ts';
 import { ddpmUnetConfig, trainDdpm } from './train.ts';
 
@@ -44,8 +45,19 @@ export function ddpmPaths(folder: string) {
   };
 }
 
+/** The config of a lab folder; undefined where it has none of this kind, as a folder of other makers. */
+export async function readDdpmLab(folder: string): Promise<DdpmLabConfig | undefined> {
+  const text = await readFile(ddpmPaths(folder).config, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const document = parseDocument(text);
+  return document.errors.length > 0 ? undefined : ddpmLabConfigSchema.safeParse(document.toJS()).data;
+}
+
 export interface DdpmRunOptions extends LabRunOptions {
-  /** Trains these models and no others: a lab can be shared out among processes, each with a folder of its own. Default: all. */
+  /**
+   * Trains these models and no others, 'shadows' being all shadow models: a lab can be shared out among processes, each with a
+   * folder of its own. Default: all.
+   */
   readonly only?: readonly string[];
 }
 
@@ -63,8 +75,11 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOption
   const note = options.onNote ?? (() => {});
   const source = await openLabSource(config);
   const set = ddpmSet(config, source);
+  const isWanted = (name: string) =>
+    options.only === undefined ||
+    options.only.some((one) => one === name || (one === 'shadows' && name.startsWith('shadow-')));
   for (const name of options.only ?? [])
-    if (!set.entries.has(name))
+    if (!set.entries.has(name) && !(name === 'shadows' && config.shadows > 0))
       throw new VerbatimError(
         `--only: the lab has no model "${name}"; it has ${[...set.entries.keys()].join(', ')}`,
         { exitCode: 2 },
@@ -111,7 +126,7 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOption
     networks[name] = { weights: network.size, entries: entries.length, cycles: network.cycles };
     note(`${name}: loss ${network.cycles.at(-1)!.loss.at(-1)!.toFixed(4)}`);
   };
-  const names = [...set.entries.keys()].filter((name) => options.only?.includes(name) ?? true);
+  const names = [...set.entries.keys()].filter(isWanted);
   const threads = options.threads ?? availableParallelism();
   const lanes = Math.min(names.length, threads);
   for await (const _ of mapConcurrently(names, lanes, (name) => one(name, Math.floor(threads / lanes))));

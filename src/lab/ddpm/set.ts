@@ -37,7 +37,7 @@ export const shadowName = (number: number) => `shadow-${String(number).padStart(
 
 /**
  * Draws up the pool and the training sets: `target` has the members and every planted picture in its copies,
- * `deduplicated` has all of those once, and shadow models 2k and 2k + 1 have complementary random halves of members and
+ * `deduplicated` has all of those once (where nothing is planted it would be `target`, and is left out), and shadow models 2k and 2k + 1 have complementary random halves of members and
  * held-out pictures (Carlini et al. 2022, "Membership inference attacks from first principles").
  *
  * @throws VerbatimError (exit code 2) when the source has too few pictures
@@ -63,8 +63,12 @@ export function ddpmSet(config: DdpmLabConfig, source: PictureSource): DdpmSet {
   const trained = pool.filter((row) => row.copies > 0);
   const entries = new Map([
     ['target', Int32Array.from(trained.flatMap((row) => new Array<number>(row.copies).fill(row.picture)))],
-    ['deduplicated', Int32Array.from(trained, (row) => row.picture)],
   ]);
+  if (copies.length > 0)
+    entries.set(
+      'deduplicated',
+      Int32Array.from(trained, (row) => row.picture),
+    );
   const drawn = pool.filter(({ role }) => role !== 'planted').map((row) => row.picture);
   for (let pair = 0; pair < shadows / 2; pair++) {
     const shuffled = createRandom(hashSeed(seed, 'shadows', pair)).shuffle([...drawn]);

@@ -107,6 +107,9 @@ describe('the page of membership', () => {
     expect(document.querySelector('h1')!.textContent).toMatch(/% of \d+ members of 3 models are recognised/);
     expect(document.querySelector('.name')!.textContent).toContain('and 2 models like it?');
     expect(text).not.toContain('<b>0');
+    // Which model gives a picture away stands below it.
+    const [first] = document.querySelectorAll('#exposed .item');
+    expect(first!.textContent).toContain(`Model${given.exposed[0]!.target}`);
   });
 
   it('has the verdict of the headline attack, and says what it means', () => {

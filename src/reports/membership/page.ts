@@ -61,7 +61,7 @@ export function renderMembershipPage(run: RunDescription, data: MembershipPageDa
     verdictText(outcome),
   ];
   return pageText({
-    title: `Membership in ${run.model.name}`,
+    title: `Membership in ${outcome.targets === 1 ? run.model.name : counted(outcome.targets, 'model')}`,
     header: html`<p class="name">Was <b>${run.dataset.name}</b> in the training set of ${targetText(run, outcome)}?</p>
 <h1><em>${amount}</em>${rest}</h1>
 <p class="lead">${meaningText(outcome)}</p>`,

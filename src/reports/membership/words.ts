@@ -54,7 +54,12 @@ export function meaningText(outcome: MembershipOutcome): string {
     parts.push(
       `Each of ${counted(outcome.targets, 'model')} was the target in turn, with the others as its shadows: a picture counts once for each, and the intervals take these for independent.`,
     );
-  if (attack.unscored > 0) parts.push(`It could not score ${counted(attack.unscored, 'picture')}.`);
+  if (attack.unscored > 0)
+    parts.push(
+      outcome.targets === 1
+        ? `It could not score ${counted(attack.unscored, 'picture')}.`
+        : `Of pictures and models together it could not score ${counted(attack.unscored, 'pair')}.`,
+    );
   if (outcome.failed > 0)
     parts.push(`${counted(outcome.failed, 'picture')} ${outcome.failed === 1 ? 'was' : 'were'} left out.`);
   return parts.join(' ');

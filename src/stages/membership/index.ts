@@ -12,7 +12,7 @@ export {
   pictureColumns,
 } from './columns.ts';
 export { datasetSource } from './datasets.ts';
-export { labSource, type MembershipLab, openMembershipLab } from './lab.ts';
+export { labSource, type MembershipLab, openMembershipLab, shadowsSource } from './lab.ts';
 export { readMask } from './mask.ts';
 export {
   type AttackOutcome,

@@ -113,6 +113,8 @@ export async function openMembershipLab(folder: string): Promise<MembershipLab> 
   }
 }
 
+const isShadow = (model: string) => model.startsWith('shadow-');
+
 /**
  * The shadow models of a lab, all but the target: those called shadow-….
  *
@@ -120,7 +122,7 @@ export async function openMembershipLab(folder: string): Promise<MembershipLab> 
  */
 export function shadowsOf(lab: MembershipLab, target?: string): ShadowModel[] {
   const shadows = lab.models
-    .filter((name) => name.startsWith('shadow-') && name !== target)
+    .filter((name) => isShadow(name) && name !== target)
     .map((name) => ({ name, folder: lab.path(name), trainedOn: lab.trained.get(name)! }));
   checkShadows(
     shadows.map(({ name, trainedOn }) => ({ name, trainedOn: trainedOn.size })),
@@ -133,19 +135,16 @@ export function shadowsOf(lab: MembershipLab, target?: string): ShadowModel[] {
  * A lab's model as the target, with its pool as members and non-members and the other shadows around it. Any shadow may be the
  * target: it is then left out of the shadows.
  *
- * @param wanted the target; undefined: every shadow in turn
  * @param lossOnly no shadows: for labs without them
  * @throws VerbatimError (exit code 2) for an unknown target, or one that was trained on all of the pool
  */
 export async function labSource(
   folder: string,
-  wanted: string | undefined,
+  target: string,
   { lossOnly = false }: { readonly lossOnly?: boolean } = {},
 ): Promise<MembershipSource> {
   const lab = await openMembershipLab(folder);
   try {
-    const inTurn = wanted === undefined ? shadowsOf(lab) : undefined;
-    const target = wanted ?? inTurn![0]!.name;
     const trained = lab.models.includes(target) ? lab.trained.get(target) : undefined;
     if (trained === undefined)
       throw new VerbatimError(
@@ -170,7 +169,6 @@ export async function labSource(
       target: { name: target, folder: lab.path(target) },
       items,
       shadows: lossOnly ? [] : shadowsOf(lab, target),
-      ...(inTurn && { inTurn }),
       pool: lossOnly ? undefined : poolOf(lab),
       close: () => lab.pool.close(),
     };
@@ -178,6 +176,23 @@ export async function labSource(
     await lab.pool.close();
     throw error;
   }
+}
+
+/**
+ * Every shadow model of a lab as the target in turn, with the others as its shadows.
+ *
+ * @throws VerbatimError (exit code 2) for fewer than three shadows, or one that was trained on all of the pool or on none of it
+ */
+export async function shadowsSource(folder: string): Promise<MembershipSource> {
+  const lab = await openMembershipLab(folder);
+  const names = lab.models.filter(isShadow);
+  await lab.pool.close();
+  if (names.length < 3)
+    throw new VerbatimError(
+      `${folder}: to attack every shadow model with the others as its shadows at least 3 are needed, there ${names.length === 1 ? 'is 1' : `are ${names.length}`}; train more`,
+      { exitCode: 2 },
+    );
+  return { ...(await labSource(folder, names[0]!)), inTurn: shadowsOf(lab) };
 }
 
 /** The pool as a source knows it. */

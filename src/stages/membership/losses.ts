@@ -158,12 +158,16 @@ function lossRows(
 /**
  * The table of losses, dense: model → [pictures × lossesPerPicture], NaN where there is none, and the evaluations of the whole table.
  * Shard after shard.
+ *
+ * @param targets those of the models that are attacked
+ * @throws VerbatimError where no loss of one of them is a number
  */
 export async function readLosses(
   folder: RunFolder,
   models: readonly string[],
   pictures: number,
   queries: LossQueries,
+  targets: readonly string[],
 ): Promise<{ losses: ReadonlyMap<string, Float64Array>; evaluations: number }> {
   const each = lossesPerPicture(queries);
   const { timesteps, draws, flips } = queries;
@@ -177,10 +181,10 @@ export async function readLosses(
       const at = (place.get(timestep)! * (flips ? 2 : 1) + (flip ? 1 : 0)) * draws + draw;
       if (loss !== null) dense.get(model)![picture * each + at] = loss;
     }
-  const [target] = models;
-  if (dense.get(target!)!.every(Number.isNaN))
+  const mute = targets.find((target) => dense.get(target)!.every(Number.isNaN));
+  if (mute !== undefined)
     throw new VerbatimError(
-      `${target}: no loss is a number; the model has overflowed or its weights are damaged`,
+      `${mute}: no loss is a number; the model has overflowed or its weights are damaged`,
     );
   return { losses: dense, evaluations };
 }

@@ -22,6 +22,7 @@ import {
   openMembershipLab,
   readMask,
   runMembership,
+  shadowsSource,
 } from './index.ts';
 import { filled, maskTensor } from './mask.ts';
 import { checkAlike } from './models.ts';
@@ -127,7 +128,7 @@ describe('membership by losses, with models whose truth is known', () => {
 
   it('attacks every shadow in turn, each as a run of its own would, and asks each model once', async () => {
     const queries = { timesteps: [100], draws: 2, flips: false };
-    const source = await labSource(whole, undefined);
+    const source = await shadowsSource(whole);
     const run = options(source, 'each', { queries });
     const { outcome, attacks, rows, exposed, folder: written } = await runMembership(run);
     expect(outcome).toMatchObject({ targets: 6, shadows: 5, failed: 0, evaluations: 6 * 220 * 2 });
@@ -149,6 +150,10 @@ describe('membership by losses, with models whose truth is known', () => {
     const sum = (of: (one: (typeof targets)[number]) => number) =>
       targets.reduce((total, one) => total + of(one), 0);
     const main = outcome.attacks.at(-1)!;
+    // No attack costs more than what was asked: nobody is asked twice for being a target and a shadow.
+    expect(main.evaluations).toBeLessThanOrEqual(outcome.evaluations);
+    expect(main.evaluations).toBeGreaterThan(0.9 * outcome.evaluations);
+    expect(outcome.attacks[0]!.evaluations).toBe(6 * 220);
     expect([sum((one) => one.members), sum((one) => one.nonMembers)]).toEqual([
       main.members,
       main.nonMembers,
@@ -161,6 +166,37 @@ describe('membership by losses, with models whose truth is known', () => {
     );
     expect(new Set(exposed.map(({ picture }) => picture)).size).toBe(exposed.length);
     expect(alone.outcome).toMatchObject({ targets: 1, byTarget: null });
+  });
+
+  it('draws pictures for all of several targets, and leaves one that cannot be read out for all', async () => {
+    const source = await shadowsSource(whole);
+    const items = source.items.map((item, i) => ({
+      ...item,
+      picture: i === 3 ? () => Promise.reject(new VerbatimError('broken')) : item.picture,
+    }));
+    const queries = { timesteps: [100], draws: 1, flips: false };
+    const run = (output: string, extra: Partial<MembershipOptions>) =>
+      runMembership(options({ ...source, items }, output, { queries, ...extra }));
+    const { outcome, rows } = await run('each-limited', { limit: 60 });
+    expect(outcome.members + outcome.nonMembers + 6 * outcome.failed).toBe(6 * 120);
+    expect(new Set(rows.map(({ picture }) => picture)).size).toBe(120);
+    expect((await run('each-broken', {})).outcome).toMatchObject({
+      failed: 1,
+      firstFailure: expect.stringContaining('broken'),
+      evaluations: 6 * 219,
+    });
+  });
+
+  it('needs three shadows to attack each, and two on each side of every target', async () => {
+    const few = await lab(drawMembers(['target', 'shadow-00', 'shadow-01'], 20));
+    await expect(shadowsSource(few)).rejects.toThrow('at least 3 are needed, there are 2; train more');
+    const half = [...Array(10).keys()];
+    const members = new Map(half.map((i) => [i, 1]));
+    const others = new Map(half.map((i) => [10 + i, 1]));
+    const pairs = await lab({ 'shadow-00': members, 'shadow-01': others, 'shadow-02': members });
+    await expect(runMembership(options(await shadowsSource(pairs), 'each-few'))).rejects.toThrow(
+      /no picture has two shadow models that were .*trained on it, .*attack another model than shadow-0\d \(--target\)/,
+    );
   });
 
   it('has any shadow as the target, left out of the shadows', async () => {

@@ -76,8 +76,8 @@ export interface TargetOutcome {
   readonly detected: number;
   readonly nonMembers: number;
   readonly falsePositives: number;
-  /** Wilson's, of detected. */
-  readonly interval: Interval;
+  /** Wilson's, of detected; null where no member is scored. */
+  readonly interval: Interval | null;
 }
 
 export interface OutcomeInput {
@@ -217,28 +217,31 @@ function copiesOutcome({ attacks, headline, rows }: OutcomeInput): CopiesOutcome
 
 /** Each target by itself, at the threshold of all. */
 function targetsOutcome({ attacks, headline, rows }: OutcomeInput): TargetOutcome[] | null {
-  const targets = [...new Set(rows.map(({ target }) => target))];
   const main = attacks.find(({ name }) => name === headline)!;
-  if (targets.length < 2 || !tellsRate(main, rows)) return null;
+  const groups = new Map<string, { row: AskedRow; score: number }[]>();
+  for (const [i, row] of rows.entries()) {
+    const group = groups.get(row.target) ?? [];
+    groups.set(row.target, group);
+    group.push({ row, score: main.scores[i]! });
+  }
+  if (groups.size < 2 || !tellsRate(main, rows)) return null;
   const all = splitScores(main.scores, rows);
   const threshold = thresholdAt(all.members, all.nonMembers, verdictFpr);
-  return targets.flatMap((target) => {
-    // Scores stand by rows: those of the other targets are left out as if they were missing.
-    const own = rows.map((row, i) => (row.target === target ? main.scores[i]! : Number.NaN));
-    const { members, nonMembers } = splitScores(own, rows);
-    const above = (scores: readonly number[]) => scores.filter((score) => score >= threshold).length;
+  const above = (scores: readonly number[]) => scores.filter((score) => score >= threshold).length;
+  return [...groups].map(([target, group]) => {
+    const { members, nonMembers } = splitScores(
+      group.map(({ score }) => score),
+      group.map(({ row }) => row),
+    );
     const detected = above(members);
-    if (members.length === 0) return [];
-    return [
-      {
-        target,
-        members: members.length,
-        detected,
-        nonMembers: nonMembers.length,
-        falsePositives: above(nonMembers),
-        interval: wilsonInterval(detected, members.length),
-      },
-    ];
+    return {
+      target,
+      members: members.length,
+      detected,
+      nonMembers: nonMembers.length,
+      falsePositives: above(nonMembers),
+      interval: members.length === 0 ? null : wilsonInterval(detected, members.length),
+    };
   });
 }
 

@@ -10,18 +10,23 @@ import type { MembershipItem, MembershipSource } from './types.ts';
 /**
  * At most `limit` members and as many non-members, drawn by `seed` and left in their order: the first ones of a pool may all be of
  * one kind.
+ *
+ * @param apart false: twice as many pictures whoever was trained on them, for several targets, which differ in that
  */
 export function drawItems(
   items: readonly MembershipItem[],
   limit: number | undefined,
   seed: number,
+  { apart = true }: { readonly apart?: boolean } = {},
 ): MembershipItem[] {
   if (limit === undefined) return [...items];
   const random = createRandom(seed);
+  const drawn = (list: number[], most: number) => random.shuffle(list).slice(0, most);
+  const side = (member: boolean) => items.flatMap((item, i) => (item.member === member ? [i] : []));
   const kept = new Set(
-    [true, false].flatMap((member) =>
-      random.shuffle(items.flatMap((item, i) => (item.member === member ? [i] : []))).slice(0, limit),
-    ),
+    apart
+      ? [true, false].flatMap((member) => drawn(side(member), limit))
+      : drawn([...items.keys()], 2 * limit),
   );
   return items.filter((_, i) => kept.has(i));
 }
@@ -57,12 +62,12 @@ export interface DescribeOptions {
  * Reads every picture once: its digest, its place in the shadows' pool, or why it is left out (it cannot be read, or has the
  * pixels of one before it).
  *
- * @throws VerbatimError (exit code 2) when a picture is member and non-member, has another size than the model's, when no
+ * @throws VerbatimError (exit code 2) when a picture is member and non-member of a target, has another size than the model's, when no
  *   picture is in the pool, or none is left on one side
  */
 export async function describePictures(
   items: readonly MembershipItem[],
-  source: Pick<MembershipSource, 'pool'>,
+  source: Pick<MembershipSource, 'pool' | 'inTurn'>,
   { pipeline, fit, signal, onProgress }: DescribeOptions,
 ): Promise<PictureRow[]> {
   const wanted = items.some(({ pool }) => pool === undefined) ? source.pool : undefined;
@@ -113,7 +118,7 @@ export async function describePictures(
     fitted(raw, pipeline, fit, `${item.member ? 'member' : 'non-member'} ${JSON.stringify(item.key)}`);
     const pixels = pixelDigest(raw);
     const other = before.get(pixels);
-    if (other !== undefined && other.member !== item.member)
+    if (other !== undefined && isMixed(other, item, source.inTurn))
       throw new VerbatimError(
         `${JSON.stringify(other.key)} and ${JSON.stringify(item.key)} have the same pixels, but one is a member and the other is not; take it out of one of the two sets`,
         { exitCode: 2 },
@@ -126,15 +131,26 @@ export async function describePictures(
   }
 }
 
-function requireBothSides(rows: readonly PictureRow[]): void {
+/** Whether some target was trained on one of two equal pictures and not on the other. */
+function isMixed(
+  a: Pick<PictureRow, 'member' | 'pool'>,
+  b: Pick<MembershipItem, 'member' | 'pool'>,
+  inTurn: MembershipSource['inTurn'],
+): boolean {
+  if (inTurn === undefined) return a.member !== b.member;
+  return inTurn.some(({ trainedOn }) => trainedOn.has(a.pool!) !== trainedOn.has(b.pool!));
+}
+
+/** @param whose whose members these are, where there are several targets */
+export function requireBothSides(rows: readonly Pick<PictureRow, 'member' | 'error'>[], whose = ''): void {
   for (const member of [true, false]) {
     const side = rows.filter((row) => row.member === member);
     if (side.some(({ error }) => error === null)) continue;
     const what = member ? 'members' : 'non-members';
     throw new VerbatimError(
       side.length === 0
-        ? `there are no ${what}; an attack is measured by both`
-        : `none of the ${side.length} ${what} can be used; the first: ${side[0]!.error}`,
+        ? `there are no ${what}${whose}; an attack is measured by both`
+        : `none of the ${side.length} ${what}${whose} can be used; the first: ${side[0]!.error}`,
       { exitCode: 2 },
     );
   }

@@ -1,4 +1,4 @@
-import { type LossQueries, scoreLosses } from '../../attacks/index.ts';
+import { type LossQueries, lossesPerPicture, modelLosses, scoreLosses } from '../../attacks/index.ts';
 import { encodePng, type Picture } from '../../images/index.ts';
 import { putFile } from '../../tables/index.ts';
 import type { RunFolder } from '../run-folder.ts';
@@ -28,7 +28,7 @@ export interface Turn {
 }
 
 /** Who is attacked, one after the other. */
-export function turnsOf({ target, inTurn }: MembershipSource, shadows: readonly ShadowModel[]): Turn[] {
+export function turnsOf({ target, shadows, inTurn }: MembershipSource): Turn[] {
   if (inTurn === undefined) return [{ target: target.name, shadows }];
   return inTurn.map(({ name }) => ({
     target: name,
@@ -41,7 +41,8 @@ export function askedRows({ target, inTurn }: MembershipSource, rows: readonly P
   if (inTurn === undefined) return rows.map((row) => ({ ...row, target: target.name }));
   return inTurn.flatMap(({ name, trainedOn }) =>
     rows.map((row) => {
-      const copies = row.pool === null ? 0 : (trainedOn.get(row.pool) ?? 0);
+      // All of them are of the pool.
+      const copies = trainedOn.get(row.pool!) ?? 0;
       return { ...row, target: name, member: copies > 0, copies };
     }),
   );
@@ -65,24 +66,32 @@ export async function lossScores(
   turns: readonly Turn[],
 ): Promise<{ attacks: ScoredAttack[]; evaluations: number }> {
   const [first] = turns as [Turn];
-  const models = [first.target, ...first.shadows.map(({ name }) => name)];
-  const { losses, evaluations } = await readLosses(folder, models, rows.length, queries);
+  const names = [first.target, ...first.shadows.map(({ name }) => name)];
+  const targets = turns.map(({ target }) => target);
+  const { losses, evaluations } = await readLosses(folder, names, rows.length, queries, targets);
+  const models = new Map([...losses].map(([name, values]) => [name, modelLosses(values, queries)]));
   const scored = turns.map(({ target, shadows }) => {
     const known = trainedOn(shadows, rows);
     return scoreLosses(
-      { losses: losses.get(target)! },
-      shadows.map(({ name }, i) => ({ losses: losses.get(name)!, trainedOn: known[i]! })),
+      models.get(target)!,
+      shadows.map(({ name }, i) => ({ ...models.get(name)!, trainedOn: known[i]! })),
       queries,
     );
   });
-  const attacks = scored[0]!.map(({ name, lira }, i) => {
+  if (scored.length === 1) return { attacks: scored[0]!, evaluations };
+  const attacks = scored[0]!.map(({ name, method, used, lira }, i) => {
     const each = scored.map((attacks) => attacks[i]!);
+    // As targets or as shadows all models are asked about what some target has a score of: once each.
+    const asked = rows.filter((_, picture) => each.some(({ scores }) => !Number.isNaN(scores[picture])));
     return {
       name,
       scores: Float64Array.from(each.flatMap(({ scores }) => [...scores])),
-      evaluations: each.reduce((sum, one) => sum + one.evaluations, 0),
-      // How it is estimated is the same for all; the deviations are of the first.
-      lira,
+      evaluations:
+        method === 'loss'
+          ? each.reduce((sum, one) => sum + one.evaluations, 0)
+          : asked.length * turns.length * lossesPerPicture({ ...queries, ...used }),
+      // Each target has deviations of its own.
+      lira: lira && { ...lira, deviations: null },
     };
   });
   return { attacks, evaluations };
@@ -143,14 +152,18 @@ export async function writeExposed(
   picture: (row: PictureRow) => Promise<Picture>,
 ): Promise<ExposedRow[]> {
   const { nonMembers } = splitScores(scores, rows);
-  const first = rows
+  const ranked = rows
     .flatMap((row, i) =>
       row.member && row.error === null && !Number.isNaN(scores[i]!) ? [{ row, score: scores[i]! }] : [],
     )
-    .sort((a, b) => b.score - a.score || a.row.picture - b.row.picture)
-    // A picture that several targets give away is shown once.
-    .filter(({ row }, i, all) => all.findIndex((one) => one.row.picture === row.picture) === i)
-    .slice(0, mostExposed);
+    .sort((a, b) => b.score - a.score || a.row.picture - b.row.picture);
+  // A picture that several targets give away is shown once.
+  const best = new Map<number, (typeof ranked)[number]>();
+  for (const one of ranked) {
+    if (best.size === mostExposed) break;
+    if (!best.has(one.row.picture)) best.set(one.row.picture, one);
+  }
+  const first = [...best.values()];
   const exposed: ExposedRow[] = [];
   for (const [i, { row, score }] of first.entries())
     exposed.push({

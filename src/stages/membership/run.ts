@@ -8,7 +8,7 @@ import { runCompletions } from './completions.ts';
 import { runLosses } from './losses.ts';
 import { checkAlike, factsOf, type ModelFacts, oneModel } from './models.ts';
 import { exposingAttack, type MembershipOutcome, membershipOutcome, type ScoredAttack } from './outcome.ts';
-import { describePictures, drawItems, fitted } from './pictures.ts';
+import { describePictures, drawItems, fitted, requireBothSides } from './pictures.ts';
 import {
   askedRows,
   completionScores,
@@ -38,7 +38,9 @@ export interface MembershipResult {
  */
 export async function runMembership(options: MembershipOptions): Promise<MembershipResult> {
   const { source, queries, output, fit, batch, meter, seed, signal, onProgress } = options;
-  const items = drawItems(source.items, options.limit, seed);
+  if (source.inTurn !== undefined && options.inpainting !== undefined)
+    throw new RangeError('completions are made by one target');
+  const items = drawItems(source.items, options.limit, seed, { apart: source.inTurn === undefined });
   const shadows = options.inpainting === undefined ? source.shadows : [];
   const open = oneModel(options.open);
   try {
@@ -57,12 +59,21 @@ export async function runMembership(options: MembershipOptions): Promise<Members
     if (settings !== undefined) checkKept(settings.keep, settings.completions);
     const rows = await describePictures(
       items,
-      { pool: shadows.length > 0 ? source.pool : undefined },
+      { ...source, pool: shadows.length > 0 ? source.pool : undefined },
       { pipeline, fit, signal, onProgress },
     );
-    const turns = turnsOf(source, shadows);
-    for (const turn of turns) if (turn.shadows.length > 0) checkSpread(trainedOn(turn.shadows, rows));
+    const turns = turnsOf({ ...source, shadows });
     const asked = askedRows(source, rows);
+    for (const turn of turns) {
+      if (turn.shadows.length === 0) continue;
+      const remedy = source.inTurn && `train more, or attack another model than ${turn.target} (--target)`;
+      checkSpread(trainedOn(turn.shadows, rows), remedy);
+      if (source.inTurn)
+        requireBothSides(
+          asked.filter(({ target }) => target === turn.target),
+          ` of ${turn.target}`,
+        );
+    }
     const { folder, release } = await openRun(
       output,
       describe(options, pipeline, facts.slice(0, -1), settings),
