@@ -22,6 +22,7 @@ const extractStyle = `
   .item figure, .item img, .item .missing { width: 96px; }
   .item img, .item .missing { height: 96px; }
   .item .facts { flex: 1 1 0; min-width: 0; }
+  .item dt { white-space: nowrap; }
 }
 @media screen and (max-width: 760px) {
   .item .pictures { grid-template-columns: repeat(3, minmax(0, 1fr)); }

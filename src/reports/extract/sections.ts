@@ -38,9 +38,9 @@ function item(row: ExtractedRow, shown: Pair | undefined): Markup {
     ['Normalised ℓ2', score(row.normalised)],
     ['ℓ2', score(row.distance)],
     ['Usual around it', score(row.background)],
-    row.extracted ? ['Generated', counted(row.times, 'time')] : null,
+    row.extracted ? ['Generated', `${integer(row.times)}×`] : null,
     row.extracted ? ['First picture', integer(row.first!)] : null,
-    ['Trained on', counted(row.copies, 'time')],
+    ['In the dataset', `${integer(row.copies)}×`],
     row.mirrored === true ? ['Mirrored', 'yes'] : null,
     members.length > 1 ? ['Near-duplicates', integer(members.length)] : null,
   ];
