@@ -109,7 +109,7 @@ export function refuseMixed(flags: MembershipFlags): void {
     refuseFlags(flags, { target: reason, lossOnly: reason });
   }
   if (flags.attack === 'inpainting') {
-    const reason = 'goes with --attack loss';
+    const reason = 'goes with --attack loss, not with completions';
     refuseFlags(flags, { flips: reason, shadows: reason, eachShadow: reason });
   } else {
     const reason = 'goes with --attack inpainting';

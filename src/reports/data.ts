@@ -1,3 +1,4 @@
+import { VerbatimError } from '../errors.ts';
 import type { Mask } from '../images/index.ts';
 import {
   type CandidateRow,
@@ -75,11 +76,16 @@ export interface ReportData {
 
 /**
  * Reads a run folder. Tables that do not exist yet are empty: a report can be made of an unfinished run.
- * @throws VerbatimError when there is no run.json, or a file is not what it should be.
+ * @throws VerbatimError when there is no run.json, it is of another command (exit code 2), or a file is not what it should be.
  */
 export async function readReportData(path: string): Promise<ReportData> {
   const folder = runFolder(path);
   const run = await readRun(path);
+  if (run.command !== 'audit')
+    throw new VerbatimError(
+      `${path} is a run of "verbatim ${run.command}", which writes a report of its own; name the folder of an audit`,
+      { exitCode: 2 },
+    );
   const rows = async <C extends Columns>(name: string, columns: C): Promise<Row<C>[]> =>
     readTable(await runTable(folder, name), columns);
   const labelFiles = await runTable(folder, 'labels');

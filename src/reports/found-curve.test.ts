@@ -150,6 +150,16 @@ describe('the report', () => {
     );
   });
 
+  it('refuses a run of another command, whose page it would replace', async () => {
+    const path = join(root, 'membership');
+    await mkdir(path);
+    const run = JSON.parse(await readFile(join(root, 'one/run.json'), 'utf8')) as object;
+    await writeFile(join(path, 'run.json'), JSON.stringify({ ...run, command: 'membership' }));
+    const message = 'is a run of "verbatim membership", which writes a report of its own';
+    await expect(writeReport(path)).rejects.toThrow(message);
+    await expect(writeReport(join(root, 'one'), undefined, { beside: [path] })).rejects.toThrow(message);
+  });
+
   it('refuses a run beside it that another rule decides', async () => {
     const path = join(root, 'lax');
     const data = await syntheticRun({ seed: 2, synthesized: 30 });

@@ -37,7 +37,7 @@ export function sameAttack(a: NamedAttack, b: NamedAttack): boolean {
 
 export function usedTwice(label: string): VerbatimError {
   return new VerbatimError(
-    `attacks: "${label}" occurs twice; give one of them another name, as in {attack: ${label}, as: ${label}-2, options: {…}}`,
+    `the attack "${label}" occurs twice; give one of them another name, as in {attack: ${label}, as: ${label}-2, options: {…}}`,
     { exitCode: 2 },
   );
 }

@@ -279,7 +279,7 @@ describe('a config', () => {
     const misspelt = { attack: 'dcs', options: { sgima: 1 } };
     await expect(audit(output, { cascade: [misspelt] })).rejects.toThrow('did you mean "sigma"');
     await expect(audit(output, { alsoScore: ['seed-variance', 'seed-variance'] })).rejects.toThrow(
-      'attacks: "seed-variance" occurs twice',
+      'the attack "seed-variance" occurs twice',
     );
     const repeated = [{ attack: 'ecs' }, { attack: 'dcs' }, { attack: 'ecs', as: 'again' }];
     await expect(audit(output, { cascade: repeated })).rejects.toThrow(

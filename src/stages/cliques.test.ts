@@ -138,7 +138,7 @@ describe('cliques in an audit', { timeout: 240_000 }, () => {
     expect(() =>
       planAudit(fakeConfig({ ...patch, maxEvaluations: 300 }), localGenerator(pipeline, { meter }), 66),
     ).toThrow(
-      /maxEvaluations is 300; lower candidates.limit, keep in cascade or options.samples of cliques, or raise it/,
+      /maxEvaluations is 300; lower candidates.limit, keep in cascade or options.samples of cliques, or raise maxEvaluations/,
     );
   });
 

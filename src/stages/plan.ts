@@ -30,7 +30,7 @@ export function planAudit(
   const total = plannedEvaluations(stages);
   if (config.maxEvaluations !== undefined && total > config.maxEvaluations)
     throw new VerbatimError(
-      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower ${keysToLower(config)}, or raise it`,
+      `the plan may cost ${total} evaluations and maxEvaluations is ${config.maxEvaluations}; lower ${keysToLower(config)}, or raise maxEvaluations`,
       { exitCode: 2 },
     );
   return stages;

@@ -139,7 +139,7 @@ async function train(target: string, flags: TrainFlags, context: CommandContext)
   if (kind === 'ddpm') {
     const config = withAbsolutePath(parse(ddpmLabConfigSchema), base);
     const folder = folderOf(config.name);
-    const only = flags.only?.split(',');
+    const only = flags.only?.split(',').filter((name) => name !== '');
     const log = await trainDdpmLab(config, { ...options(config.name), ...(only && { only }) });
     const count = Object.keys(log.networks).length;
     await finish(

@@ -36,7 +36,18 @@ export const ddpmLabConfigSchema = z.strictObject({
       normGroups: positive.default(16),
     })
     .check(dividedByGroups, (payload) => {
-      const { attention, blockOutChannels } = payload.value;
+      const { attention, blockOutChannels, headDim } = payload.value;
+      for (const [level, channels] of blockOutChannels.entries()) {
+        // The block in the middle, of the last resolution's channels, always attends.
+        const attends = attention[level] === true || level === blockOutChannels.length - 1;
+        if (attends && channels % headDim !== 0)
+          payload.issues.push({
+            code: 'custom',
+            path: ['headDim'],
+            message: `expected a divisor of the ${channels} channels of resolution ${level + 1}, which attends`,
+            input: headDim,
+          });
+      }
       if (attention.length !== blockOutChannels.length)
         payload.issues.push({
           code: 'custom',

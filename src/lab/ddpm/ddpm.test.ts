@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { openDataset } from '../../datasets/index.ts';
 import { openPipeline } from '../../diffusion/index.ts';
 import { readTable } from '../../tables/index.ts';
@@ -139,6 +141,34 @@ describe('a lab of unconditional models', () => {
       await writeFile(ddpmPaths(path).config, text);
       expect((await readDdpmLab(path))?.training.flips).toBe(flips);
     }
+  });
+
+  it('keeps what an earlier run has trained, and refuses to mix configurations', async () => {
+    const path = join(folder, 'parts');
+    await trainDdpmLab(tiny, { folder: path, threads: 1, only: ['shadow-00'] });
+    const { networks } = await trainDdpmLab(tiny, { folder: path, threads: 1, only: ['shadow-01'] });
+    expect(Object.keys(networks).sort()).toEqual(['shadow-00', 'shadow-01']);
+    await writeFile(ddpmPaths(path).config, stringify(tiny));
+    const other = { ...tiny, training: { ...tiny.training, steps: 2 } };
+    await expect(trainDdpmLab(other, { folder: path, only: ['target'] })).rejects.toThrow(
+      /lab\.yaml: this folder holds models of another configuration/,
+    );
+    const again = await trainDdpmLab(tiny, { folder: path, only: ['shadow-01'] });
+    expect(again.networks['shadow-00']).toEqual(networks['shadow-00']);
+  });
+
+  it('refuses a network that cannot be, before anything is written', async () => {
+    const unet = { blockOutChannels: [16, 16], attention: [false, false] };
+    expect(ddpmLabConfigSchema.safeParse({ kind: 'ddpm', unet }).error!.issues[0]).toMatchObject({
+      path: ['unet', 'headDim'],
+      message: 'expected a divisor of the 16 channels of resolution 2, which attends',
+    });
+    const deep = { ...tiny.unet, blockOutChannels: Array(8).fill(8), attention: Array(8).fill(false) };
+    const path = join(folder, 'deep');
+    await expect(trainDdpmLab({ ...tiny, unet: deep }, { folder: path })).rejects.toThrow(
+      /have 64 pixels a side, which a network of 8 resolutions cannot halve 7 times; give source\.size/,
+    );
+    expect(existsSync(path)).toBe(false);
   });
 
   it('refuses a name that is none of its models', async () => {

@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { parseDocument } from 'yaml';
 import { writeImg2dataset } from '../../datasets/index.ts';
 import { scheduleFromConfig } from '../../diffusion/index.ts';
@@ -67,8 +68,8 @@ export interface DdpmRunOptions extends LabRunOptions {
  * threads: one thread each does more steps per second than all threads on one after the other. Goes on from its
  * checkpoints after any interruption, and ends with the same weights.
  *
- * @throws VerbatimError when the source has too few pictures, `only` names no model of the lab, or a checkpoint is of
- *   another configuration
+ * @throws VerbatimError (exit code 2) when the source has too few pictures or a size that the network cannot halve, `only` names no
+ *   model of the lab, or the folder or a checkpoint is of another configuration
  */
 export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOptions): Promise<DdpmLabLog> {
   const paths = ddpmPaths(options.folder);
@@ -81,9 +82,21 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOption
   for (const name of options.only ?? [])
     if (!set.entries.has(name) && !(name === 'shadows' && config.shadows > 0))
       throw new VerbatimError(
-        `--only: the lab has no model "${name}"; it has ${[...set.entries.keys()].join(', ')}`,
+        `--only: the lab has no model ${JSON.stringify(name)}; it has ${[...set.entries.keys()].join(', ')}${config.shadows > 0 ? ', and "shadows" for all shadow models' : ''}`,
         { exitCode: 2 },
       );
+  const halvings = config.unet.blockOutChannels.length - 1;
+  if (source.size % 2 ** halvings !== 0)
+    throw new VerbatimError(
+      `the pictures of ${source.name} have ${source.size} pixels a side, which a network of ${halvings + 1} resolutions cannot halve ${halvings} times; give source.size a multiple of ${2 ** halvings}, or unet.blockOutChannels fewer`,
+      { exitCode: 2 },
+    );
+  const before = await readDdpmLab(options.folder);
+  if (before !== undefined && !isDeepStrictEqual(before, config))
+    throw new VerbatimError(
+      `${paths.config}: this folder holds models of another configuration; go back to that one, or give another --output`,
+      { exitCode: 2 },
+    );
   await mkdir(paths.work, { recursive: true }).catch((error: unknown) => {
     throw explainWriteError(error, paths.work);
   });
@@ -135,10 +148,19 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOption
   const log: DdpmLabLog = {
     name: config.name,
     data: { digest, pictures: set.pool.length },
-    networks: Object.fromEntries(names.map((name) => [name, networks[name]!])),
+    // Those that an earlier run has trained stay.
+    networks: { ...(await trainedBefore(paths.log, digest)), ...networks },
   };
   await writeJsonAtomic(paths.log, log);
   return log;
+}
+
+/** The networks of lab.json, where it is there and of the same pictures. */
+async function trainedBefore(log: string, digest: string): Promise<DdpmLabLog['networks']> {
+  const text = await readFile(log, 'utf8').catch(() => undefined);
+  if (text === undefined) return {};
+  const before = JSON.parse(text) as DdpmLabLog;
+  return before.data.digest === digest ? before.networks : {};
 }
 
 /** The datasets and truth.parquet: what is there already stays. */

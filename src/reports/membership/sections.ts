@@ -84,7 +84,7 @@ function copiesTable(headline: string, groups: readonly CopiesOutcome[]): Markup
 function targetsTable(targets: readonly TargetOutcome[]): Markup {
   const rows = targets.map(
     (one) =>
-      html`<tr><td class="text">${captionText(one.target)}</td><td>${integer(one.detected)} / ${integer(one.members)}</td><td>${one.members === 0 ? '–' : percentage(one.detected / one.members)}${between(one.interval)}</td><td>${integer(one.falsePositives)} / ${integer(one.nonMembers)}</td></tr>`,
+      html`<tr><td class="text line">${captionText(one.target)}</td><td>${integer(one.detected)} / ${integer(one.members)}</td><td>${one.members === 0 ? '–' : percentage(one.detected / one.members)}${between(one.interval)}</td><td>${integer(one.falsePositives)} / ${integer(one.nonMembers)}</td></tr>`,
   );
   return html`<div class="scroll"><table><thead><tr><th class="text">Model</th><th>Recognised</th><th>TPR</th><th>False positives</th></tr></thead><tbody>${rows}</tbody></table></div><p class="note">Each model as the target, at the threshold that is laid over all: how far the result depends on the draw. Wilson’s interval, 95%.</p>`;
 }
