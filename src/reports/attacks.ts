@@ -73,7 +73,8 @@ export function attackFigures(data: ReportData, captions: readonly Caption[]): A
   const cliques = cliquesOfRun(data.run);
   if (cliques && data.cliques.length > 0)
     attacks.set(cliques.name, {
-      ...cliques,
+      name: cliques.name,
+      step: cliques.step,
       sigma: null,
       guidance: null,
       seeds: null,

@@ -1,7 +1,7 @@
 import { type CliquesDecision, prepareCliques } from '../attacks/index.ts';
 import type { CliqueRow } from '../stages/index.ts';
 import { type Caption, verdictOf } from './captions.ts';
-import { isCliques, stepsOf } from './cliques-step.ts';
+import { cliquesOfRun } from './cliques-step.ts';
 import type { ReportData } from './data.ts';
 import { isFound } from './findings.ts';
 
@@ -33,8 +33,7 @@ export interface CliqueFigures {
 /** Null where the cascade has no such step, or has not come to it. */
 export function cliqueFigures(data: ReportData, captions: readonly Caption[]): CliqueFigures | null {
   const { cliques } = data;
-  const steps = stepsOf(data.run);
-  const step = steps.find(isCliques);
+  const step = cliquesOfRun(data.run);
   if (step === undefined || cliques.length === 0) return null;
   const { samples, clique, threshold } = prepareCliques(step.options).options;
   const sum = (of: (row: CliqueRow) => number) => cliques.reduce((total, row) => total + of(row), 0);
@@ -58,7 +57,7 @@ export function cliqueFigures(data: ReportData, captions: readonly Caption[]): C
     found: judged.filter((caption) => isFound(caption)).length,
     neverSeenFlagged: data.truth.length === 0 ? null : flagged.filter(({ neverSeen }) => neverSeen).length,
     unproven: cliques.filter(({ proven }) => !proven).length,
-    extracts: steps.at(-1) === step,
+    extracts: step.last,
   };
 }
 

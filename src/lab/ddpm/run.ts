@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,13 @@ import { type Picture, picturesToTensor } from '../../images/index.ts';
 import { floatTensor, type Tensor } from '../../math/index.ts';
 import { ddpmScheduler, writeDdpmFolder } from '../../models/index.ts';
 import { mapConcurrently } from '../../runtime/index.ts';
-import { explainWriteError, sha256, writeJsonAtomic, writeTable } from '../../tables/index.ts';
+import {
+  explainWriteError,
+  readJsonObject,
+  sha256,
+  writeJsonAtomic,
+  writeTable,
+} from '../../tables/index.ts';
 import type { CycleLog, LabContext, TrainedNetwork } from '../network.ts';
 import type { LabRunOptions } from '../run.ts';
 import { openLabSource } from '../source.ts';
@@ -106,6 +113,8 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOption
   if (config.shadows === 2)
     note('shadows: 2 serve no likelihood-ratio attack, which needs 4 at least (8 are usual)');
   const digest = sha256(JSON.stringify(['ddpm-1', source.digest, config.seed, set.pool]));
+  // Before the training: a damaged file is told now, not in an hour.
+  const earlier = await trainedBefore(paths.log, digest);
   await writePictures(paths, set, source.picture, digest, options);
   const pictures = await readPool(set, source.picture, source.size);
 
@@ -149,7 +158,7 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOption
     name: config.name,
     data: { digest, pictures: set.pool.length },
     // Those that an earlier run has trained stay.
-    networks: { ...(await trainedBefore(paths.log, digest)), ...networks },
+    networks: { ...earlier, ...networks },
   };
   await writeJsonAtomic(paths.log, log);
   return log;
@@ -157,10 +166,9 @@ export async function trainDdpmLab(config: DdpmLabConfig, options: DdpmRunOption
 
 /** The networks of lab.json, where it is there and of the same pictures. */
 async function trainedBefore(log: string, digest: string): Promise<DdpmLabLog['networks']> {
-  const text = await readFile(log, 'utf8').catch(() => undefined);
-  if (text === undefined) return {};
-  const before = JSON.parse(text) as DdpmLabLog;
-  return before.data.digest === digest ? before.networks : {};
+  if (!existsSync(log)) return {};
+  const { data, networks } = (await readJsonObject(log)) as Partial<DdpmLabLog>;
+  return data?.digest === digest ? (networks ?? {}) : {};
 }
 
 /** The datasets and truth.parquet: what is there already stays. */

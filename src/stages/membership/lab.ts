@@ -143,39 +143,7 @@ export async function labSource(
   target: string,
   { lossOnly = false }: { readonly lossOnly?: boolean } = {},
 ): Promise<MembershipSource> {
-  const lab = await openMembershipLab(folder);
-  try {
-    const trained = lab.models.includes(target) ? lab.trained.get(target) : undefined;
-    if (trained === undefined)
-      throw new VerbatimError(
-        `${folder} has no model ${JSON.stringify(target)}; it has ${lab.models.join(', ')}`,
-        { exitCode: 2 },
-      );
-    if (trained.size >= lab.pool.size)
-      throw new VerbatimError(
-        `${target} was trained on all ${lab.pool.size} pictures of the pool, so there are no non-members to hold members against`,
-        { exitCode: 2 },
-      );
-    const items: MembershipItem[] = [];
-    for await (const { index, key, caption } of lab.pool.rows()) {
-      const copies = trained.get(index) ?? 0;
-      const picture = () => lab.pool.picture(index);
-      items.push({ source: index, key, caption, member: copies > 0, copies, pool: index, picture });
-    }
-    return {
-      name: lab.pool.name,
-      digest: lab.digest,
-      heldOut: null,
-      target: { name: target, folder: lab.path(target) },
-      items,
-      shadows: lossOnly ? [] : shadowsOf(lab, target),
-      pool: lossOnly ? undefined : poolOf(lab),
-      close: () => lab.pool.close(),
-    };
-  } catch (error) {
-    await lab.pool.close();
-    throw error;
-  }
+  return ofLab(folder, (lab) => targetSource(lab, target, lossOnly));
 }
 
 /**
@@ -184,15 +152,63 @@ export async function labSource(
  * @throws VerbatimError (exit code 2) for fewer than three shadows, or one that was trained on all of the pool or on none of it
  */
 export async function shadowsSource(folder: string): Promise<MembershipSource> {
+  return ofLab(folder, async (lab) => {
+    const names = lab.models.filter(isShadow);
+    if (names.length < 3)
+      throw new VerbatimError(
+        `${folder}: to attack every shadow model with the others as its shadows at least 3 are needed, there ${names.length === 1 ? 'is 1' : `are ${names.length}`}; train more`,
+        { exitCode: 2 },
+      );
+    return { ...(await targetSource(lab, names[0]!, false)), inTurn: shadowsOf(lab) };
+  });
+}
+
+/** A source of an opened lab, which stays open with it; closed again where there is none. */
+async function ofLab(
+  folder: string,
+  source: (lab: MembershipLab) => Promise<MembershipSource>,
+): Promise<MembershipSource> {
   const lab = await openMembershipLab(folder);
-  const names = lab.models.filter(isShadow);
-  await lab.pool.close();
-  if (names.length < 3)
+  try {
+    return await source(lab);
+  } catch (error) {
+    await lab.pool.close();
+    throw error;
+  }
+}
+
+async function targetSource(
+  lab: MembershipLab,
+  target: string,
+  lossOnly: boolean,
+): Promise<MembershipSource> {
+  const trained = lab.models.includes(target) ? lab.trained.get(target) : undefined;
+  if (trained === undefined)
     throw new VerbatimError(
-      `${folder}: to attack every shadow model with the others as its shadows at least 3 are needed, there ${names.length === 1 ? 'is 1' : `are ${names.length}`}; train more`,
+      `${lab.folder} has no model ${JSON.stringify(target)}; it has ${lab.models.join(', ')}`,
       { exitCode: 2 },
     );
-  return { ...(await labSource(folder, names[0]!)), inTurn: shadowsOf(lab) };
+  if (trained.size >= lab.pool.size)
+    throw new VerbatimError(
+      `${target} was trained on all ${lab.pool.size} pictures of the pool, so there are no non-members to hold members against`,
+      { exitCode: 2 },
+    );
+  const items: MembershipItem[] = [];
+  for await (const { index, key, caption } of lab.pool.rows()) {
+    const copies = trained.get(index) ?? 0;
+    const picture = () => lab.pool.picture(index);
+    items.push({ source: index, key, caption, member: copies > 0, copies, pool: index, picture });
+  }
+  return {
+    name: lab.pool.name,
+    digest: lab.digest,
+    heldOut: null,
+    target: { name: target, folder: lab.path(target) },
+    items,
+    shadows: lossOnly ? [] : shadowsOf(lab, target),
+    pool: lossOnly ? undefined : poolOf(lab),
+    close: () => lab.pool.close(),
+  };
 }
 
 /** The pool as a source knows it. */
